@@ -1,0 +1,22 @@
+"""Conftest: what every test may ask for."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import gitjudge
+
+# No test depends on speed: a loaded machine must not turn one red.
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture
+def git() -> Callable[..., bytes]:
+    """Stock git without any configuration: ``git(git_dir, "log", …)`` gives its stdout."""
+    return gitjudge.run

@@ -1,0 +1,305 @@
+"""Test_layers: who may import whom in vgit, held as data.
+
+A module imports only from lower layers or its own folder. The folder of the
+modules that stand directly in ``vgit/`` is ``vgit/`` itself, so two of them in
+one layer may import each other. An import under ``TYPE_CHECKING`` counts like
+any other: what a reader must know of to understand a module is a dependency.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Low to high; a folder ends in "/". A new module of vgit/ is added to its layer here.
+LAYERS: tuple[frozenset[str], ...] = tuple(
+    frozenset(line.split())
+    for line in (
+        "errors",
+        "names paths clock ids",
+        "backend/",
+        "objects/ refs",
+        "content/ tree/",
+        "commit merge",
+        "repository",
+        "history/ maintenance/ mount/ catalog/",
+        "volume namespace volumes snapshot mounts client aio types __init__",
+        "filesystem web/",
+        "cli/ __main__",
+    )
+)
+_FOLDERS = frozenset(unit.rstrip("/") for layer in LAYERS for unit in layer if unit.endswith("/"))
+
+# Third-party packages, and the only places that may import them (None: anywhere).
+ALLOWED: dict[str, frozenset[str] | None] = {
+    "blake3": None,
+    "dulwich": None,
+    "isal": None,
+    "pyfastcdc": None,
+    "sortedcontainers": None,
+    "click": frozenset({"cli/"}),
+    "rich": frozenset({"cli/"}),
+    "obstore": frozenset({"backend/"}),
+    "fsspec": frozenset({"filesystem"}),
+    "starlette": frozenset({"web/"}),
+    "uvicorn": frozenset({"web/"}),
+}
+EXTRAS = frozenset({"obstore", "fsspec", "starlette", "uvicorn"})
+# The package imports its public names when they are first used, so that `vgit --help` need not wait for all of vgit.
+# They are imported under TYPE_CHECKING as well, where the rules see them; test_package holds the two together.
+LAZY_PACKAGE = "vgit/__init__.py"
+DRAWERS = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "tool", "tools", "lib", "libs"})
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, as one module imports it."""
+
+    module: str
+    target: str  # a module of vgit where it is one, else the dotted name
+    line: int
+    late: bool  # inside a function or class
+
+
+def module_name(path: str) -> str:
+    """Return the dotted name of the module in ``path``: ``vgit/tree/__init__.py`` is ``vgit.tree``."""
+    parts = path.removesuffix(".py").split("/")
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def unit_of(module: str, folders: frozenset[str]) -> str:
+    """Return the name under which a module of vgit stands in LAYERS."""
+    parts = module.split(".")
+    if len(parts) == 1:
+        return "__init__"
+    return parts[1] + "/" if parts[1] in folders else parts[1]
+
+
+def layer_of(unit: str) -> int | None:
+    """Return the number of the layer that lists ``unit``."""
+    return next((number for number, units in enumerate(LAYERS) if unit in units), None)
+
+
+def nodes(tree: ast.AST, *, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield every node below ``tree``, and whether it runs later than its module's import."""
+    for child in ast.iter_child_nodes(tree):
+        inside = late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        yield child, inside
+        yield from nodes(child, late=inside)
+
+
+def check(sources: Mapping[str, str]) -> list[str]:
+    """Return what breaks the rules in ``sources`` (path such as ``vgit/tree/diff.py`` → text)."""
+    trees = {path: ast.parse(text, path) for path, text in sources.items()}
+    modules = {module_name(path) for path in sources}
+    folders = frozenset(path.split("/")[1] for path in sources if path.count("/") > 1) | _FOLDERS
+    found: list[str] = []
+    imports: list[Import] = []
+    for path, tree in trees.items():
+        found += _check_place(path, unit_of(module_name(path), folders))
+        for node, late in nodes(tree):
+            found += _check_form(path, node)
+            imports += _imports(module_name(path), node, modules, late=late)
+    carriers = {one.module for one in imports if one.target.split(".")[0] in EXTRAS and not one.late}
+    for one in dict.fromkeys(imports):
+        found += _check_direction(one, folders)
+        found += _check_late(one, folders, carriers)
+    found += _cycles(imports)
+    return found
+
+
+def _check_place(path: str, unit: str) -> list[str]:
+    found = []
+    if layer_of(unit) is None:
+        found.append(f"{path}: '{unit}' is in no layer; add it to LAYERS and to the design page")
+    for part in path.removesuffix(".py").split("/")[1:]:
+        if part in DRAWERS:
+            found.append(f"{path}: '{part}' is a drawer; name the module after its one idea")
+    return found
+
+
+def _check_form(path: str, node: ast.AST) -> list[str]:
+    found = []
+    if isinstance(node, ast.ImportFrom):
+        if node.level:
+            found.append(f"{path}:{node.lineno}: relative import; write the whole name")
+        if any(alias.name == "*" for alias in node.names):
+            found.append(f"{path}:{node.lineno}: import *; name what is needed")
+        private = [name for name in _dotted(node) if name.startswith("dulwich.") and "._" in name]
+        found += [f"{path}:{node.lineno}: {name} is private to dulwich" for name in private]
+    disguised = isinstance(node, ast.Name) and node.id == "__import__"
+    if isinstance(node, ast.Attribute | ast.ImportFrom | ast.Import):
+        disguised = "importlib.import_module" in _dotted(node)
+    if disguised and not path.startswith("vgit/cli/") and path != LAZY_PACKAGE:
+        found.append(f"{path}:{node.lineno}: an import in disguise; use an import statement")
+    return found
+
+
+def _dotted(node: ast.AST) -> list[str]:
+    """Return the dotted names that an import or an attribute names."""
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [ast.unparse(node)] if isinstance(node, ast.Attribute) else []
+
+
+def _imports(module: str, node: ast.AST, modules: set[str], *, late: bool) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield Import(module, alias.name, node.lineno, late)
+    elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        for alias in node.names:
+            # `from vgit import refs` imports the module vgit.refs, not a name of vgit/__init__.py.
+            whole = f"{node.module}.{alias.name}"
+            yield Import(module, whole if whole in modules else node.module, node.lineno, late)
+
+
+def _check_direction(one: Import, folders: frozenset[str]) -> list[str]:
+    where = f"{one.module}:{one.line}"
+    importer = unit_of(one.module, folders)
+    package = one.target.split(".")[0]
+    if package != "vgit":
+        if package in sys.stdlib_module_names:
+            return []
+        if package not in ALLOWED:
+            return [f"{where}: imports {package}, which is not among the dependencies"]
+        places = ALLOWED[package]
+        if places is not None and importer not in places:
+            return [f"{where}: imports {package}; only {', '.join(sorted(places))} may"]
+        return []
+    imported = unit_of(one.target, folders)
+    low, high = layer_of(imported), layer_of(importer)
+    if imported == importer or low is None or high is None:
+        return []  # a unit in no layer is reported once, by its place
+    if low > high:
+        return [f"{where}: upward import of {one.target} (layer {low}) from layer {high}"]
+    if low == high and (imported.endswith("/") or importer.endswith("/")):
+        return [f"{where}: imports {one.target} of the same layer {high}, which is another folder"]
+    return []
+
+
+def _check_late(one: Import, folders: frozenset[str], carriers: set[str]) -> list[str]:
+    """An extra, or the module that needs one, may be imported on demand; and the command line starts fast."""
+    if not one.late or unit_of(one.module, folders) == "cli/":
+        return []
+    if one.target.split(".")[0] in EXTRAS or one.target in carriers:
+        return []
+    return [f"{one.module}:{one.line}: import of {one.target} inside a function or class"]
+
+
+def _cycles(imports: list[Import]) -> list[str]:
+    """Report each knot of modules that import each other, in whatever way."""
+    below: dict[str, set[str]] = {}
+    for one in imports:
+        if one.target.split(".")[0] == "vgit":
+            below.setdefault(one.module, set()).add(one.target)
+    reached = {module: _reachable(module, below) for module in below}
+    knots = {
+        frozenset(other for other in targets if module in reached.get(other, ())) | {module}
+        for module, targets in reached.items()
+        if module in targets
+    }
+    return [f"cycle: {' '.join(sorted(knot))}" for knot in knots]
+
+
+def _reachable(module: str, below: Mapping[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    waiting = [module]
+    while waiting:
+        new = below.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
+    return reached
+
+
+def test_vgit_keeps_its_layers() -> None:
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / "vgit").rglob("*.py")}
+    assert len(sources) > 5, "the sources were not found"
+    found = check(sources)
+    assert not found, "\n" + "\n".join(sorted(found))
+
+
+def test_every_unit_stands_in_one_layer() -> None:
+    units = [unit for layer in LAYERS for unit in layer]
+    assert len(units) == len(set(units))
+
+
+GOOD = {
+    "vgit/errors.py": "import os\nfrom collections import abc\n",
+    "vgit/names.py": "from vgit.clock import Clock\nfrom vgit.errors import Error\n",
+    "vgit/clock.py": "import vgit.errors\n",
+    "vgit/backend/__init__.py": "from vgit.backend.protocol import Backend\n",
+    "vgit/backend/protocol.py": "",
+    "vgit/backend/cloud.py": "import obstore\nfrom obstore.store import S3Store\n",
+    "vgit/backend/locate.py": "def f():\n    from vgit.backend.cloud import x\n    return x\n",
+    "vgit/objects/store.py": "from vgit.backend import x\nfrom vgit.objects import kinds\nimport isal.x",
+    "vgit/objects/kinds.py": "",
+    "vgit/commit.py": "from vgit.merge import merge\nfrom vgit.objects.store import ObjectStore\n",
+    "vgit/merge.py": "from dulwich.refs import DiskRefsContainer\n",
+    "vgit/volume.py": "from vgit import names\nfrom vgit.commit import Commit\n",
+    "vgit/__init__.py": "import importlib\nfrom vgit.volume import Volume\nimportlib.import_module('vgit.volume')\n",
+    "vgit/filesystem.py": "import fsspec\n",
+    "vgit/cli/main.py": "import click\ndef f():\n    import rich.table\n    from vgit import Volume\n",
+    "vgit/__main__.py": "",
+}
+
+
+def test_good_sources_pass() -> None:
+    assert check(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "complaint"),
+    [
+        ("vgit/errors.py", "from vgit.names import x", "upward import of vgit.names"),
+        ("vgit/errors.py", "import vgit.names", "upward import of vgit.names"),
+        ("vgit/errors.py", "from vgit import names", "upward import of vgit.names"),
+        ("vgit/errors.py", "import vgit", "upward import of vgit "),
+        ("vgit/errors.py", "if TYPE_CHECKING:\n    from vgit.names import x", "upward import of vgit.names"),
+        ("vgit/objects/kinds.py", "from vgit.refs import Refs", "another folder"),
+        ("vgit/refs.py", "from vgit.objects.store import x", "another folder"),
+        ("vgit/tree/entry.py", "from vgit.content.files import x", "another folder"),
+        ("vgit/mount/scan.py", "from vgit.history.log import x", "another folder"),
+        ("vgit/backend/local.py", "def f():\n    import json", "import of json inside"),
+        ("vgit/backend/local.py", "async def f():\n    import json", "import of json inside"),
+        (
+            "vgit/backend/local.py",
+            "class C:\n    def f(self):\n        if x:\n            import json",
+            "inside",
+        ),
+        ("vgit/volume.py", "def f():\n    from vgit.cli.main import main", "upward import of vgit.cli.main"),
+        ("vgit/names.py", "def f():\n    import click", "only cli/ may"),
+        ("vgit/clock.py", "from vgit.names import x", "cycle: vgit.clock vgit.names"),
+        (
+            "vgit/objects/kinds.py",
+            "def f():\n    from vgit.objects import store",
+            "cycle: vgit.objects.kinds",
+        ),
+        ("vgit/names.py", "from os import *", "import *"),
+        ("vgit/names.py", "from . import clock", "relative import"),
+        ("vgit/names.py", "from .clock import Clock", "relative import"),
+        ("vgit/utils.py", "", "is a drawer"),
+        ("vgit/tree/helpers.py", "", "is a drawer"),
+        ("vgit/common/x.py", "", "is a drawer"),
+        ("vgit/surprise.py", "", "is in no layer"),
+        ("vgit/surprise/x.py", "", "is in no layer"),
+        ("vgit/names.py", "import requests", "not among the dependencies"),
+        ("vgit/names.py", "from numpy.random import x", "not among the dependencies"),
+        ("vgit/volume.py", "import obstore", "only backend/ may"),
+        ("vgit/cli/serve.py", "def f():\n    import uvicorn", "only web/ may"),
+        ("vgit/refs.py", "from dulwich.refs import _private", "private to dulwich"),
+        ("vgit/refs.py", "from dulwich._diff_tree import x", "private to dulwich"),
+        ("vgit/refs.py", "import importlib\nimportlib.import_module('vgit.cli')", "in disguise"),
+        ("vgit/refs.py", "from importlib import import_module", "in disguise"),
+        ("vgit/refs.py", "__import__('vgit.cli')", "in disguise"),
+    ],
+)
+def test_bad_sources_fail(path: str, source: str, complaint: str) -> None:
+    found = check({**GOOD, path: source})
+    assert any(complaint in line for line in found), found

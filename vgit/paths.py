@@ -1,0 +1,71 @@
+"""Paths: where something is in a volume, as a tuple of names from its root.
+
+In the API a path is text with ``/`` between names; a leading ``/``, ``.`` and
+``//`` make no difference. Inside, a path is a tuple, so that ``a/b`` sorts
+within ``a`` and no name is ever split twice. Names are ``str``; bytes that are
+not UTF-8 are carried as surrogates (PEP 383).
+"""
+
+from typing import TypeAlias
+
+from vgit.errors import InvalidError
+
+Path: TypeAlias = tuple[str, ...]
+
+ROOT: Path = ()
+
+
+def parse_path(text: str) -> Path:
+    """Return the path that ``text`` names; raise InvalidError for ``..``, NUL and what no bytes stand for.
+
+    >>> parse_path("/a/./b//c/")
+    ('a', 'b', 'c')
+    """
+    if not isinstance(text, str):
+        text = _from_path_like(text)
+    if not text.isascii():
+        text = _canonical(text)
+    parts = tuple(part for part in text.split("/") if part not in ("", "."))
+    if ".." in parts:
+        raise InvalidError(f"Invalid path: {text!r} has a '..'; give the path from the volume's root.")
+    if "\0" in text:
+        raise InvalidError(f"Invalid path: {text!r} has a NUL byte.")
+    return parts
+
+
+def _from_path_like(value: object) -> str:
+    fspath = getattr(value, "__fspath__", None)
+    text = fspath() if fspath else value
+    if isinstance(text, bytes):
+        return decode_name(text)
+    if not isinstance(text, str):
+        raise InvalidError(f"Invalid path: {value!r} is {type(value).__name__}, expected text.")
+    return text
+
+
+def _canonical(text: str) -> str:
+    # Surrogates may spell bytes that are UTF-8 after all: one name must not have two keys in a tree.
+    try:
+        return decode_name(encode_name(text))
+    except UnicodeEncodeError as error:
+        raise InvalidError(f"Invalid path: {text!r} has a surrogate that stands for no byte.") from error
+
+
+def format_path(path: Path) -> str:
+    """Return ``path`` as the API shows it: no leading slash, the root as ``""``."""
+    return "/".join(path)
+
+
+def encode_name(name: str) -> bytes:
+    """Return the bytes of a name on disk and in git."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def decode_name(name: bytes) -> str:
+    """Return the text of a name from disk or git; the inverse of ``encode_name``."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` fit for a message: bytes that are not UTF-8 shown as ``\xNN``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
