@@ -1,0 +1,184 @@
+"""Exclusive: the lock under which refs move and packs go, a flock on ``vgit.lock``.
+
+The kernel frees it when its holder dies, whoever and wherever that was; no
+process id is ever asked. Each holder opens the file anew, so two threads
+exclude each other just as two processes do.
+
+The file's content is a **note**: the key whose lock file (``git_lock.py``) the
+holder is about to make, and a newline; empty otherwise. The next holder reads
+it and removes that lock file if it is one of ours, so that a killed vgit does
+not stop stock git for longer than until the next vgit comes by. The note is
+never fsynced, because it is only a hint where to look: a kill does not lose it
+(the page cache survives), and after a power loss that did lose it the same
+lock file is known by its mode to the next ``put_if`` of that key. The other way
+round, a note whose lock file was never made, or has been made by stock git
+since, does no harm: the mode says that the file is not ours.
+"""
+
+import fcntl
+import os
+import threading
+
+from vgit.backend import git_lock
+from vgit.backend.directories import create_file
+from vgit.backend.forks import no_fork, start_afresh_after_fork
+from vgit.backend.keys import LOCK_SUFFIX, check_key
+from vgit.backend.os_errors import write_failed
+from vgit.clock import Clock
+from vgit.errors import BackendUnavailableError, InvalidError, LockedError
+
+_NAME = "vgit.lock"
+_WAIT_SECONDS = 60.0
+_FIRST_POLL_SECONDS = 0.001
+_LAST_POLL_SECONDS = 0.02
+_NOTE_SIZE_MAX = 8192  # longer than a path may be
+
+
+class ExclusiveLock:
+    """A context manager, re-entrant within a thread. ``root`` ends in ``/``.
+
+    Entering raises LockedError after 60 s, and BackendUnavailableError where
+    flock does not work.
+    """
+
+    def __init__(self, root: str, clock: Clock) -> None:
+        self._root = root
+        self._path = root + _NAME
+        self._clock = clock
+        self._turn = threading.RLock()  # one thread of this process at a time polls, or holds
+        self._depth = 0
+        self._fd = -1
+        self._flock_works = False
+        start_afresh_after_fork(self)
+
+    def __enter__(self) -> None:
+        deadline = self._clock.monotonic() + _WAIT_SECONDS
+        if not self._turn.acquire(timeout=_WAIT_SECONDS):
+            raise self._locked()
+        if self._depth == 0:
+            try:
+                self._take(deadline)
+            except OSError as error:
+                self._drop()
+                if isinstance(error, BackendUnavailableError):
+                    raise
+                raise write_failed(error, "lock", self._path) from error
+            except BaseException:
+                self._drop()
+                raise
+        self._depth += 1
+
+    def __exit__(self, *exc: object) -> None:
+        if self._depth == 0:
+            return  # A child that was forked inside the block: the lock stayed with its parent.
+        self._depth -= 1
+        if self._depth == 0:
+            self._drop()
+        else:
+            self._turn.release()
+
+    def note(self, key: str) -> None:
+        """Note that the lock file of ``key`` is about to be made, by the lock's holder. Raises OSError."""
+        os.pwrite(self._fd, os.fsencode(key) + b"\n", 0)
+
+    def clear_note(self) -> None:
+        """Note that the lock file is gone. Raises OSError."""
+        os.ftruncate(self._fd, 0)
+
+    def after_fork(self) -> None:
+        """Close the child's descriptor without unlocking, which would unlock the parent's too."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+        self._depth = 0
+        self._turn = threading.RLock()
+
+    def _take(self, deadline: float) -> None:
+        """Open and flock the file, then clear away what the last holder left."""
+        if not self._flock_works:
+            self._check_flock_works()
+        poll = _FIRST_POLL_SECONDS
+        while True:
+            if self._fd < 0:
+                self._open()
+            if _try_flock(self._fd):
+                if self._is_still_named():
+                    break
+                self._close()
+                continue
+            if self._clock.monotonic() >= deadline:
+                raise self._locked()
+            self._clock.sleep(self._clock.jitter(poll))
+            poll = min(poll * 1.5, _LAST_POLL_SECONDS)
+        self._clear_after_the_dead()
+
+    def _open(self) -> None:
+        with no_fork:
+            self._fd = create_file(self._path, os.O_RDWR, 0o666)
+
+    def _close(self) -> None:
+        with no_fork:
+            fd, self._fd = self._fd, -1
+            if fd >= 0:
+                os.close(fd)
+
+    def _drop(self) -> None:
+        """Unlock, close, and let the next thread have its turn."""
+        if self._fd >= 0:
+            # Closing is not enough if a child that another thread just forked has yet to close its copy.
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            self._close()
+        self._turn.release()
+
+    def _is_still_named(self) -> bool:
+        """Say whether the locked file is the one that others will open: somebody may have deleted it."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.stat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def _check_flock_works(self) -> None:
+        """Raise BackendUnavailableError if two open files of one name do not exclude each other here.
+
+        Anybody may hold the lock meanwhile: then both tries are refused, as it should be.
+        """
+        with no_fork:
+            fds = [create_file(self._path, os.O_RDWR, 0o666) for _ in range(2)]
+            try:
+                # Both are tried, not one and then perhaps the other.
+                granted = [_try_flock(fd) for fd in fds]
+            finally:
+                for fd in fds:
+                    os.close(fd)
+        if all(granted):
+            raise BackendUnavailableError(
+                f"flock on {self._path} was given to two at once: this file system cannot keep writers apart;"
+                " put the store on one that can."
+            )
+        self._flock_works = True
+
+    def _clear_after_the_dead(self) -> None:
+        note = os.pread(self._fd, _NOTE_SIZE_MAX, 0)
+        if not note:
+            return
+        key, newline, _ = note.partition(b"\n")
+        try:
+            if newline:
+                git_lock.remove_if_ours(self._root + check_key(os.fsdecode(key)) + LOCK_SUFFIX)
+        except InvalidError:
+            pass  # Damaged by a power loss; the lock file will be known by its mode.
+        self.clear_note()
+
+    def _locked(self) -> LockedError:
+        return LockedError(
+            f"{self._path} was held by others for {_WAIT_SECONDS:.0f} s; vgit holds it for moments."
+            f" See who it is (fuser -v {self._path}); the lock goes when that process ends."
+        )
+
+
+def _try_flock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

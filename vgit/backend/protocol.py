@@ -1,0 +1,104 @@
+"""Backend: keys to bytes, with compare-and-swap; the seam below which clouds and disks differ.
+
+A key is relative text with ``/`` between parts, as ``objects/pack/pack-1.idx``.
+A backend knows nothing of git. What every backend must keep:
+
+- ``put``, ``put_if`` and ``publish`` are atomic: a reader sees the old value or
+  the new one, whole, never part of it.
+- ``put`` and ``put_if`` are durable when they return; ``publish`` and ``mark``
+  when the next ``sync`` of their prefix returns.
+- ``put_if`` is the only conditional write and has no default condition.
+- Any thread may call anything; no call keeps a descriptor that a forked child
+  could harm (reads are positional).
+- Errors: NotFoundError for a key that is absent, LockedError for a foreign
+  lock that stays, BackendUnavailableError (with the cause chained) for all
+  that the world does: disk full, no permission, input/output error.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol, TypeAlias
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class Listed(NamedTuple):
+    """One key as ``list`` saw it."""
+
+    key: str
+    size_bytes: int
+    mtime_ns: int  # of the last write or touch
+
+
+class StagedFile(Protocol):
+    """Bytes on their way into the store under no name yet; a context manager that discards what was not published."""
+
+    size_bytes: int
+
+    def write(self, parts: Sequence[Buffer]) -> None:
+        """Append ``parts`` in order."""
+
+    def patch(self, offset: int, data: Buffer) -> None:
+        """Overwrite bytes that were written before; never beyond the end."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``, fewer only at the end."""
+
+    def publish(self, key: str) -> None:
+        """Give the bytes, made durable first, the name ``key``; replaces what was there. Ends the staging."""
+
+    def discard(self) -> None:
+        """Drop the bytes; does nothing after ``publish`` or a first ``discard``."""
+
+    def __enter__(self) -> "StagedFile": ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Backend(Protocol):
+    """Where a repository's bytes live."""
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return the value from ``start``, ``length`` bytes or to its end; fewer only at the end."""
+
+    def get_into(self, key: str, start: int, buffers: Sequence[bytearray | memoryview]) -> int:
+        """Fill ``buffers`` in order with the value from ``start``; return how many bytes there were."""
+
+    def view(self, key: str) -> memoryview:
+        """Return a read-only view of a whole value that is never written again (an index); may be mapped."""
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Yield every key that starts with ``prefix``, in order of key; no staged or lock files."""
+
+    def put(self, key: str, data: Buffer) -> None:
+        """Set the value, durable on return."""
+
+    def put_if(self, key: str, data: Buffer, expected: bytes | None) -> bool:
+        """Set the value if it is ``expected`` (None: if the key is absent); say whether that was so.
+
+        Takes ``exclusive()`` itself if the caller does not hold it.
+        """
+
+    def stage(self) -> StagedFile:
+        """Begin a value of unknown size."""
+
+    def mark(self, key: str) -> None:
+        """Make an empty value, not durable before ``sync``; nothing if the key is there."""
+
+    def touch(self, key: str) -> None:
+        """Renew the key's mtime; NotFoundError if it is absent."""
+
+    def sync(self, prefix: str) -> None:
+        """Make names published and deleted directly under the directory ``prefix`` durable."""
+
+    def delete(self, key: str) -> None:
+        """Remove the key; nothing if it is absent."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the lock under which refs move and packs go; short, re-entrant in a thread, freed by death."""
+
+    def turn(self, timeout_seconds: float) -> AbstractContextManager[None]:
+        """Hold writers of this repository apart if that is possible within the time; no promise, fewer retries."""
+
+    def child(self, prefix: str) -> "Backend":
+        """Return the backend of the keys below ``prefix``, with an ``exclusive`` of its own."""
