@@ -48,9 +48,7 @@ def drawn_tree() -> dict[str, tuple[str | None, str | None]]:
 def test_the_classes_are_those_promised() -> None:
     assert set(CLASSES) == set(TREE)
     for name, (parent, builtin) in TREE.items():
-        expected = tuple(
-            base for base in (CLASSES[parent] if parent else Exception, builtin) if base is not None
-        )
+        expected = tuple(base for base in (CLASSES[parent] if parent else Exception, builtin) if base is not None)
         assert CLASSES[name].__bases__ == expected, name
 
 

@@ -29,9 +29,7 @@ def test_known_ids(kind: bytes, data: bytes, expected: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"\0", b"a" * 9, b"a" * 10, bytes(70_000)])
 def test_stock_git_gives_the_same_id(data: bytes, git: Callable[..., bytes], tmp_path: Path) -> None:
     git_dir = init_bare(tmp_path / "a.git")
-    assert git(git_dir, "hash-object", "--stdin", stdin=data).decode().strip() == (
-        SHA1.object_id(b"blob", data).hex()
-    )
+    assert git(git_dir, "hash-object", "--stdin", stdin=data).decode().strip() == (SHA1.object_id(b"blob", data).hex())
 
 
 def test_another_format_is_git_s_too() -> None:

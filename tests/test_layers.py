@@ -30,7 +30,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "history/ maintenance/ mount/ catalog/",
         "volume namespace volumes snapshot mounts client aio types __init__",
         "filesystem web/",
-        "cli/ __main__",
+        "cli/",
+        "__main__",
     )
 )
 _FOLDERS = frozenset(unit.rstrip("/") for layer in LAYERS for unit in layer if unit.endswith("/"))

@@ -17,9 +17,7 @@ CHECKS = [check_volume_name, check_environment_name]
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize(
-    "name", ["a", "Z", "0", "-", "_", "...", ".a", "a.", "-rf", "my-volume_2.0", "x" * 64]
-)
+@pytest.mark.parametrize("name", ["a", "Z", "0", "-", "_", "...", ".a", "a.", "-rf", "my-volume_2.0", "x" * 64])
 def test_good_names(check: Callable[[str], str], name: str) -> None:
     assert check(name) == name
 

@@ -84,9 +84,7 @@ def _check_docstring(path: str, tree: ast.Module) -> list[str]:
     if docstring is None:
         return [f"{path}:1: no module docstring; begin with 'Name: what it is'"]
     first = docstring.split("\n", 1)[0]
-    return (
-        [] if _FIRST_LINE.match(first) else [f"{path}:1: docstring begins {first!r}, not 'Name: what it is'"]
-    )
+    return [] if _FIRST_LINE.match(first) else [f"{path}:1: docstring begins {first!r}, not 'Name: what it is'"]
 
 
 def _check_length(path: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
@@ -149,13 +147,9 @@ def _line(node: ast.AST) -> int:
 def check_bytes(path: str, data: bytes) -> list[str]:
     """Return what breaks the rules for every file of the project, code or not."""
     found = [
-        f"{path}: names {machine.decode()}, a path of one machine"
-        for machine in _MACHINE_PATHS
-        if machine in data
+        f"{path}: names {machine.decode()}, a path of one machine" for machine in _MACHINE_PATHS if machine in data
     ]
-    found += [
-        f"{path}: says {word.decode()}; do it, or leave it out" for word in set(_UNFINISHED.findall(data))
-    ]
+    found += [f"{path}: says {word.decode()}; do it, or leave it out" for word in set(_UNFINISHED.findall(data))]
     return found
 
 

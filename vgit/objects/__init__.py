@@ -1,0 +1,1 @@
+"""Objects: git's immutable, content-addressed half: blobs, trees and commits in packs."""

@@ -1,0 +1,87 @@
+"""Git tree: names, kinds and ids of one directory, as git itself stores them.
+
+Layout, repeated to the end, in git's order (by name, a tree's with a ``/`` behind):
+
+    mode    octal ASCII, no leading zero     40000 100644 100755 120000 160000
+    space
+    name    any bytes but NUL and "/"
+    NUL
+    id      raw, 20 bytes in a SHA-1 repository
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from itertools import chain
+from typing import NamedTuple, TypeAlias
+
+from vgit.errors import CorruptObjectError
+from vgit.ids import ObjectId
+
+TREE_MODE = 0o040000
+FILE_MODE = 0o100644
+EXECUTABLE_MODE = 0o100755
+SYMLINK_MODE = 0o120000
+GITLINK_MODE = 0o160000
+
+MODES = {b"%o" % mode: mode for mode in (TREE_MODE, FILE_MODE, EXECUTABLE_MODE, SYMLINK_MODE, GITLINK_MODE)}
+MODES[b"100664"] = FILE_MODE  # git wrote it in its first months, and still reads it so
+
+TreeRow: TypeAlias = tuple[bytes, bytes, ObjectId]  # mode as text, name, id
+
+
+class GitEntry(NamedTuple):
+    """One name in a git tree."""
+
+    mode: int
+    name: bytes
+    id: ObjectId
+
+
+@cache
+def _entry_pattern(id_size: int) -> re.Pattern[bytes]:
+    return re.compile(rb"(%b) ([^/\0]+)\0(.{%d})" % (b"|".join(MODES), id_size), re.DOTALL)
+
+
+def parse_tree(data: bytes, id_size: int) -> list[GitEntry]:
+    """Return the entries of a tree in git's order.
+
+    Raise CorruptObjectError, before anything is returned, for a tree that
+    git's fsck refuses or that must not reach a file system: cut short, not in
+    order, an unknown mode, a name that is empty, ``.`` or ``..``, has a ``/``,
+    or is there twice.
+    """
+    return [GitEntry(MODES[mode], name, id) for mode, name, id in split_tree(data, id_size)]
+
+
+def split_tree(data: bytes, id_size: int) -> list[TreeRow]:
+    """Return what ``parse_tree`` does, checked alike, as plain tuples, the mode as text: half the time."""
+    found: list[TreeRow] = _entry_pattern(id_size).findall(data)
+    # A search skips what it cannot match; only if nothing was skipped is every byte accounted for.
+    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(data):
+        raise CorruptObjectError("tree is malformed: expected '<mode> <name>\\0<id>' throughout, git's modes, no '/'")
+    names = {name for _, name, _ in found}
+    if len(names) != len(found):
+        raise CorruptObjectError("tree has the same name twice")
+    if not names.isdisjoint((b".", b"..")):
+        raise CorruptObjectError("tree has an entry named '.' or '..'")
+    keys = [name + b"/" if mode == b"40000" else name for mode, name, _ in found]
+    if keys != sorted(keys):
+        raise CorruptObjectError("tree is not in git's order")
+    return found
+
+
+def sort_key(mode: int, name: bytes) -> bytes:
+    """Return what git's order compares: a tree sorts as if its name ended in a slash."""
+    return name + b"/" if mode == TREE_MODE else name
+
+
+def serialise_tree(entries: Iterable[GitEntry]) -> bytes:
+    r"""Return the stored form of ``entries``, which may come in any order; the names are not checked.
+
+    >>> id = ObjectId(b"1" * 20)
+    >>> serialise_tree([GitEntry(TREE_MODE, b"a", id), GitEntry(FILE_MODE, b"a.c", id)])
+    b'100644 a.c\x001111111111111111111140000 a\x0011111111111111111111'
+    """
+    ordered = sorted(entries, key=lambda entry: sort_key(entry.mode, entry.name))
+    return b"".join([b"%o %b\0%b" % entry for entry in ordered])

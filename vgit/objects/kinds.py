@@ -1,0 +1,6 @@
+"""Kinds: git's numbers for what an object is, as pack files have them."""
+
+COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
+
+KIND_NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
+KIND_NUMBERS = {name: kind for kind, name in KIND_NAMES.items()}

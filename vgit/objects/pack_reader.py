@@ -1,0 +1,266 @@
+"""Pack reader: objects out of one pack, whoever wrote it.
+
+Three ways to the bytes of an object, the first that fits:
+
+1. framed as stored blocks, small: a slice of a window
+2. framed, large: read straight into place, no copy, only the blocks wanted
+3. any other deflate: inflated; and deltas applied to their bases
+
+Nothing in a pack is trusted: sizes are held against the pack's own size before
+memory is taken, and damage is a CorruptObjectError that names the pack.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from vgit.backend.protocol import Backend, Buffer
+from vgit.errors import CorruptObjectError, NotFoundError
+from vgit.ids import ObjectFormat, ObjectId
+from vgit.objects import stored_blocks
+from vgit.objects.deflate import MAX_RATIO, inflate, inflate_start
+from vgit.objects.delta import LONGEST_CHAIN, BaseCache, delta_sizes, patch
+from vgit.objects.kinds import KIND_NAMES
+from vgit.objects.pack_entry import LONGEST_HEADER, OFS_DELTA, REF_DELTA, parse_distance, parse_header
+from vgit.objects.pack_index import PackIndex
+from vgit.objects.windows import Windows
+
+HEADER_SIZE = 12
+
+_IN_WINDOW = 32_768  # A framed object up to this size is read through the window, with its neighbours.
+_PIECE = 65_536
+
+
+Ids = tuple[ObjectId, ...]
+
+
+class Elsewhere(NamedTuple):
+    """Where a delta finds a base that is not in its own pack; the second argument is ``for_ids`` of the reader."""
+
+    header: Callable[[ObjectId, Ids], tuple[int, int]]
+    read: Callable[[ObjectId, Ids], tuple[int, Buffer]]
+
+
+class PackReader:
+    """One pack and its index, opened at the first look-up; any thread may read.
+
+    ``find(id)`` gives the position of an object in the index or -1, and is a
+    plain attribute so that 10^5 look-ups cost one call each. A pack whose
+    index is damaged, or gone, has no objects and says why in ``damage``.
+
+    ``for_ids`` are the objects whose reading led here, so that a base in another
+    pack that needs one of them is known for the circle it is.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        size_bytes: int,
+        backend: Backend,
+        form: ObjectFormat,
+        windows: Windows,
+        bases: BaseCache,
+        elsewhere: Elsewhere,
+    ) -> None:
+        self.key = key
+        self.size_bytes = size_bytes
+        self.damage: CorruptObjectError | None = None
+        self.find: Callable[[bytes], int] = self._open_and_find
+        self._backend = backend
+        self._format = form
+        self._windows = windows
+        self._bases = bases
+        self._elsewhere = elsewhere
+        self._end = size_bytes - form.id_size  # where the trailer begins
+        self._index: PackIndex | None = None
+        self._checked = False
+
+    def _open_and_find(self, id: bytes) -> int:
+        # No lock: threads that get here together read the same file, and either view will do.
+        index_key = self.key.removesuffix(".pack") + ".idx"
+        try:
+            self._index = index = PackIndex(self._backend.view(index_key), index_key, self._format)
+            self.find = index.find
+            return index.find(id)
+        except NotFoundError:
+            self.damage = CorruptObjectError(f"{index_key} is gone")
+        except CorruptObjectError as error:
+            self.damage = error
+        self.find = _find_nothing
+        return -1
+
+    def header(self, position: int, for_ids: Ids) -> tuple[int, int]:
+        """Return (kind, size in bytes) of an object, following deltas without applying them."""
+        offset = self._offset(position)
+        kind, size, body, base = self._entry(offset)
+        if base is None:
+            return kind, size
+        size = self._delta_result_size(offset, body, size)
+        for _ in range(LONGEST_CHAIN):
+            if isinstance(base, bytes):
+                position = self.find(base)
+                if position < 0:
+                    return self._elsewhere.header(ObjectId(base), for_ids)[0], size
+                base = self._offset(position)
+            kind, _, _, base = self._entry(base)
+            if base is None:
+                return kind, size
+        raise self._damaged(offset, "the chain of deltas has no end")
+
+    def read(self, position: int, for_ids: Ids) -> tuple[int, Buffer]:
+        """Return (kind, whole data), not verified against the id."""
+        offset = self._offset(position)
+        kind, size, body, base = self._entry(offset)
+        if base is None:
+            return kind, self._data(offset, body, size, 0, size)
+        return self._undelta(offset, for_ids)
+
+    def read_range(self, position: int, start: int, length: int, for_ids: Ids) -> Buffer:
+        """Return ``length`` bytes from ``start`` of an object, fewer only at its end; not verified."""
+        offset = self._offset(position)
+        _, size, body, base = self._entry(offset)
+        if base is not None:
+            return self._undelta(offset, for_ids)[1][start : start + length]
+        stop = min(size, start + length)
+        return self._data(offset, body, size, start, stop) if start < stop else b""
+
+    def close(self) -> None:
+        """Release the view of the index."""
+        if self._index is not None:
+            self._index.close()
+
+    def _offset(self, position: int) -> int:
+        index = self._index
+        if index is None:
+            raise CorruptObjectError(f"{self.key}: no index")
+        if not self._checked:
+            self._check(index)
+        return index.offset(position)
+
+    def _check(self, index: PackIndex) -> None:
+        """Raise unless the pack is the one the index is of, and its end is there."""
+        start = self._backend.get(self.key, 0, HEADER_SIZE)
+        if self._end < HEADER_SIZE or start[:4] != b"PACK" or start[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
+            raise CorruptObjectError(f"{self.key}: no pack of version 2: begins with {start!r}")
+        if int.from_bytes(start[8:], "big") != index.count:
+            raise CorruptObjectError(f"{self.key}: not as many objects as its index has ({index.count})")
+        if self._backend.get(self.key, self._end, self._format.id_size) != index.pack_hash:
+            raise CorruptObjectError(f"{self.key}: does not end with the hash that its index names; cut off?")
+        self._checked = True
+
+    def _entry(self, offset: int) -> tuple[int, int, int, int | bytes | None]:
+        """Return (kind, size, where the zlib stream begins, offset or id of the base)."""
+        if not HEADER_SIZE <= offset < self._end:
+            raise self._damaged(offset, "outside of the pack")
+        data, at = self._windows.at(self.key, offset, min(LONGEST_HEADER, self._end - offset))
+        base: int | bytes | None = None
+        try:
+            kind, size, after = parse_header(data, at)
+            if kind not in KIND_NAMES:
+                if kind == OFS_DELTA:
+                    distance, after = parse_distance(data, after)
+                    base = offset - distance if distance else -1
+                elif kind == REF_DELTA:
+                    base = data[after : after + self._format.id_size]
+                    after += len(base)
+                    if len(base) < self._format.id_size:
+                        raise IndexError
+                else:
+                    raise self._damaged(offset, f"kind {kind} does not exist")
+        except IndexError:
+            raise self._damaged(offset, "cut off in its header") from None
+        body = offset + after - at
+        if size > (self._end - body) * MAX_RATIO:
+            raise self._damaged(offset, f"{self._end - body} bytes cannot hold an object of {size}")
+        return kind, size, body, base
+
+    def _data(self, offset: int, body: int, size: int, start: int, stop: int) -> Buffer:
+        """Return bytes ``start`` to ``stop`` of what the zlib stream at ``body`` holds."""
+        need = stored_blocks.HEAD_SIZE
+        data, at = self._windows.at(self.key, body, need)
+        framed_end = body + stored_blocks.framed_size(size)
+        if data[at : at + need] == stored_blocks.head(size) and framed_end <= self._end:
+            if size <= _IN_WINDOW:
+                if at + need + size > len(data):
+                    data, at = self._windows.at(self.key, body, need + size)
+                at += need
+                found = data[at + start : at + stop]
+                if len(found) == stop - start:
+                    return found
+            else:
+                framed = stored_blocks.read_framed(self._read_into, body, size, start, stop)
+                if framed is not None:
+                    return framed
+        try:
+            return inflate(self._pieces(body, size), size, stop)[start:]
+        except ValueError as error:
+            raise self._damaged(offset, str(error)) from error
+
+    def _pieces(self, body: int, size: int) -> Iterator[Buffer]:
+        """Yield the pack from ``body`` on; the first piece suffices for most streams of ``size`` bytes."""
+        length = min(size + (size >> 8) + 64, _PIECE)
+        while body < self._end:
+            data, at = self._windows.at(self.key, body, 1)
+            piece = data[at : at + min(length, self._end - body)]
+            if not piece:
+                return
+            yield piece
+            body += len(piece)
+            length = _PIECE
+
+    def _read_into(self, start: int, buffers: Sequence[bytearray | memoryview]) -> int:
+        return self._backend.get_into(self.key, start, buffers)
+
+    def _undelta(self, offset: int, for_ids: Ids) -> tuple[int, Buffer]:
+        """Return (kind, data) of the delta at ``offset``, its chain applied from the base up."""
+        chain: list[tuple[int, bytes]] = []
+        place = offset
+        while True:
+            found = self._bases.get(self.key, place)
+            if found is not None:
+                break
+            kind, size, body, base = self._entry(place)
+            data = self._data(place, body, size, 0, size)
+            if base is None:
+                self._bases.put(self.key, place, kind, data)
+                found = kind, data
+                break
+            chain.append((place, bytes(data)))
+            if len(chain) > LONGEST_CHAIN:
+                raise self._damaged(offset, "the chain of deltas has no end")
+            if isinstance(base, bytes):
+                position = self.find(base)
+                if position < 0:
+                    found = self._elsewhere.read(ObjectId(base), for_ids)
+                    break
+                base = self._offset(position)
+            place = base
+        return self._apply(*found, chain)
+
+    def _apply(self, kind: int, data: Buffer, chain: list[tuple[int, bytes]]) -> tuple[int, Buffer]:
+        for place, delta in reversed(chain):
+            try:
+                data = patch(data, delta)
+            except ValueError as error:
+                raise self._damaged(place, str(error)) from error
+            self._bases.put(self.key, place, kind, data)
+        return kind, data
+
+    def _delta_result_size(self, offset: int, body: int, size: int) -> int:
+        try:
+            start = b"".join(inflate_start(piece, 20) for piece in _first(self._pieces(body, size)))
+            return delta_sizes(start)[1]
+        except ValueError as error:
+            raise self._damaged(offset, str(error)) from error
+
+    def _damaged(self, offset: int, why: str) -> CorruptObjectError:
+        return CorruptObjectError(f"{self.key} at {offset}: {why}")
+
+
+def _find_nothing(_: bytes) -> int:
+    return -1
+
+
+def _first(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
+    for piece in pieces:
+        yield piece
+        return

@@ -1,0 +1,123 @@
+"""Pack set: which packs and loose objects there are, and which of them holds an id.
+
+One listing tells both. It is taken when the store is opened, when a writer
+begins, and when an object is missing: packs come from other processes, and go
+to their gc. In between, a look-up costs one search per pack and no system call;
+so an object that somebody made since the listing may count as absent, and is
+then written twice, which harms nothing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+
+from vgit.backend.forks import start_afresh_after_fork
+from vgit.backend.protocol import Backend
+from vgit.errors import CorruptObjectError
+from vgit.ids import ObjectId
+from vgit.objects.loose import loose_id, loose_key
+from vgit.objects.pack_reader import PackReader
+
+OBJECTS = "objects/"
+
+_NONE: frozenset[bytes] = frozenset()
+
+
+class PackSet:
+    """The packs of a store, newest first. Any thread may look up; a change replaces ``packs`` whole."""
+
+    def __init__(self, backend: Backend, id_size: int, open_pack: Callable[[str, int], PackReader]) -> None:
+        self.packs: tuple[PackReader, ...] = ()
+        self.loose: frozenset[bytes] = _NONE
+        self._backend = backend
+        self._id_size = id_size
+        self._open_pack = open_pack
+        self._last: PackReader | None = None  # the pack of the last hit: neighbours are asked for together
+        self._listed = False
+        self._changing = threading.Lock()
+        start_afresh_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Make a new lock: the thread that held it does not exist in a child."""
+        self._changing = threading.Lock()
+
+    def locate(self, id: bytes) -> tuple[PackReader, int] | None:
+        """Return a pack that holds ``id`` and its position there."""
+        last = self._last
+        if last is not None and (position := last.find(id)) >= 0:
+            return last, position
+        if not self._listed:
+            self.refresh()
+        for pack in self.packs:
+            if pack is not last and (position := pack.find(id)) >= 0:
+                self._last = pack
+                return pack, position
+        return None
+
+    def holder(self, id: ObjectId) -> str | None:
+        """Return the key of the pack, or of the loose object, that holds ``id``; it may have gone since."""
+        found = self.locate(id)
+        if found is not None:
+            return found[0].key
+        return loose_key(id) if id in self.loose else None
+
+    def copies(self, id: bytes) -> Iterator[tuple[PackReader, int]]:
+        """Yield every pack that holds ``id``."""
+        for pack in self.packs:
+            if (position := pack.find(id)) >= 0:
+                yield pack, position
+
+    def damage(self) -> CorruptObjectError | None:
+        """Return what is wrong with some pack whose objects cannot be looked up."""
+        return next((pack.damage for pack in self.packs if pack.damage is not None), None)
+
+    def refresh(self) -> bool:
+        """List again, keeping what is open; say whether anything came or went."""
+        with self._changing:
+            packs, indexes, loose = self._list()
+            before = {pack.key for pack in self.packs}
+            known = {pack.key: pack for pack in self.packs if pack.damage is None}
+            keys = [key for _, key in sorted(packs, reverse=True) if key[:-4] + "idx" in indexes]
+            sizes = {key: size for (_, key), size in packs.items()}
+            changed = before != set(keys) or loose != self.loose
+            self.packs = tuple(known.get(key) or self._open_pack(key, sizes[key]) for key in keys)
+            self.loose = loose
+            if self._last not in self.packs:
+                self._last = None
+            self._listed = True
+            return changed
+
+    def _list(self) -> tuple[dict[tuple[int, str], int], set[str], frozenset[bytes]]:
+        packs: dict[tuple[int, str], int] = {}
+        indexes: set[str] = set()
+        loose: list[bytes] = []
+        for key, size_bytes, mtime_ns in self._backend.list(OBJECTS):
+            if key.endswith(".pack"):
+                packs[mtime_ns, key] = size_bytes
+            elif key.endswith(".idx"):
+                indexes.add(key)
+            elif (id := loose_id(key, self._id_size)) is not None:
+                loose.append(id)
+        return packs, indexes, frozenset(loose) if loose else _NONE
+
+    def adopt(self, key: str, size_bytes: int) -> None:
+        """Add a pack just made, without listing."""
+        with self._changing:
+            if self._listed and all(pack.key != key for pack in self.packs):
+                self.packs = (self._open_pack(key, size_bytes), *self.packs)
+
+    def forget(self, key: str) -> None:
+        """Drop a pack or loose object that has gone."""
+        with self._changing:
+            self.packs = tuple(pack for pack in self.packs if pack.key != key)
+            if self._last not in self.packs:
+                self._last = None
+            id = loose_id(key, self._id_size)
+            if id is not None:
+                self.loose -= {id}
+
+    def close(self) -> None:
+        """Release every index; the set is as if never listed."""
+        with self._changing:
+            packs, self.packs, self._last, self._listed = self.packs, (), None, False
+        for pack in packs:
+            pack.close()

@@ -1,0 +1,180 @@
+"""Object store: every git object of a repository, by id.
+
+Reading never locks and never trusts: ``read`` recomputes the id; damage and
+absence are CorruptObjectError. An object may be in several packs; a damaged
+copy is passed over for a good one. A pack that vanished (somebody's gc) means
+that its objects are elsewhere by now: list again, try again.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from vgit.backend.protocol import Backend, Buffer
+from vgit.errors import CorruptObjectError, NotFoundError
+from vgit.ids import SHA1, ObjectFormat, ObjectId
+from vgit.objects.delta import BaseCache
+from vgit.objects.kinds import KIND_NAMES
+from vgit.objects.loose import loose_header, read_loose
+from vgit.objects.pack_reader import Elsewhere, Ids, PackReader
+from vgit.objects.pack_set import PackSet
+from vgit.objects.windows import Windows
+from vgit.objects.writer import ObjectWriter
+
+T = TypeVar("T")
+
+_LISTINGS = 8  # More than anybody's gc needs to settle; a bound, not a wait.
+_MOST_HOPS = 50  # packs that one chain of deltas may lead through
+_LOOSE = "its loose file"
+
+
+class ObjectStore:
+    """Git objects of the repository in ``backend``. Any thread may read; a writer belongs to one thread."""
+
+    def __init__(self, backend: Backend, object_format: ObjectFormat = SHA1) -> None:
+        self.backend = backend
+        self.format = object_format
+        self._windows = Windows(backend)
+        self._bases = BaseCache()
+        self._elsewhere = Elsewhere(self._base_header, self._base)
+        self._packs = PackSet(backend, object_format.id_size, self._open_pack)
+
+    def read(self, id: ObjectId) -> tuple[int, bytes]:
+        """Return (kind, whole data); the id is checked."""
+        return self._read(id, ())
+
+    def read_kind(self, id: ObjectId, kind: int) -> bytes:
+        """Return the data, checked to have this id and to be of this kind."""
+        found, data = self._read(id, ())
+        if found != kind:
+            names = KIND_NAMES[found].decode(), KIND_NAMES[kind].decode()
+            raise CorruptObjectError(f"object {id.hex()} is a {names[0]}, expected a {names[1]}")
+        return data
+
+    def read_unverified(self, id: ObjectId) -> Buffer:
+        """Return the data without computing its id, for callers that check its BLAKE3.
+
+        Stored data is returned as it lies on disk; only its framing is checked.
+        """
+        return self._find(id, _data, lambda: read_loose(self.backend, id)[1])
+
+    def read_range(self, id: ObjectId, start: int, length: int) -> Buffer:
+        """Return ``length`` bytes from ``start``, fewer only at the end; nothing is verified.
+
+        Of stored data this reads the blocks of 64 KiB that are touched, of all else the whole.
+        """
+        return self._find(
+            id,
+            lambda pack, position: pack.read_range(position, start, length, ()),
+            lambda: read_loose(self.backend, id)[1][start : start + length],
+        )
+
+    def header(self, id: ObjectId) -> tuple[int, int]:
+        """Return (kind, size in bytes) without reading the data."""
+        return self._header(id, ())
+
+    def contains(self, id: ObjectId) -> bool:
+        """Say whether the object is there, as of the last listing; about 1 µs a pack."""
+        return self._packs.holder(id) is not None
+
+    def pack_of(self, id: ObjectId) -> str | None:
+        """Return the key of a pack that holds the object; None if it is loose or absent."""
+        key = self._packs.holder(id)
+        return key if key is not None and key.endswith(".pack") else None
+
+    def refresh(self) -> None:
+        """List packs and loose objects again: another process may have added or removed some."""
+        self._packs.refresh()
+
+    def writer(self) -> ObjectWriter:
+        """Begin a transaction. Lists again, so that what others published is not written twice."""
+        self._packs.refresh()
+        return ObjectWriter(self.backend, self.format, self._packs)
+
+    def close(self) -> None:
+        """Release indexes and windows."""
+        self._packs.close()
+        self._windows.clear()
+        self._bases.clear()
+
+    def _open_pack(self, key: str, size_bytes: int) -> PackReader:
+        return PackReader(key, size_bytes, self.backend, self.format, self._windows, self._bases, self._elsewhere)
+
+    def _read(self, id: ObjectId, for_ids: Ids) -> tuple[int, bytes]:
+        def from_pack(pack: PackReader, position: int) -> tuple[int, bytes]:
+            return self._verified(id, *pack.read(position, for_ids))
+
+        return self._find(id, from_pack, lambda: self._verified(id, *read_loose(self.backend, id)))
+
+    def _verified(self, id: ObjectId, kind: int, data: Buffer) -> tuple[int, bytes]:
+        if self.format.object_id(KIND_NAMES[kind], data) != id:
+            raise CorruptObjectError("its bytes have another id")
+        return kind, bytes(data)
+
+    def _header(self, id: ObjectId, for_ids: Ids) -> tuple[int, int]:
+        return self._find(
+            id, lambda pack, position: pack.header(position, for_ids), lambda: loose_header(self.backend, id)
+        )
+
+    def _base(self, id: ObjectId, for_ids: Ids) -> tuple[int, Buffer]:
+        return self._read(id, _onward(id, for_ids))
+
+    def _base_header(self, id: ObjectId, for_ids: Ids) -> tuple[int, int]:
+        return self._header(id, _onward(id, for_ids))
+
+    def _find(self, id: ObjectId, in_pack: Callable[[PackReader, int], T], loose: Callable[[], T]) -> T:
+        """Return what ``in_pack`` or ``loose`` makes of the first copy of ``id`` that is whole."""
+        found = self._packs.locate(id)
+        if found is None:
+            return self._search(id, in_pack, loose, {})
+        try:
+            return in_pack(*found)
+        except NotFoundError:
+            self._packs.forget(found[0].key)
+            return self._search(id, in_pack, loose, {})
+        except CorruptObjectError as error:
+            return self._search(id, in_pack, loose, {found[0].key: error})
+
+    def _search(
+        self,
+        id: ObjectId,
+        in_pack: Callable[[PackReader, int], T],
+        loose: Callable[[], T],
+        damage: dict[str, CorruptObjectError],
+    ) -> T:
+        """Try every copy but those known to be damaged, list again, and try what is new."""
+        unreadable = None
+        for _ in range(_LISTINGS):
+            for pack, position in self._packs.copies(id):
+                if pack.key in damage:
+                    continue
+                try:
+                    return in_pack(pack, position)
+                except NotFoundError:
+                    self._packs.forget(pack.key)
+                except CorruptObjectError as error:
+                    damage[pack.key] = error
+            if id in self._packs.loose and _LOOSE not in damage:
+                try:
+                    return loose()
+                except NotFoundError:
+                    pass  # Packed by somebody meanwhile; the next listing shows where.
+                except CorruptObjectError as error:
+                    damage[_LOOSE] = error
+            unreadable = self._packs.damage()  # Asked first, for ``refresh`` gives a damaged index another try.
+            if not self._packs.refresh():
+                break
+        if damage:
+            where, first = next(iter(damage.items()))
+            raise CorruptObjectError(f"object {id.hex()} in {where} is damaged: {first}") from first
+        reason = f"; perhaps because of {unreadable}" if unreadable else ""
+        raise CorruptObjectError(f"object {id.hex()} is missing{reason}") from unreadable
+
+
+def _data(pack: PackReader, position: int) -> Buffer:
+    return pack.read(position, ())[1]
+
+
+def _onward(id: ObjectId, for_ids: Ids) -> Ids:
+    if id in for_ids or len(for_ids) > _MOST_HOPS:
+        raise CorruptObjectError("the chain of deltas through the packs has no end")
+    return (*for_ids, id)

@@ -1,0 +1,185 @@
+"""Object writer: one transaction's new objects, in packs that nobody sees before ``publish``.
+
+The life of a commit::
+
+    with store.writer() as writer:
+        writer.write_blob(…)        content, outside of any lock
+        writer.seal()               large packs closed, hashed, named
+        ─ commit lock ─
+        writer.savepoint()
+        writer.write_tree(…) …      write_commit(…)
+        writer.publish()            all durable
+        writer.check_relied_on()    then swap the ref
+        writer.rollback()           only if the swap was lost: again from savepoint
+        ─ unlock ─
+        writer.release()
+
+A ``.keep`` mark guards each pack from its name to ``release``. An object that
+the store already has is not written again, but its pack is first touched, which
+tells gc to leave it, and must still be there under the lock.
+"""
+
+from vgit.backend.protocol import Backend, Buffer
+from vgit.errors import NotFoundError
+from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
+from vgit.objects.deflate import STORED_BELOW
+from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
+from vgit.objects.pack_finish import PackFinish
+from vgit.objects.pack_set import PackSet
+from vgit.objects.pack_writer import PACKS, PackWriter, WrittenPack
+
+_LARGEST_PACK = 1 << 30
+_MOST_OBJECTS = 1 << 19  # in a pack: what is kept of each until the index is written takes 150 bytes
+
+
+class PackVanished(Exception):
+    """A pack with objects that were therefore not written is gone. Stays below the repository layer."""
+
+
+class ObjectWriter:
+    """A transaction of one thread; as a context manager it discards what has no name yet and drops the marks.
+
+    ``bytes_added`` counts packs and indexes that have their names.
+    """
+
+    def __init__(self, backend: Backend, form: ObjectFormat, packs: PackSet) -> None:
+        self.bytes_added = 0
+        self.relied_on: set[str] = set()
+        self._backend = backend
+        self._format = form
+        self._packs = packs
+        self._hash = form.new
+        self._pack = PackWriter(backend, form)
+        self._finishing: PackFinish | None = None
+        self._own: dict[str, WrittenPack] = {}
+        self._unsynced = False
+
+    def __enter__(self) -> "ObjectWriter":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._settle()
+        finally:
+            self._pack.discard()
+            self.release()
+
+    def write_blob(self, data: Buffer) -> BlobId:
+        """Write content, unless it is here already."""
+        size = len(data)
+        if size < STORED_BELOW:
+            id = BlobId(self._hash(b"blob %d\0" % size + data).digest())
+        else:
+            id = BlobId(self._format.object_id(b"blob", data))
+        if id not in self._pack.entries and not self.has_blob(id):
+            self._add(BLOB, id, data)
+        return id
+
+    def write_hashed_blob(self, id: BlobId, data: Buffer) -> None:
+        """Write content whose id the caller has computed; ``data`` may be changed after return."""
+        if not self.has_blob(id):
+            self._add(BLOB, id, data)
+
+    def has_blob(self, id: ObjectId) -> bool:
+        """Say whether a blob need not be written. Its pack is then touched, and relied on from here."""
+        if id in self._pack.entries or (self._finishing is not None and id in self._finishing.entries):
+            return True
+        while (key := self._packs.holder(id)) is not None:
+            if key in self.relied_on or key in self._own:
+                return True
+            try:
+                self._backend.touch(key)
+            except NotFoundError:
+                self._packs.forget(key)
+                continue
+            self.relied_on.add(key)
+            return True
+        return False
+
+    def write_tree(self, data: Buffer) -> TreeId:
+        """Write a tree, once in this transaction.
+
+        Whether the store has it does not count: a tree left behind by a lost
+        commit says nothing of what it names.
+        """
+        return TreeId(self._write_once(TREE, data))
+
+    def write_record(self, data: Buffer) -> BlobId:
+        """Write a blob that belongs to the trees, and is rolled back with them."""
+        return BlobId(self._write_once(BLOB, data))
+
+    def write_commit(self, data: bytes) -> CommitId:
+        """Write a commit."""
+        return CommitId(self._write_once(COMMIT, data))
+
+    def savepoint(self) -> None:
+        """Remember this moment for ``rollback``; what is staged is sealed first."""
+        self.seal()
+        self._pack.savepoint()
+
+    def rollback(self) -> None:
+        """Drop what was written since the savepoint; a pack published since stays, for gc."""
+        self._pack.rollback()
+
+    def seal(self) -> None:
+        """Close and name a pack that outgrew memory; a small one stays open for the trees."""
+        self._settle()
+        if self._pack.staged is not None:
+            self._finish()
+
+    def publish(self) -> None:
+        """Make everything durable under its name; afterwards a ref may name it."""
+        self._settle()
+        if self._pack.entries:
+            self._finish()
+        if self._unsynced:
+            self._backend.sync(PACKS)
+            self._unsynced = False
+
+    def check_relied_on(self) -> None:
+        """Raise PackVanished unless every pack relied on is there; under ``exclusive``, before the swap."""
+        for key in sorted(self.relied_on):
+            try:
+                self._backend.touch(key)
+            except NotFoundError as error:
+                self.relied_on.discard(key)
+                self._packs.forget(key)
+                raise PackVanished(key) from error
+
+    def release(self) -> None:
+        """Remove the marks: the ref has moved, or never will."""
+        while self._own:
+            key, pack = self._own.popitem()
+            self._backend.delete(pack.keep_key)
+            self.relied_on.add(key)  # From now on like anybody's pack.
+
+    def _write_once(self, kind: int, data: Buffer) -> ObjectId:
+        id = self._format.object_id(KIND_NAMES[kind], data)
+        if id not in self._pack.entries:
+            self._add(kind, id, data)
+        return id
+
+    def _add(self, kind: int, id: bytes, data: Buffer) -> None:
+        pack = self._pack
+        full = pack.size_bytes + len(data) > _LARGEST_PACK or len(pack.entries) >= _MOST_OBJECTS
+        if full and pack.entries:
+            self._settle()
+            self._finishing = PackFinish(pack)
+            self._pack = pack = PackWriter(self._backend, self._format)
+        pack.add(kind, id, data)
+
+    def _settle(self) -> None:
+        """Wait for the pack that is being finished."""
+        if self._finishing is not None:
+            finishing, self._finishing = self._finishing, None
+            self._enter(finishing.wait())
+
+    def _finish(self) -> None:
+        self._enter(self._pack.finish())
+        self._pack = PackWriter(self._backend, self._format)
+
+    def _enter(self, written: WrittenPack) -> None:
+        self._own[written.key] = written
+        self._unsynced = True
+        self.bytes_added += written.size_bytes + written.index_size_bytes
+        self._packs.adopt(written.key, written.size_bytes)
