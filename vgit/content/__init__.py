@@ -1,0 +1,22 @@
+"""Content: one file's bytes, as a blob or, above 4 MiB, as a chunk tree.
+
+files.py stores, read.py reads, write.py checks out; chunk_tree.py is the format, chunking.py the cutting.
+"""
+
+from vgit.content.chunk_tree import chunk_tree_info, is_chunk_tree
+from vgit.content.files import hash_file, store_bytes, store_file
+from vgit.content.read import read_content
+from vgit.content.stored_content import Content, StoredContent
+from vgit.content.write import write_content
+
+__all__ = [
+    "Content",
+    "StoredContent",
+    "chunk_tree_info",
+    "hash_file",
+    "is_chunk_tree",
+    "read_content",
+    "store_bytes",
+    "store_file",
+    "write_content",
+]

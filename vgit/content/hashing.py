@@ -1,0 +1,91 @@
+"""Hashing: ids and BLAKE3 of many spans of a buffer, in worker threads.
+
+The hashes free the interpreter while they run, so two workers keep two cores
+busy. A job is a run of spans, not one: starting a job costs as much as hashing
+100 KiB.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from blake3 import blake3
+
+from vgit.ids import BlobId, ObjectFormat
+
+WORKER_COUNT = 2
+
+Span: TypeAlias = tuple[int, int]  # start and end in a window, bytes
+Hashed: TypeAlias = tuple[BlobId, bytes]  # git id and BLAKE3
+
+
+@contextmanager
+def workers(pool: Executor | None) -> Iterator[Executor]:
+    """Give ``pool``, or if that is None a pool of ``WORKER_COUNT`` threads that ends with the context."""
+    if pool is not None:
+        yield pool
+        return
+    own = ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="vgit-content")
+    try:
+        yield own
+    finally:
+        own.shutdown(wait=True, cancel_futures=True)
+
+
+def spans_of(sizes: Sequence[int], start: int = 0) -> list[Span]:
+    """Return the spans of ``sizes`` one after the other.
+
+    >>> spans_of([3, 4], start=10)
+    [(10, 13), (13, 17)]
+    """
+    spans = []
+    for size in sizes:
+        spans.append((start, start + size))
+        start += size
+    return spans
+
+
+def halves(spans: list[Span]) -> list[list[Span]]:
+    """Return ``spans`` as one job for each worker."""
+    middle = (len(spans) + 1) // 2
+    return [part for part in (spans[:middle], spans[middle:]) if part]
+
+
+def blake3_spans(window: memoryview, spans: Sequence[Span]) -> list[bytes]:
+    """Return the BLAKE3 of each span."""
+    return [blake3(window[start:end]).digest() for start, end in spans]
+
+
+def identify_spans(format: ObjectFormat, window: memoryview, spans: Sequence[Span]) -> list[Hashed]:
+    """Return git id and BLAKE3 of each span."""
+    return [
+        (BlobId(format.object_id(b"blob", window[start:end])), blake3(window[start:end]).digest())
+        for start, end in spans
+    ]
+
+
+class OrderedHash:
+    """BLAKE3 of a whole file whose pieces are hashed by workers, one after the other."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._blake3 = blake3()
+        self._last: Future[None] | None = None
+
+    def submit(self, data: memoryview) -> "Future[None]":
+        """Have ``data`` hashed next; it must stay as it is until the future is done."""
+        self._last = self._pool.submit(self._update, self._last, data)
+        return self._last
+
+    def digest(self) -> bytes:
+        """Return the BLAKE3 of all that was submitted."""
+        if self._last is not None:
+            self._last.result()
+        return self._blake3.digest()
+
+    def _update(self, before: "Future[Any] | None", data: memoryview) -> None:
+        # Cannot wait for ever: a pool starts its jobs in order, so ``before`` is running or done.
+        if before is not None:
+            before.result()
+        self._blake3.update(data)

@@ -1,0 +1,133 @@
+"""Planners: which chunks a window of a file is cut into, and their hashes.
+
+A planner is asked twice for each window, so that the caller can read on while
+workers hash: ``begin``, then ``finish``. ``CuttingPlanner`` cuts everything;
+``FollowingPlanner`` first tries the chunks of an old version (old_chunks.py).
+Both give the same chunks.
+"""
+
+from concurrent.futures import Executor, Future
+from typing import NamedTuple, Protocol
+
+from vgit.content.chunking import Chunker
+from vgit.content.hashing import Hashed, Span, blake3_spans, halves, identify_spans, spans_of
+from vgit.content.old_chunks import OldChunks
+from vgit.ids import BlobId, ObjectFormat
+
+
+class Plan(NamedTuple):
+    """The chunks of one window: spans, and in the same order what comes of hashing them."""
+
+    spans: list[Span]
+    hashed: list["Future[list[Hashed]]"]  # runs of chunks
+
+    def result(self) -> list[Hashed]:
+        """Return id and BLAKE3 of each chunk; waits for the workers."""
+        return [item for future in self.hashed for item in future.result()]
+
+
+class Planner(Protocol):
+    """Called with one window after the other, each starting where the last plan ended."""
+
+    def begin(self, window: memoryview, *, at_end: bool) -> None:
+        """Start on ``window``, which must stay as it is until the plan is done with."""
+
+    def finish(self) -> Plan:
+        """Return the chunks that the window starts with; some may still be being hashed."""
+
+
+class CuttingPlanner:
+    """Cuts everything, hashes everything."""
+
+    def __init__(self, format: ObjectFormat, pool: Executor) -> None:
+        self._format = format
+        self._pool = pool
+        self._chunker = Chunker()
+        self._plan = Plan([], [])
+
+    def begin(self, window: memoryview, *, at_end: bool) -> None:
+        """Cut the window and start to hash it."""
+        spans = spans_of(self._chunker.cut(window, at_end=at_end))
+        jobs = [self._pool.submit(identify_spans, self._format, window, part) for part in halves(spans)]
+        self._plan = Plan(spans, jobs)
+
+    def finish(self) -> Plan:
+        """Return what ``begin`` cut."""
+        return self._plan
+
+
+class FollowingPlanner:
+    """Takes over what an old version of the file has; cuts, and gives SHA-1 to, only the rest."""
+
+    def __init__(self, format: ObjectFormat, pool: Executor, old: OldChunks) -> None:
+        self._format = format
+        self._pool = pool
+        self._old = old
+        self._chunker = Chunker()
+        self._window = memoryview(b"")
+        self._at_end = False
+        self._following = False
+        self._spans: list[Span] = []  # that are being hashed: expected ones if following, else cut ones
+        self._jobs: list[Future[list[bytes]]] = []
+
+    def begin(self, window: memoryview, *, at_end: bool) -> None:
+        """Start to hash the window at the borders that are expected, or else at those of cutting."""
+        self._window = window
+        self._at_end = at_end
+        sizes = self._old.expected_sizes(len(window), at_end=at_end)
+        self._following = bool(sizes)
+        self._spans = spans_of(sizes or self._chunker.cut(window, at_end=at_end))
+        self._jobs = self._submit(self._spans)
+
+    def finish(self) -> Plan:
+        """Return the expected chunks as far as they are there, and what cutting gives after them."""
+        spans, digests = self._spans, _gather(self._jobs)
+        if self._following:
+            spans, digests = self._followed(spans, digests)
+        else:
+            self._old.resume_after(digests)
+        ids = [self._old.id_of(digest) for digest in digests]
+        job = self._pool.submit(_add_ids, self._format, self._window, spans, ids, digests)
+        return Plan(spans, [job])
+
+    def _followed(self, spans: list[Span], digests: list[bytes]) -> tuple[list[Span], list[bytes]]:
+        """Return spans and BLAKE3s of the window's chunks, given those of the expected spans."""
+        equal = self._confirmed(self._old.count_equal(digests))
+        self._old.skip(equal)
+        end = spans[equal - 1][1] if equal else 0
+        cut = spans_of(self._chunker.cut(self._window[end:], at_end=self._at_end), end)
+        # An overwritten part leaves the borders after it: what was hashed there already is not hashed again.
+        known = dict(zip(spans, digests, strict=True))
+        missing = [span for span in cut if span not in known]
+        known.update(zip(missing, _gather(self._submit(missing)), strict=True))
+        cut_digests = [known[span] for span in cut]
+        self._old.resume_after(cut_digests)
+        return [*spans[:equal], *cut], [*digests[:equal], *cut_digests]
+
+    def _confirmed(self, equal: int) -> int:
+        """Return ``equal``, or one less if the last of so many equal chunks ends elsewhere now."""
+        if equal == 0:
+            return 0
+        start, end = self._spans[equal - 1]
+        return equal if start + self._chunker.first(self._window[start:]) == end else equal - 1
+
+    def _submit(self, spans: list[Span]) -> list["Future[list[bytes]]"]:
+        return [self._pool.submit(blake3_spans, self._window, part) for part in halves(spans)]
+
+
+def _gather(jobs: list["Future[list[bytes]]"]) -> list[bytes]:
+    return [digest for job in jobs for digest in job.result()]
+
+
+def _add_ids(
+    format: ObjectFormat,
+    window: memoryview,
+    spans: list[Span],
+    ids: list[BlobId | None],
+    digests: list[bytes],
+) -> list[Hashed]:
+    """Return id and BLAKE3 of each span, computing the ids that are None."""
+    return [
+        (BlobId(format.object_id(b"blob", window[start:end])) if id is None else id, digest)
+        for (start, end), id, digest in zip(spans, ids, digests, strict=True)
+    ]
