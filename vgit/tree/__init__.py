@@ -1,0 +1,7 @@
+"""Trees: directories as git trees, each with a record of what git cannot hold.
+
+``entry`` is what a name stands for, ``directory`` reads and writes one
+directory, ``diff`` compares two trees, ``edits`` holds what a writer changed.
+``record``, ``stored_name`` and ``escape`` are the format: docs/format/directory.md
+and docs/format/names.md.
+"""

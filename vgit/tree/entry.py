@@ -1,0 +1,89 @@
+"""Entry: one name in a directory of a volume, whatever git can or cannot hold of it.
+
+``mode`` is the full ``st_mode``. ``git_mode`` is what the git tree says, and
+git has the last word on the kind:
+
+    kind        mode          git_mode  id
+    file        S_IFREG|…     0o100644 or 0o100755 (blob), 0o040000 (chunk tree)
+    directory   S_IFDIR|…     0o040000  tree
+    symlink     S_IFLNK|…     0o120000  blob holding the target
+    FIFO        S_IFIFO|…     0         None
+    socket      S_IFSOCK|…    0         None
+    gitlink     0o160000      0o160000  commit of another repository, opaque
+"""
+
+import enum
+import stat
+from typing import NamedTuple
+
+from vgit.ids import ObjectId
+
+TREE_MODE = 0o040000
+FILE_MODE = 0o100644
+EXECUTABLE_MODE = 0o100755
+SYMLINK_MODE = 0o120000
+GITLINK_MODE = 0o160000
+NO_GIT_ENTRY = 0  # FIFOs and sockets stand in the directory record alone
+
+
+class Kind(enum.Enum):
+    """What an entry is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+    FIFO = "fifo"
+    SOCKET = "socket"
+    GITLINK = "gitlink"
+
+
+_KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFIFO: Kind.FIFO,
+    stat.S_IFSOCK: Kind.SOCKET,
+    GITLINK_MODE: Kind.GITLINK,
+}
+
+
+class Entry(NamedTuple):
+    """What a directory says of one name. A tuple, because there are 10^6 of them."""
+
+    mode: int
+    git_mode: int
+    id: ObjectId | None
+    size: int  # bytes; of a symlink: of its target; of a directory: 0
+    mtime_ns: int
+    hash: bytes | None  # BLAKE3 of the content (32 bytes raw), of a symlink: of its target; None: not known
+
+    @property
+    def kind(self) -> Kind:
+        """What the entry is."""
+        return _KINDS[stat.S_IFMT(self.mode)]
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the entry is a directory (a chunked file is not)."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the entry is a file stored as a chunk tree."""
+        return self.git_mode == TREE_MODE and stat.S_ISREG(self.mode)
+
+
+def same_content(one: Entry | None, other: Entry | None) -> bool:
+    """Return whether both are the same thing with the same content; modes and times do not count.
+
+    By BLAKE3 where both are known, else by git's id. Two directories are the same content.
+    """
+    if one is None or other is None:
+        return one is other
+    if stat.S_IFMT(one.mode) != stat.S_IFMT(other.mode):
+        return False
+    if stat.S_ISDIR(one.mode):
+        return True
+    if one.hash is not None and other.hash is not None:
+        return one.hash == other.hash
+    return one.id == other.id
