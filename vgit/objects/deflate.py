@@ -1,7 +1,7 @@
 """Deflate: which bytes are compressed, and inflating without trusting the stream.
 
 1. Less than 512 bytes: stored. Compressing costs more than it saves.
-2. A sample of up to 4 KiB shrinks below 0.9: ISA-L level 1.
+2. The whole up to 16 KiB, above a sample of 4 KiB, shrinks below 0.9: ISA-L level 1.
 3. Everything else, and what did not shrink after all: stored blocks.
 
 ISA-L's level 0 still codes (and so grows noise), zlib spends 20 ms on a MiB of
@@ -18,7 +18,7 @@ from vgit.objects.stored_blocks import frame, framed_size
 
 STORED_BELOW = 512
 
-_SAMPLE = 4096
+_TRY_WHOLE = 16384  # Up to here a sample would cost more than the whole, if the whole is then compressed too.
 _PIECE = 1024  # A sample is four of these, so that one odd region does not decide for all.
 _WORTH = 0.9
 _LEVEL = 1
@@ -34,7 +34,7 @@ def encode(data: Buffer) -> list[Buffer]:
     size = len(data)
     if size < STORED_BELOW:
         return frame(data)
-    if size <= _SAMPLE:
+    if size <= _TRY_WHOLE:
         compressed = isal_zlib.compress(data, _LEVEL)
         return [compressed] if len(compressed) < size * _WORTH else frame(data)
     if _sample_shrinks(data, size):
