@@ -27,6 +27,7 @@ _IN_MEMORY = 8 << 20
 _BATCH = 1 << 20
 _LARGE = 65_536  # An entry from this size on goes to a staged file as it is, unjoined.
 _HEADER = b"PACK\x00\x00\x00\x02"
+EMPTY_PACK_BYTES = 12  # the header: magic, version, count
 
 
 class WrittenPack(NamedTuple):
@@ -44,7 +45,7 @@ class _Savepoint(NamedTuple):
     parts: tuple[bytes, ...]  # references: no bytes are copied
 
 
-_START = _Savepoint(0, 12, ())
+_START = _Savepoint(0, EMPTY_PACK_BYTES, ())
 
 
 class PackWriter:
@@ -52,14 +53,14 @@ class PackWriter:
 
     def __init__(self, backend: Backend, form: ObjectFormat) -> None:
         self.entries: dict[bytes, int] = {}
-        self.size_bytes = 12
+        self.size_bytes = EMPTY_PACK_BYTES
         self.staged: StagedFile | None = None
         self._backend = backend
         self._format = form
         self._crcs: array[int] = array("I")
         self._offsets: array[int] = array("Q")
         self._parts: list[bytes] = []  # not yet written, without the pack's header
-        self._flushed = 12  # size_bytes without them
+        self._flushed = EMPTY_PACK_BYTES  # size_bytes without them
         self._limit = _IN_MEMORY
         self._saved = _START
 

@@ -26,7 +26,7 @@ from vgit.objects.deflate import STORED_BELOW
 from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.pack_finish import PackFinish
 from vgit.objects.pack_set import PackSet
-from vgit.objects.pack_writer import PACKS, PackWriter, WrittenPack
+from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
 
 _LARGEST_PACK = 1 << 30
 _MOST_OBJECTS = 1 << 19  # in a pack: what is kept of each until the index is written takes 150 bytes
@@ -39,7 +39,7 @@ class PackVanished(Exception):
 class ObjectWriter:
     """A transaction of one thread; as a context manager it discards what has no name yet and drops the marks.
 
-    ``bytes_added`` counts packs and indexes that have their names.
+    ``bytes_added`` counts packs and indexes that have their names, ``bytes_pending`` what waits in memory for its.
     """
 
     def __init__(self, backend: Backend, form: ObjectFormat, packs: PackSet) -> None:
@@ -53,6 +53,11 @@ class ObjectWriter:
         self._finishing: PackFinish | None = None
         self._own: dict[str, WrittenPack] = {}
         self._unsynced = False
+
+    @property
+    def bytes_pending(self) -> int:
+        """Bytes of objects in the pack that is not closed yet, without header, trailer and index."""
+        return self._pack.size_bytes - EMPTY_PACK_BYTES
 
     def __enter__(self) -> "ObjectWriter":
         return self
