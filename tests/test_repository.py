@@ -1,0 +1,425 @@
+"""Test_repository: creating, opening and publishing, also beside others and with damage."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests import gitjudge, volumes
+from tests.meddler import Meddler
+from tests.volumes import AUTHOR, files, messages
+from tests.writers import publish
+from vgit.backend import Backend
+from vgit.backend.memory import MemoryBackend
+from vgit.clock import SYSTEM_CLOCK
+from vgit.commit import Commit, Overwritten
+from vgit.content import store_bytes
+from vgit.errors import (
+    AlreadyExistsError,
+    BackendUnavailableError,
+    CorruptObjectError,
+    CorruptVolumeError,
+    InvalidError,
+)
+from vgit.ids import CommitId, ObjectId
+from vgit.refs import MAIN
+from vgit.repository import Proposal, Repository
+from vgit.tree.edits import Counts, Edit, Edits
+from vgit.tree.entry import FILE_MODE, Entry
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def memory() -> MemoryBackend:
+    backend = MemoryBackend()
+    volumes.create(backend).close()
+    return backend
+
+
+def reopen(backend: Backend) -> Repository:
+    return Repository.open(backend, SYSTEM_CLOCK)
+
+
+def keys(backend: Backend, suffix: str) -> list[str]:
+    return [listed.key for listed in backend.list("objects/") if listed.key.endswith(suffix)]
+
+
+# create, open
+
+
+def test_create_makes_what_git_takes_for_a_repository(tmp_path: Path) -> None:
+    git_dir = tmp_path / "v.git"
+    with volumes.create_local(git_dir) as repository:
+        root = repository.commit(repository.head())
+        assert (root.parents, root.author, root.message) == ((), AUTHOR, "Create volume\n")
+        assert root.txn is not None
+        assert files(repository) == {}
+        assert repository.root(root.tree).mode == 0o040755
+    gitjudge.fsck_clean(git_dir)
+    assert gitjudge.log(git_dir, pretty="%an <%ae>|%s") == ["tester <t@x>|Create volume"]
+    assert gitjudge.run(git_dir, "config", "core.bare") == b"true\n"
+    assert gitjudge.run(git_dir, "config", "gc.auto") == b"0\n"
+    assert gitjudge.run(git_dir, "rev-parse", "--is-bare-repository") == b"true\n"
+    assert not list(git_dir.glob("objects/pack/*.keep"))
+    gitjudge.clone(git_dir, tmp_path / "clone")
+
+
+def test_create_leaves_another_volume_alone(memory: MemoryBackend) -> None:
+    head = reopen(memory).head()
+    with pytest.raises(AlreadyExistsError, match="is here already"):
+        volumes.create(memory)
+    assert reopen(memory).head() == head
+
+
+def test_of_two_that_create_one_wins() -> None:
+    memory = MemoryBackend()
+    with pytest.raises(AlreadyExistsError):
+        volumes.create(Meddler(memory, [lambda: volumes.create(memory)]))
+    assert messages(reopen(memory)) == ["Create volume"]
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        (None, "not a volume's repository"),
+        (b"\0", "cannot be parsed"),
+        (b"[core]\n\trepositoryformatversion = two\n", "cannot be parsed"),
+        (b"[core]\n\trepositoryformatversion = 2\n", "format version 2"),
+        (b"[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = sha256\n", "'sha256'"),
+        (b"[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefStorage = reftable\n", "refstorage"),
+    ],
+)
+def test_open_refuses_what_it_cannot_use(memory: MemoryBackend, config: bytes | None, complaint: str) -> None:
+    if config is None:
+        memory.delete("config")
+    else:
+        memory.put("config", config)
+    with pytest.raises(CorruptVolumeError, match=complaint):
+        reopen(memory)
+
+
+@pytest.mark.parametrize(
+    "config", [b"", b"[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = sha1\n"]
+)
+def test_open_takes_other_configs_of_git(memory: MemoryBackend, config: bytes) -> None:
+    memory.put("config", config)
+    assert files(reopen(memory)) == {}
+
+
+def test_a_missing_ref_is_never_an_empty_volume(memory: MemoryBackend) -> None:
+    repository = reopen(memory)
+    memory.delete(MAIN)
+    for use in (
+        repository.head,
+        lambda: publish(repository, {("a",): b"1"}),
+        lambda: repository.find_transaction("x", None),
+    ):
+        with pytest.raises(CorruptVolumeError, match="has no refs/heads/main"):
+            use()
+
+
+# publish
+
+
+def test_publish(tmp_path: Path) -> None:
+    git_dir = tmp_path / "v.git"
+    with volumes.create_local(git_dir) as repository:
+        first = repository.head()
+        published = publish(repository, {("a",): b"1", ("d", "e", "b"): b"2"}, "two files", base=first)
+        assert published is not None
+        assert published.id == repository.head()
+        assert volumes.open_local(git_dir).commit(published.id) == replace(published.commit, message="two files\n")
+        assert published.parent == repository.commit(first)
+        assert published.commit.parents == (first,)
+        assert published.commit.base == first
+        assert replace(published.commit.counts or Counts(), bytes_added=0) == Counts(added=2)
+        assert files(repository) == {("a",): b"1", ("d", "e", "b"): b"2"}
+        published = publish(repository, {("a",): None, ("d", "e", "b"): b"3"})
+        assert published is not None
+        assert published.commit.message == "1 changed, 1 removed"
+        assert files(repository) == {("d", "e", "b"): b"3"}
+        assert files(repository, first) == {}
+        assert repository.find_transaction(published.commit.txn or "", first) == (
+            published.id,
+            repository.commit(published.id),
+        )
+        assert repository.find_transaction("00" * 16, first) is None
+        assert repository.find_transaction("00" * 16, None) is None
+    gitjudge.fsck_clean(git_dir)
+    assert gitjudge.log(git_dir, pretty="%s") == ["1 changed, 1 removed", "two files", "Create volume"]
+    assert not list(git_dir.glob("objects/pack/*.keep"))
+    clone = gitjudge.clone(git_dir, tmp_path / "clone")
+    assert (clone / "d/e/b").read_bytes() == b"3"
+
+
+def test_a_small_commit_is_one_pack(memory: MemoryBackend) -> None:
+    repository = reopen(memory)
+    before = len(keys(memory, ".pack"))
+    publish(repository, {("d", f"{n}"): b"%d" % n for n in range(100)})
+    assert len(keys(memory, ".pack")) == before + 1
+
+
+def test_nothing_changed_is_no_commit(memory: MemoryBackend) -> None:
+    repository = reopen(memory)
+    publish(repository, {("a",): b"1"})
+    before = repository.head(), keys(memory, "")
+    assert publish(repository, {}) is None
+    assert publish(repository, {("a",): b"1"}) is None
+    assert publish(repository, {("gone",): None}) is None
+    assert (repository.head(), keys(memory, "")) == before
+
+
+def test_a_deep_tree(memory: MemoryBackend) -> None:
+    repository = reopen(memory)
+    deep = (*["d"] * 1500, "file")
+    publish(repository, {deep: b"1"})
+    assert files(repository) == {deep: b"1"}
+    publish(repository, {deep: None, (*deep[:-1], "g"): b"2"})
+    assert files(repository) == {(*deep[:-1], "g"): b"2"}
+
+
+def test_times_never_run_backwards(memory: MemoryBackend) -> None:
+    repository = reopen(memory)
+    created = repository.commit(repository.head()).commit_time
+    early = Repository.open(memory, replace(SYSTEM_CLOCK, now_ns=lambda: 1_000_000_000))
+    published = publish(early, {("a",): b"1"})
+    assert published is not None
+    assert published.commit.commit_time == created
+
+
+def entry(repository: Repository, data: bytes, writer: object) -> Entry:
+    stored = store_bytes(data, writer)  # type: ignore[arg-type]
+    return Entry(0o100644, stored.git_mode or FILE_MODE, stored.id, stored.size, 1, stored.hash)
+
+
+def test_the_receipt_is_in_the_commit_up_to_a_thousand(memory: MemoryBackend) -> None:
+    repository = reopen(memory)
+    publish(repository, {("d", f"{n:04}"): b"theirs %d" % n for n in range(1100)})
+    with repository.objects.writer() as writer:
+        new = entry(repository, b"ours", writer)
+        edits = Edits({("d", f"{n:04}"): Edit(new, None) for n in range(1100)})
+        published = repository.publish(Proposal(edits, AUTHOR, "ab" * 16, unstable=(("d", "0001"),)), writer)
+    assert published is not None
+    assert len(published.overwrote) == published.commit.overwrote_count == 1100
+    stored = reopen(memory).commit(published.id)
+    assert stored.overwrote_count == 1100
+    assert len(stored.overwrote) == 1000
+    lost = published.overwrote[0].entry
+    assert lost.id is not None
+    assert stored.overwrote[0] == Overwritten(("d", "0000"), lost.id.hex())
+    assert stored.unstable == (("d", "0001"),)
+
+
+# beside others
+
+
+def test_a_lost_swap_is_tried_again(memory: MemoryBackend) -> None:
+    other = reopen(memory)
+    acts = [lambda n=n: publish(other, {("other",): b"%d" % n, ("both",): b"%d" % n}) for n in range(3)]
+    repository = reopen(Meddler(memory, list(acts)))
+    heads: list[Commit] = []
+    with repository.objects.writer() as writer:
+        edits = Edits({(name,): Edit(entry(repository, b"ours", writer), None) for name in ("mine", "both")})
+        published = repository.publish(Proposal(edits, AUTHOR, "ab" * 16, check=heads.append), writer)
+    assert published is not None
+    assert files(other) == {("other",): b"2", ("mine",): b"ours", ("both",): b"ours"}
+    assert messages(other) == ["1 added, 1 changed", "2 changed", "2 changed", "2 added", "Create volume"]
+    assert [lost.path for lost in published.overwrote] == [("both",)], "of the last head only"
+    assert [head.tree for head in heads] == [
+        commit.tree for _, commit in list(other.first_parents(other.head()))[:0:-1]
+    ], "every head was checked"
+    assert not keys(memory, ".keep")
+    ours = ObjectId(bytes.fromhex(gitjudge.run("", "hash-object", "--stdin", stdin=b"ours").decode().strip()))
+    holders = [pack for pack in other.objects._packs.packs if pack.find(ours) >= 0]
+    assert len(holders) == 1, "content is never written twice"
+    memory.check()
+
+
+def test_a_check_is_asked_again_with_the_new_head(memory: MemoryBackend) -> None:
+    other = reopen(memory)
+    repository = reopen(Meddler(memory, [lambda: publish(other, {("a",): b"theirs"})]))
+    parents: list[CommitId | None] = []
+
+    def check(head: Commit) -> None:
+        parents.append(head.parent)
+        if head.parent is not None:
+            raise AlreadyExistsError("too late")
+
+    with pytest.raises(AlreadyExistsError, match="too late"):
+        publish(repository, {("a",): b"ours"}, check=check)
+    assert len(parents) == 2
+    assert files(other) == {("a",): b"theirs"}
+    assert not keys(memory, ".keep")
+
+
+def test_what_others_made_of_it_already_is_no_commit(memory: MemoryBackend) -> None:
+    other = reopen(memory)
+    repository = reopen(Meddler(memory, [lambda: publish(other, {("a",): b"same"})]))
+    assert publish(repository, {("a",): b"same"}) is None
+    assert len(messages(other)) == 2
+
+
+def test_a_large_file_survives_a_lost_swap(memory: MemoryBackend) -> None:
+    other = reopen(memory)
+    large = bytes(range(256)) * (20 * MIB // 256)
+    large = b"".join(large[n : n + MIB] + b"%d" % n for n in range(0, len(large), MIB))
+    repository = reopen(Meddler(memory, [lambda: publish(other, {("b",): b"1"})]))
+    assert publish(repository, {("large",): large}) is not None
+    assert files(other) == {("large",): large, ("b",): b"1"}
+
+
+# packs that go
+
+
+def leave_garbage(backend: Backend, data: bytes) -> str:
+    """Leave a pack with a blob that no ref reaches, as a writer does who died; return its key."""
+    before = set(keys(backend, ".pack"))
+    with reopen(backend).objects.writer() as writer:
+        store_bytes(data, writer)
+        writer.publish()
+    (key,) = set(keys(backend, ".pack")) - before
+    return key
+
+
+def remove_pack(backend: Backend, key: str) -> None:
+    backend.delete(key)
+    backend.delete(key.replace(".pack", ".idx"))
+
+
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+def test_a_pack_that_a_gc_rewrote_meanwhile(memory: MemoryBackend, size: int) -> None:
+    data = (b"%d " % size * size)[:size]
+    key = leave_garbage(memory, data)
+
+    def repack() -> None:
+        remove_pack(memory, key)
+        with reopen(memory).objects.writer() as writer:
+            writer.write_blob(b"of something else")
+            store_bytes(data, writer)
+            writer.publish()
+
+    repository = reopen(Meddler(memory, [repack]))
+    assert publish(repository, {("a",): data}) is not None
+    assert files(reopen(memory)) == {("a",): data}
+    assert key not in keys(memory, ".pack")
+
+
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+def test_content_that_a_gc_took_away_is_asked_for_again(memory: MemoryBackend, size: int) -> None:
+    data = (b"%d " % size * size)[:size]
+    key = leave_garbage(memory, data)
+    repository = reopen(Meddler(memory, [lambda: remove_pack(memory, key)]))
+    head = repository.head()
+    with pytest.raises(BackendUnavailableError, match="Nothing was published; commit again"):
+        publish(repository, {("a",): data})
+    assert repository.head() == head
+    assert not keys(memory, ".keep")
+    assert publish(repository, {("a",): data}) is not None
+    assert files(reopen(memory)) == {("a",): data}
+
+
+def test_a_reader_survives_a_repack(tmp_path: Path) -> None:
+    git_dir = tmp_path / "v.git"
+    with volumes.create_local(git_dir) as repository, volumes.open_local(git_dir) as reader:
+        for n in range(5):
+            publish(repository, {(f"{n}",): b"%d" % n})
+        assert len(files(reader)) == 5
+        publish(repository, {("new",): b"6"})
+        gitjudge.run(git_dir, "repack", "-a", "-d", "-q")
+        assert len(files(reader)) == 6
+        publish(reader, {("newer",): b"7"})
+        assert len(files(repository)) == 7
+    gitjudge.fsck_clean(git_dir)
+
+
+# damage
+
+
+def largest_pack(git_dir: Path) -> Path:
+    return max(git_dir.glob("objects/pack/*.pack"), key=lambda pack: pack.stat().st_size)
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    git_dir = tmp_path / "v.git"
+    with volumes.create_local(git_dir) as repository:
+        publish(repository, {("a",): b"1" * 300, ("d", "b"): bytes(range(256)) * 16})
+    return git_dir
+
+
+def test_a_pack_cut_short(damaged: Path) -> None:
+    pack = largest_pack(damaged)
+    pack.chmod(0o644)
+    pack.write_bytes(pack.read_bytes()[:-200])
+    with volumes.open_local(damaged) as repository, pytest.raises(CorruptObjectError, match=r"object [0-9a-f]{40} in"):
+        files(repository)
+
+
+def test_a_pack_that_is_gone(damaged: Path) -> None:
+    largest_pack(damaged).unlink()
+    with volumes.open_local(damaged) as repository, pytest.raises(CorruptObjectError, match="is missing"):
+        files(repository)
+
+
+def test_no_flipped_byte_goes_unnoticed(damaged: Path) -> None:
+    pack = largest_pack(damaged)
+    pack.chmod(0o644)
+    good = pack.read_bytes()
+    with volumes.open_local(damaged) as repository:
+        expected = files(repository)
+    noticed = 0
+    for at in range(0, len(good), 7):
+        pack.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
+        with volumes.open_local(damaged) as repository:
+            try:
+                assert files(repository) == expected
+            except CorruptObjectError as error:
+                assert str(error)
+                noticed += 1
+    assert noticed > len(good) // 7 * 0.9, "all but the pack's own header, trailer and zlib's flags"
+
+
+def test_a_head_that_is_no_commit(damaged: Path) -> None:
+    with volumes.open_local(damaged) as repository:
+        tree = repository.commit(repository.head()).tree
+        (damaged / MAIN).unlink()
+        (damaged / MAIN).write_text(tree.hex() + "\n")
+        with pytest.raises(CorruptObjectError, match="is a tree, expected a commit"):
+            publish(repository, {("a",): b"1"})
+        (damaged / MAIN).write_text("ab" * 20 + "\n")
+        with pytest.raises(CorruptObjectError, match="is missing"):
+            publish(repository, {("a",): b"1"})
+
+
+# stock git's work
+
+
+def test_a_push_is_merged_onto(tmp_path: Path) -> None:
+    git_dir = tmp_path / "v.git"
+    with volumes.create_local(git_dir) as repository:
+        publish(repository, {("a",): b"1", ("d", "b"): b"2"})
+        clone = gitjudge.clone(git_dir, tmp_path / "clone")
+        work = str(clone)
+        (clone / "d/c").write_bytes(b"pushed")
+        (clone / "a").unlink()
+        gitjudge.run(clone / ".git", f"--work-tree={work}", "-C", work, "add", "-A")
+        gitjudge.run(clone / ".git", f"--work-tree={work}", "-C", work, "commit", "-qm", "pushed")
+        gitjudge.run(clone / ".git", "push", "-q", "origin", "main")
+        assert files(repository) == {("d", "b"): b"2", ("d", "c"): b"pushed"}
+        published = publish(repository, {("d", "b"): b"3"})
+        assert published is not None
+        assert published.parent.txn is None
+        assert published.parent.message == "pushed\n"
+        assert files(repository) == {("d", "b"): b"3", ("d", "c"): b"pushed"}
+    gitjudge.fsck_clean(git_dir)
+
+
+def test_names_that_no_tree_can_hold(memory: MemoryBackend) -> None:
+    repository = reopen(memory)
+    head = repository.head()
+    for name in ("", ".", "..", "a/b", "\0"):
+        with pytest.raises(InvalidError):
+            publish(repository, {("d", name): b"1"})
+    assert repository.head() == head
+    assert not keys(memory, ".keep")

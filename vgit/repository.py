@@ -1,0 +1,328 @@
+"""Repository: one volume's store, a real bare git repository, and the commit loop.
+
+Publishing, in the order in which it must happen (docs/concurrency.md has the
+crash table):
+
+    1. blobs are in packs, large ones already sealed        (the writer did that)
+    2. take turns with other writers of this volume         saves retries, no more
+    3. read head; merge the edits onto head's tree          pure
+    4. write trees, records, commit; make all durable       nothing names it yet
+    5. under the lock: packs relied on still there?
+       swap refs/heads/main from the head of step 3         now it is published
+    6. swap lost, or a pack gone: back to 3, with jitter,   blobs stay written
+       without bound
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import NamedTuple
+
+from dulwich.config import ConfigFile
+
+from vgit.backend import Backend
+from vgit.clock import Clock
+from vgit.commit import (
+    RECEIPT_LIMIT,
+    Commit,
+    Overwritten,
+    clean_identity,
+    commit_times,
+    decode_commit,
+    encode_commit,
+)
+from vgit.content import chunk_tree_info
+from vgit.content.chunk_tree import read_chunks, require_chunk_tree
+from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
+from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId
+from vgit.merge import DEFAULT_DIRECTORY_MODE, Lost, Merged, NewDirectory, merge
+from vgit.objects.kinds import COMMIT
+from vgit.objects.store import ObjectStore
+from vgit.objects.writer import ObjectWriter, PackVanished
+from vgit.paths import Path
+from vgit.refs import MAIN, Refs
+from vgit.tree.directory import Directory, DirectoryReader, write_directory
+from vgit.tree.edits import Counts, Edits
+from vgit.tree.entry import TREE_MODE, Entry
+
+_CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tlogAllRefUpdates = always
+\tbigFileThreshold = 1048576
+[gc]
+\tauto = 0
+\tpruneExpire = never
+\treflogExpire = never
+[receive]
+\tautogc = false
+\tunpackLimit = 1
+\tdenyNonFastForwards = true
+\tdenyDeletes = true
+\tfsckObjects = true
+[transfer]
+\tunpackLimit = 1
+[pack]
+\twindow = 0
+"""
+_FORMATS = {"sha1": SHA1}
+# Of format version 1, those that change nothing here: other extensions say where or how things are stored.
+_EXTENSIONS = frozenset((b"noop", b"objectformat", b"preciousobjects"))
+_HAS_HEAD = f"a volume's repository, with a {MAIN}, is here already; it was left as it is."
+_TURN_SECONDS = 5.0
+_RETRY_SECONDS = 0.05
+_CACHED_COMMITS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a writer wants published."""
+
+    edits: Edits
+    author: str
+    txn: str
+    message: str | None = None  # None: say what was added, changed and removed
+    base: CommitId | None = None
+    unstable: tuple[Path, ...] = ()
+    check: Callable[[Commit], None] | None = None  # called with every head tried; raises to give up
+
+
+class Published(NamedTuple):
+    """A commit as it was published."""
+
+    id: CommitId
+    commit: Commit
+    parent: Commit
+    overwrote: tuple[Lost, ...]  # all of the receipt; the commit itself names at most RECEIPT_LIMIT
+
+
+class Repository:
+    """One volume's objects, refs and head. Any thread may use it; a context manager that closes its views."""
+
+    def __init__(self, backend: Backend, clock: Clock, object_format: ObjectFormat) -> None:
+        self.backend = backend
+        self.clock = clock
+        self.format = object_format
+        self.objects = ObjectStore(backend, object_format)
+        self.refs = Refs(backend, object_format)
+        self.directories = DirectoryReader(self.objects, lambda tree: chunk_tree_info(self.objects, tree))
+        self._commits: OrderedDict[CommitId, Commit] = OrderedDict()
+
+    @classmethod
+    def create(cls, backend: Backend, clock: Clock, author: str, message: str = "Create volume") -> "Repository":
+        """Make a repository with a root commit of an empty directory; durable on return.
+
+        What a creation that was cut off left is used; AlreadyExistsError if
+        there is a head already.
+        """
+        repository = cls(backend, clock, SHA1)
+        if repository.refs.resolve(MAIN) is not None:
+            raise AlreadyExistsError(_HAS_HEAD)
+        backend.put("HEAD", b"ref: " + MAIN.encode() + b"\n")
+        backend.put("description", b"A vgit volume; see docs/format of vgit.\n")
+        backend.put("config", _CONFIG.encode())
+        who = clean_identity(author)
+        now = clock.now_ns() // 1_000_000_000
+        with repository.objects.writer() as writer:
+            tree = write_directory(writer, {}, DEFAULT_DIRECTORY_MODE)
+            root = Commit(tree, (), who, now, who, now, message, txn=clock.random_bytes(16).hex(), counts=Counts())
+            id = writer.write_commit(encode_commit(root))
+            writer.publish()
+            if not repository.refs.advance(MAIN, id, None):
+                raise AlreadyExistsError(_HAS_HEAD)
+        return repository
+
+    @classmethod
+    def open(cls, backend: Backend, clock: Clock) -> "Repository":
+        """Open what ``create`` made; CorruptVolumeError if it is not a repository that vgit can use."""
+        try:
+            config = ConfigFile.from_file(BytesIO(backend.get("config")))
+            version = int(_get(config, b"core", b"repositoryformatversion") or b"0")
+            extensions = {name.lower() for name, _ in config.items((b"extensions",))} if version else set()
+            name = (_get(config, b"extensions", b"objectformat") or b"sha1").decode("ascii", "replace").lower()
+        except NotFoundError as error:
+            raise CorruptVolumeError(f"this is not a volume's repository: {error}") from error
+        except ValueError as error:
+            raise CorruptVolumeError(f"the volume's config cannot be parsed: {error}") from error
+        foreign = b", ".join(sorted(extensions - _EXTENSIONS)).decode("ascii", "replace")
+        if version not in (0, 1) or name not in _FORMATS or foreign:
+            raise CorruptVolumeError(
+                f"the volume's repository has format version {version}, object format {name!r} and the extensions"
+                f" {foreign or 'none'}; this vgit reads versions 0 and 1 with {', '.join(_FORMATS)} and no extensions."
+            )
+        return cls(backend, clock, _FORMATS[name])
+
+    def __enter__(self) -> "Repository":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of pack indexes that are held open."""
+        self.objects.close()
+
+    def head(self) -> CommitId:
+        """Return the id of the newest published commit; CorruptVolumeError if there is none."""
+        id = self.refs.resolve(MAIN)
+        if id is None:
+            raise CorruptVolumeError(
+                f"the volume has no {MAIN}, which every volume has from its first moment. Nothing was changed;"
+                " restore the ref from a backup or from git's reflog."
+            )
+        return CommitId(id)
+
+    def commit(self, id: CommitId) -> Commit:
+        """Return the commit ``id``; CorruptObjectError if it is missing or damaged."""
+        known = self._commits.get(id)
+        if known is None:
+            known = decode_commit(id, self.objects.read_kind(id, COMMIT), self.format)
+            self._commits[id] = known
+            if len(self._commits) > _CACHED_COMMITS:
+                self._commits.popitem(last=False)
+        return known
+
+    def first_parents(self, start: CommitId) -> Iterator[tuple[CommitId, Commit]]:
+        """Yield ``start`` and the states that were published before it, newest first."""
+        id: CommitId | None = start
+        while id is not None:
+            commit = self.commit(id)
+            yield id, commit
+            id = commit.parent
+
+    def find_transaction(self, txn: str, base: CommitId | None) -> tuple[CommitId, Commit] | None:
+        """Return the commit of transaction ``txn`` on head's first-parent line after ``base``, if it was published."""
+        for id, commit in self.first_parents(self.head()):
+            if commit.txn == txn:
+                return id, commit
+            if id == base:
+                return None
+        return None
+
+    def root(self, tree: TreeId) -> Directory:
+        """Return the root directory of a commit's tree."""
+        return self.directories.read(tree)
+
+    def publish(self, proposal: Proposal, writer: ObjectWriter) -> Published | None:
+        """Commit the proposal onto head; None if head already is what it asks for.
+
+        ``writer`` holds the blobs that the edits name. Raises what the
+        proposal's check raises; CorruptObjectError if head cannot be read;
+        BackendUnavailableError if content that the store had already was taken
+        away by a gc meanwhile, and has to be written again, or if the swap
+        itself failed, when it is open whether the commit was published
+        (``find_transaction`` tells).
+        """
+        writer.seal()
+        with self.backend.turn(_TURN_SECONDS):
+            while True:
+                head = self.head()
+                parent = self.commit(head)
+                if proposal.check is not None:
+                    proposal.check(parent)
+                merged = merge(parent.tree, proposal.edits, self.directories)
+                if merged.root is None:
+                    return None
+                writer.savepoint()
+                commit = self._compose(proposal, merged, head, parent, writer)
+                id = writer.write_commit(encode_commit(commit))
+                writer.publish()
+                if self._swap(head, id, proposal.edits, writer):
+                    _release(writer)
+                    return Published(id, commit, parent, tuple(merged.overwrote))
+                writer.rollback()
+                self.clock.sleep(self.clock.jitter(_RETRY_SECONDS))
+
+    def _swap(self, head: CommitId, id: CommitId, edits: Edits, writer: ObjectWriter) -> bool:
+        """Move main from ``head`` to ``id``; False if it was moved by others, or a pack has to be looked for."""
+        try:
+            with self.backend.exclusive():
+                writer.check_relied_on()
+                return self.refs.advance(MAIN, id, head)
+        except PackVanished as vanished:
+            self._check_content(edits, writer, vanished)
+            return False
+
+    def _check_content(self, edits: Edits, writer: ObjectWriter, vanished: PackVanished) -> None:
+        """See to it that all content of ``edits`` is in the store, though a pack that was relied on has gone.
+
+        A gc takes a pack away when what it keeps of it is in another one. Which
+        objects were found in that pack is not known, so all are looked up, and
+        the packs that hold them relied on.
+        """
+        self.objects.refresh()
+        for entry in (edit.new for edit in edits.values()):
+            if entry is None or entry.id is None or entry.is_directory:
+                continue
+            for id in self._content_ids(entry.id) if entry.is_chunked else [entry.id]:
+                if not writer.has_blob(id):
+                    raise BackendUnavailableError(
+                        f"{vanished} was removed by a gc while this commit relied on it, and {id.hex()} is nowhere"
+                        " else. Nothing was published; commit again, which writes the content again."
+                    ) from vanished
+
+    def _content_ids(self, id: ObjectId) -> Iterator[ObjectId]:
+        tree = require_chunk_tree(self.objects, TreeId(id))
+        for group in tree.groups:
+            yield from (chunk.id for chunk in read_chunks(self.objects, tree, group))
+
+    def _compose(
+        self, proposal: Proposal, merged: Merged, head: CommitId, parent: Commit, writer: ObjectWriter
+    ) -> Commit:
+        assert merged.root is not None
+        tree = _write_tree(writer, merged.root)
+        counts = replace(merged.counts, bytes_added=writer.bytes_added + writer.bytes_pending)
+        author = clean_identity(proposal.author)
+        when = commit_times(self.clock.now_ns(), [parent])
+        return Commit(
+            tree=tree,
+            parents=(head,),
+            author=author,
+            author_time=when,
+            committer=author,
+            commit_time=when,
+            message=proposal.message or merged.counts.describe(),
+            txn=proposal.txn,
+            base=proposal.base,
+            counts=counts,
+            overwrote=tuple(
+                Overwritten(lost.path, lost.entry.id.hex() if lost.entry.id else "-")
+                for lost in merged.overwrote[:RECEIPT_LIMIT]
+            ),
+            overwrote_count=len(merged.overwrote),
+            unstable=proposal.unstable,
+        )
+
+
+def _release(writer: ObjectWriter) -> None:
+    try:
+        writer.release()
+    except BackendUnavailableError:
+        pass  # The commit is published, and must not look as if it were not; a mark left behind is gc's to remove.
+
+
+def _write_tree(writer: ObjectWriter, root: NewDirectory) -> TreeId:
+    """Write the new directories, each after those below it."""
+    directories = [root]
+    for directory in directories:  # grows on the way
+        directories += [entry for entry in directory.entries.values() if isinstance(entry, NewDirectory)]
+    trees: dict[int, TreeId] = {}
+    for directory in reversed(directories):
+        entries = {
+            name: Entry(entry.mode, TREE_MODE, trees[id(entry)], 0, entry.mtime_ns, None)
+            if isinstance(entry, NewDirectory)
+            else entry
+            for name, entry in directory.entries.items()
+        }
+        trees[id(directory)] = write_directory(writer, entries, directory.mode if directory is root else None)
+    return trees[id(root)]
+
+
+def _get(config: ConfigFile, section: bytes, name: bytes) -> bytes | None:
+    try:
+        return config.get((section,), name)
+    except KeyError:
+        return None
