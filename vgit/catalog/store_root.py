@@ -1,0 +1,106 @@
+"""Store root: the directory (or bucket prefix) that holds a catalog and its volumes.
+
+    ROOT/catalog.git/          names → ids
+    ROOT/volumes/<id>.git/     one bare repository per volume
+
+A volume's repository is durable before its name exists, so a crash between the
+two leaves an unnamed repository (gc's to collect) and never a broken name.
+"""
+
+from vgit.backend import Backend
+from vgit.catalog.catalog import Catalog
+from vgit.catalog.record import CatalogRecord
+from vgit.clock import Clock
+from vgit.commit import clean_identity
+from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
+from vgit.ids import SHA1
+from vgit.names import check_environment_name, check_volume_id, check_volume_name, new_volume_id
+from vgit.refs import MAIN, Refs
+from vgit.repository import Repository
+
+_CATALOG = "catalog.git"
+_VOLUMES = "volumes/"
+
+
+def volume_key(volume_id: str) -> str:
+    """Return where, below the store root, a volume's repository is."""
+    return f"{_VOLUMES}{check_volume_id(volume_id)}.git"
+
+
+class StoreRoot:
+    """One store. Makes its catalog when the first volume is created, never when something is read."""
+
+    def __init__(self, backend: Backend, clock: Clock, location: str) -> None:
+        self._backend = backend
+        self._clock = clock
+        self.location = location
+        self._catalog: Catalog | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a store here; InvalidError if there is something else, CorruptVolumeError if half of one."""
+        catalog = Refs(self._backend.child(_CATALOG), SHA1)
+        if catalog.list(MAIN):
+            return True
+        # The catalog comes first and its ref is what its creation ends with: without it there is nothing to read.
+        for listed in self._backend.list(""):
+            if listed.key.startswith(_VOLUMES):
+                if catalog.list(MAIN):
+                    return True  # somebody made both since the first look
+                raise CorruptVolumeError(
+                    f"the store at {self.location} holds volumes, and its catalog has no {MAIN}: their names are"
+                    f" lost. Restore {_CATALOG} from a backup."
+                )
+            if not listed.key.startswith(f"{_CATALOG}/"):
+                raise InvalidError(
+                    f"{self.location} is not a vgit store: it holds {listed.key!r} and no {_CATALOG}."
+                    " Give the path of a store, or of an empty or new directory."
+                )
+        return False
+
+    def catalog(self) -> Catalog:
+        """Return the catalog; NotFoundError if there is no store here yet."""
+        if self._catalog is None:
+            if not self.exists:
+                raise NotFoundError(f"there is no vgit store at {self.location}; creating a volume makes one.")
+            self._catalog = self._open_catalog()
+        return self._catalog
+
+    def create_volume(self, environment: str, name: str | None, author: str) -> CatalogRecord:
+        """Make a volume, then its name (None: an ephemeral one); AlreadyExistsError if the name is taken."""
+        check_environment_name(environment)
+        if name is not None:
+            check_volume_name(name)
+        author = clean_identity(author)
+        catalog = self._catalog_to_write(author)
+        if name is not None:
+            taken = catalog.find(environment, name)
+            if taken is not None:  # known before anything is made; add() checks again for the race
+                raise AlreadyExistsError(
+                    f"Volume {name!r} already exists in environment {environment!r} (id {taken.id});"
+                    " choose another name, or allow an existing one."
+                )
+        volume_id = new_volume_id(self._clock)
+        Repository.create(self._backend.child(volume_key(volume_id)), self._clock, author).close()
+        record = CatalogRecord(environment, name, volume_id, self._clock.now_ns(), author)
+        catalog.add(record, author)
+        return record
+
+    def open_volume(self, volume_id: str) -> Repository:
+        """Open a volume's repository; CorruptVolumeError if the catalog names it and it is not there."""
+        return Repository.open(self.volume_backend(volume_id), self._clock)
+
+    def volume_backend(self, volume_id: str) -> Backend:
+        """Return the backend of one volume's repository."""
+        return self._backend.child(volume_key(volume_id))
+
+    def _open_catalog(self) -> Catalog:
+        return Catalog(Repository.open(self._backend.child(_CATALOG), self._clock), self._clock)
+
+    def _catalog_to_write(self, author: str) -> Catalog:
+        # Asked before the lock is taken: a directory that is no store gets no lock file, either.
+        if self._catalog is None and not self.exists:
+            with self._backend.exclusive():  # two first creations at once: one of them makes the catalog
+                if not self.exists:
+                    Repository.create(self._backend.child(_CATALOG), self._clock, author, "Create catalog").close()
+        return self.catalog()
