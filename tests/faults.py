@@ -154,5 +154,8 @@ class FaultBackend:
         with self._inner.turn(timeout_seconds):
             yield
 
+    def sweep(self, older_than_seconds: float) -> int:
+        return self._inner.sweep(older_than_seconds)
+
     def child(self, prefix: str) -> "FaultBackend":
         return FaultBackend(self._inner.child(prefix), self._script)

@@ -94,6 +94,9 @@ class Backend(Protocol):
     def delete(self, key: str) -> None:
         """Remove the key; nothing if it is absent."""
 
+    def sweep(self, older_than_seconds: float) -> int:
+        """Remove staged values that a dead writer left, under ``exclusive``; return how many there were."""
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the lock under which refs move and packs go; short, re-entrant in a thread, freed by death."""
 

@@ -161,6 +161,12 @@ class PackIndex:
         wide: int = _U64.unpack_from(self._view, self._large + 8 * large)[0]
         return wide
 
+    def in_pack_order(self) -> list[tuple[int, bytes]]:
+        """Return (offset, id) of every object, as they come in the pack."""
+        size = self._id_size
+        ids = self._ids
+        return sorted((self.offset(at), ids[at * size : (at + 1) * size].tobytes()) for at in range(self.count))
+
     def close(self) -> None:
         """Release the view; nothing may be looked up afterwards."""
         self._ids.release()

@@ -76,6 +76,13 @@ class PackWriter:
                 self._add_through(id, parts)
                 return
             entry = b"".join(parts)
+        self._append(id, entry)
+
+    def add_encoded(self, id: bytes, entry: bytes) -> None:
+        """Append an entry as another pack has it: header and zlib stream, no delta."""
+        self._append(id, entry)
+
+    def _append(self, id: bytes, entry: bytes) -> None:
         entries = self.entries
         entries[id] = len(entries)
         self._crcs.append(isal_zlib.crc32(entry))
@@ -120,7 +127,7 @@ class PackWriter:
         count, self.size_bytes, parts = self._saved
         self.discard()
         self._parts = list(parts)
-        self._flushed = 12
+        self._flushed = EMPTY_PACK_BYTES
         self._limit = _IN_MEMORY
         del self._crcs[count:], self._offsets[count:]
         for _ in range(len(self.entries) - count):

@@ -81,6 +81,11 @@ class ObjectStore:
         key = self._packs.holder(id)
         return key if key is not None and key.endswith(".pack") else None
 
+    @property
+    def pack_count(self) -> int:
+        """How many packs there were at the last listing."""
+        return len(self._packs.packs)
+
     def refresh(self) -> None:
         """List packs and loose objects again: another process may have added or removed some."""
         self._packs.refresh()

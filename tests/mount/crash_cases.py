@@ -1,0 +1,224 @@
+"""Crash_cases: die at every step of a commit or reload, and see what the next operations make of it.
+
+Run as a program, because each case forks, which a threaded test runner must
+not: ``python -m tests.mount.crash_cases commit DIRECTORY``. A step is every
+call that changes the file system or the state database, as Python's audit
+events and our own renames tell; the child ends there as ``kill -9`` would.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path as FilePath
+
+from tests.gitjudge import fsck
+from tests.mount.conftest import AUTHOR, Bench, listing
+from vgit.mount import recover, reload, stat_cache
+from vgit.mount.working_directory import WorkingDirectory
+
+_STEPS = {
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.mkdir",
+    "os.chmod",
+    "os.utime",
+    "os.symlink",
+    "os.link",
+    "os.truncate",
+    "os.ftruncate",
+    "fcntl.flock",
+    "vgit.step",
+}
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_DIED = 9
+
+
+def put(mount: WorkingDirectory, name: str, content: str) -> None:
+    path = FilePath(mount.path, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def dies_at(step: int, action: Callable[[], object]) -> bool:
+    """Run ``action`` in a child that dies before its ``step``-th step; say whether it got so far."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            _arm(step)
+            action()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, _DIED), f"the child failed at step {step} by itself"
+    return code == _DIED
+
+
+def _arm(step: int) -> None:
+    left = step
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        if event in _STEPS or (event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING):
+            left -= 1
+            if left == 0:
+                os._exit(_DIED)
+
+    for module in (reload, recover):
+        for name in ("exchange", "rename_noreplace"):
+            setattr(module, name, _announced(getattr(module, name)))
+    begun = stat_cache.StatCache.transaction
+
+    def transaction(self: stat_cache.StatCache) -> object:
+        sys.audit("vgit.step")
+        return begun(self)
+
+    stat_cache.StatCache.transaction = transaction  # type: ignore[method-assign,assignment]
+    sys.addaudithook(count)
+
+
+def _announced(function: Callable[..., object]) -> Callable[..., object]:
+    def call(*arguments: object) -> object:
+        sys.audit("vgit.step")
+        return function(*arguments)
+
+    return call
+
+
+def commit_dies_at(base: FilePath, step: int) -> bool:
+    """A's commit dies; B then publishes newer versions of the same paths; A commits again."""
+    bench = Bench(base)
+    a, b = bench.mount("a"), bench.mount("b")
+    put(a, "f", "first")
+    put(a, "gone", "first")
+    put(a, "d/x", "first")
+    a.commit(AUTHOR)
+    b.reload()
+    put(a, "f", "of a")
+    put(a, "new", "of a")
+    os.unlink(FilePath(a.path, "gone"))
+    shutil.rmtree(FilePath(a.path, "d"))
+    a.close()
+
+    def action() -> None:
+        bench.mount("a").commit(AUTHOR)
+
+    died = dies_at(step, action)
+    fsck(bench.git_dir)
+    published = "new" in bench.published()
+    again = bench.mount_as_it_is("a")
+    b.reload()
+    put(b, "f", "newer, of b")
+    put(b, "gone", "newer, of b")
+    b.commit(AUTHOR)
+    again.commit(AUTHOR)
+    head = bench.published()
+    assert {"new", "f"} <= set(head) and "d/x" not in head and "d" not in head
+    b.reload()
+    if published:
+        assert FilePath(b.path, "f").read_text() == "newer, of b", "a published commit was published again"
+        assert FilePath(b.path, "gone").read_text() == "newer, of b", "a published removal was published again"
+    else:
+        assert FilePath(b.path, "f").read_text() == "of a"
+        assert "gone" not in head
+    again.reload()
+    assert listing(again.path) == listing(b.path)
+    bench.close()
+    return died
+
+
+def reload_dies_at(base: FilePath, step: int) -> bool:
+    """B's reload dies; nothing of B's own is lost, nothing of A's is taken back, and the next reload ends it."""
+    bench = Bench(base)
+    a, b = bench.mount("a"), bench.mount("b")
+    for name in ("changed", "gone", "local", "file to directory", "directory to file/in", "deep/er/x", "mode"):
+        put(a, name, "old")
+    a.commit(AUTHOR)
+    b.reload()
+    put(a, "changed", "new")
+    put(a, "added/here", "new")
+    put(a, "local", "new, of a")
+    put(a, "deep/er/y", "new")
+    os.chmod(FilePath(a.path, "mode"), 0o600)
+    for name in ("gone", "file to directory"):
+        os.unlink(FilePath(a.path, name))
+    put(a, "file to directory/in", "new")
+    shutil.rmtree(FilePath(a.path, "directory to file"))
+    put(a, "directory to file", "new")
+    a.commit(AUTHOR)
+    head = bench.published()
+    put(b, "local", "of b, not committed")
+    before = listing(b.path)
+    b.close()
+
+    def action() -> None:
+        bench.mount_as_it_is("b").reload()
+
+    died = dies_at(step, action)
+    target = listing(a.path)
+    again = bench.mount_as_it_is("b")
+    for path, what in listing(again.path).items():
+        if path == "local":
+            assert what == before[path]
+        elif what[3] is not None:
+            whole = [state[path][3] for state in (before, target) if path in state]
+            assert what[3] in whole, f"{path} holds {what[3]!r}, neither old nor new"
+    again.commit(AUTHOR)
+    after = bench.published()
+    changed = {path for path in head.keys() | after.keys() if _content(head.get(path)) != _content(after.get(path))}
+    assert changed == {"local"}, f"a commit after the crash published {changed}"
+    assert all(head[path].mode == after[path].mode for path in head), "a mode was published that nobody set"
+    again.reload()
+    a.reload()
+    assert listing(again.path) == listing(a.path)
+    assert FilePath(a.path, "local").read_text() == "of b, not committed"
+    assert not os.listdir(FilePath(again.path, ".vgit/displaced"))
+    bench.close()
+    return died
+
+
+def checkout_dies_at(base: FilePath, step: int) -> bool:
+    """A first checkout dies; nothing can be committed from it, and mounting again finishes it."""
+    bench = Bench(base)
+    a = bench.mount("a")
+    for name in ("one", "d/two", "d/e/three"):
+        put(a, name, name)
+    os.symlink("one", FilePath(a.path, "link"))
+    os.chmod(FilePath(a.path, "d"), 0o555)
+    a.commit(AUTHOR)
+    head = bench.published()
+
+    def action() -> None:
+        bench.mount("b")
+
+    died = dies_at(step, action)
+    again = bench.mount("b")
+    assert listing(again.path) == listing(a.path)
+    assert again.commit(AUTHOR).published is None
+    assert bench.published() == head
+    bench.close()
+    return died
+
+
+def _content(entry: object) -> object:
+    return None if entry is None else (entry.kind, entry.hash)  # type: ignore[attr-defined]
+
+
+CASES = {"commit": commit_dies_at, "reload": reload_dies_at, "checkout": checkout_dies_at}
+
+
+def main() -> None:
+    case, base = CASES[sys.argv[1]], FilePath(sys.argv[2])
+    step = 1
+    while case(base / f"{step}", step):
+        shutil.rmtree(base / f"{step}", ignore_errors=True)
+        step += 1
+    print(f"{sys.argv[1]}: died at each of {step - 1} steps")
+
+
+if __name__ == "__main__":
+    main()

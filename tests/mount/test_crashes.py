@@ -1,0 +1,18 @@
+"""Test_crashes: commit, reload and checkout, cut off at every step by a death that nothing can catch."""
+
+import subprocess
+import sys
+from pathlib import Path as FilePath
+
+import pytest
+
+ROOT = FilePath(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(("case", "fewest_steps"), [("commit", 15), ("reload", 25), ("checkout", 15)])
+def test_no_step_loses_anything(tmp_path: FilePath, case: str, fewest_steps: int) -> None:
+    command = [sys.executable, "-m", "tests.mount.crash_cases", case, str(tmp_path)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    steps = int(result.stdout.split(" of ")[1].split()[0])
+    assert steps >= fewest_steps, "the steps were not seen: the test would prove nothing"

@@ -1,0 +1,129 @@
+"""Revision: text that names one commit.
+
+    HEAD                          the newest published state
+    v1.0                          a tag
+    3fa9c2                        an id, whole or its first digits (at least 4)
+    @{2 hours ago}                the newest state at or before that time (moment.py)
+    @{2026-11-01T12:00}
+    ~n  ^                         behind any of these: n states, one state before it
+
+Where a text could be several, HEAD goes before a tag and a tag before an id.
+Short ids are looked for on the first-parent lines of all refs, head's first;
+a whole id may be that of any commit in the store.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from vgit.commit import Commit
+from vgit.errors import NotFoundError
+from vgit.history.moment import format_moment, parse_moment
+from vgit.history.tags import find_tag, peel
+from vgit.ids import CommitId, ObjectId
+from vgit.paths import printable
+from vgit.repository import Repository
+
+_FORM = re.compile(r"(?P<base>.*?)(?P<steps>(?:\^|~[0-9]{0,9})*)", re.DOTALL)
+_TIME = re.compile(r"@\{(.*)\}", re.DOTALL)
+_ID = re.compile(r"[0-9a-fA-F]{4,}")
+_SHORT_DIGITS = 12
+_NAMED_CANDIDATES = 5
+_ACCEPTED = (
+    "Expected HEAD, a tag, an id of at least 4 hex digits, or a time as in @{2 hours ago}, @{2026-11-01} or"
+    " @{2026-11-01T12:00}; ~2 behind any of them goes two states back."
+)
+
+
+def resolve_revision(repository: Repository, text: str) -> CommitId:
+    """Return the commit that ``text`` names; NotFoundError says why there is none, or which there are."""
+    form = _FORM.fullmatch(text)
+    assert form is not None, "both parts may be empty, so that every text matches"
+    id = _resolve_base(repository, form["base"])
+    back = sum(1 if step == "^" else int(step[1:] or "1") for step in re.findall(r"\^|~[0-9]*", form["steps"]))
+    return _go_back(repository, id, back, text)
+
+
+def _resolve_base(repository: Repository, base: str) -> CommitId:
+    if base == "HEAD":
+        return repository.head()
+    time = _TIME.fullmatch(base)
+    if time is not None:
+        return _at_time(repository, time[1], base)
+    found = find_tag(repository, base)
+    if found is None and _ID.fullmatch(base):
+        found = _by_id(repository, base.lower())
+    if found is None:
+        raise NotFoundError(f"No revision {printable(base)!r}. {_ACCEPTED}")
+    return found
+
+
+def _go_back(repository: Repository, id: CommitId, back: int, text: str) -> CommitId:
+    line = repository.first_parents(id)
+    ids = [one for one, _ in islice(line, back + 1)] if back else [id]
+    if len(ids) <= back:
+        raise NotFoundError(
+            f"No revision {printable(text)!r}: {id.hex()[:_SHORT_DIGITS]} has {len(ids) - 1} states before it."
+        )
+    return ids[back]
+
+
+def _at_time(repository: Repository, time: str, base: str) -> CommitId:
+    seconds = parse_moment(time, repository.clock.now_ns())
+    if seconds is None:
+        raise NotFoundError(f"No revision {printable(base)!r}: the time was not understood. {_ACCEPTED}")
+    first: tuple[CommitId, Commit] | None = None
+    for id, commit in repository.first_parents(repository.head()):
+        if commit.commit_time <= seconds:
+            return id
+        first = id, commit
+    assert first is not None, "the head is on its own line"
+    raise NotFoundError(
+        f"No revision {printable(base)!r}: the volume begins at {format_moment(first[1].commit_time)},"
+        f" with {first[0].hex()[:_SHORT_DIGITS]}."
+    )
+
+
+def _by_id(repository: Repository, digits: str) -> CommitId | None:
+    whole = repository.format.id_size * 2
+    if len(digits) > whole:
+        return None
+    if len(digits) == whole:
+        return _by_whole_id(repository, ObjectId(bytes.fromhex(digits)))
+    found = {id: commit for id, commit in _commits_of_refs(repository) if id.hex().startswith(digits)}
+    if len(found) > 1:
+        raise NotFoundError(f"Revision {digits!r} is ambiguous: {_describe(found)}. Give more digits.")
+    return next(iter(found), None)
+
+
+def _by_whole_id(repository: Repository, id: ObjectId) -> CommitId | None:
+    if not repository.objects.contains(id):
+        repository.objects.refresh()
+        if not repository.objects.contains(id):
+            return None
+    return peel(repository, id)
+
+
+def _commits_of_refs(repository: Repository) -> Iterator[tuple[CommitId, Commit]]:
+    """Yield every commit on the first-parent line of any ref, once."""
+    visited: set[CommitId] = set()
+    for tip in dict.fromkeys((repository.head(), *repository.refs.list("refs/").values())):
+        start = peel(repository, tip)
+        if start is None:
+            continue
+        for id, commit in repository.first_parents(start):
+            if id in visited:
+                break
+            visited.add(id)
+            yield id, commit
+
+
+def _describe(found: dict[CommitId, Commit]) -> str:
+    """Return the candidates in few words, newest first."""
+    ordered = sorted(found.items(), key=lambda item: item[1].commit_time, reverse=True)
+    shown = [
+        f"{id.hex()[:_SHORT_DIGITS]} of {format_moment(commit.commit_time)}"
+        for id, commit in ordered[:_NAMED_CANDIDATES]
+    ]
+    more = len(ordered) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,0 +1,104 @@
+"""Tags: names that stay with one commit, kept as git's own ``refs/tags/<name>``.
+
+What vgit sets is a lightweight tag, the commit's id and nothing more. Stock
+git may have made annotated ones: objects that name another object, and are
+followed to the commit at their end.
+"""
+
+from vgit.errors import AlreadyExistsError, CorruptObjectError, InvalidError, NotFoundError
+from vgit.ids import CommitId, ObjectId
+from vgit.objects.kinds import COMMIT, TAG
+from vgit.refs import TAGS, check_ref_name
+from vgit.repository import Repository
+
+_MAX_TAG_DEPTH = 10  # tags of tags; more is no history but a trap
+
+
+def set_tag(repository: Repository, name: str, id: CommitId) -> None:
+    """Name the commit ``id``; nothing if it has that name already.
+
+    Raise AlreadyExistsError if another commit has the name or a tag stands
+    where git would need a folder, InvalidError for a name git does not allow.
+    """
+    ref = _ref(name)
+    repository.commit(id)
+    _check_folders(repository, ref)
+    while not repository.refs.advance(ref, id, None):
+        taken = repository.refs.resolve(ref)
+        if taken is None:
+            continue  # deleted between the two looks
+        if peel(repository, taken) == id:
+            return
+        raise AlreadyExistsError(
+            f"Tag {name!r} already names {taken.hex()[:12]}; delete it first, or choose another name."
+        )
+
+
+def delete_tag(repository: Repository, name: str) -> None:
+    """Take a tag away; its commit stays. NotFoundError if there is no such tag."""
+    ref = _ref(name)
+    while True:
+        id = repository.refs.resolve(ref)
+        if id is None:
+            raise NotFoundError(f"No tag {name!r}.")
+        if repository.refs.delete(ref, id):
+            return
+
+
+def list_tags(repository: Repository) -> dict[str, CommitId]:
+    """Return tag → commit, in order of name; tags of files and trees, which git allows, are left out."""
+    found = {}
+    for ref, id in repository.refs.list(TAGS).items():
+        commit = peel(repository, id)
+        if commit is not None:
+            found[ref.removeprefix(TAGS)] = commit
+    return found
+
+
+def find_tag(repository: Repository, name: str) -> CommitId | None:
+    """Return the commit that a tag names, None if there is no such tag, or not of a commit."""
+    try:
+        id = repository.refs.resolve(_ref(name))
+    except InvalidError:
+        return None
+    return peel(repository, id) if id is not None else None
+
+
+def peel(repository: Repository, id: ObjectId) -> CommitId | None:
+    """Return the commit that ``id`` is or, by way of annotated tags, names; None if that is no commit."""
+    for _ in range(_MAX_TAG_DEPTH):
+        kind, _ = repository.objects.header(id)
+        if kind == COMMIT:
+            return CommitId(id)
+        if kind != TAG:
+            return None
+        id = _target(id, repository.objects.read_kind(id, TAG))
+    raise CorruptObjectError(f"tag {id.hex()} is {_MAX_TAG_DEPTH} tags deep; expected a commit by then.")
+
+
+def _check_folders(repository: Repository, ref: str) -> None:
+    """Raise AlreadyExistsError if git, which keeps refs as files, could not have ``ref`` beside those there are."""
+    for other in repository.refs.list(TAGS):
+        if other.startswith(ref + "/") or ref.startswith(other + "/"):
+            raise AlreadyExistsError(
+                f"Tag {ref.removeprefix(TAGS)!r} cannot be beside the tag {other.removeprefix(TAGS)!r}:"
+                " git keeps one as a folder and the other as a file of that name. Choose another name."
+            )
+
+
+def _target(id: ObjectId, data: bytes) -> ObjectId:
+    word, _, hex_id = data.partition(b"\n")[0].partition(b" ")
+    try:
+        target = ObjectId(bytes.fromhex(hex_id.decode("ascii")))
+    except ValueError:
+        target = ObjectId(b"")
+    if word != b"object" or len(target) != len(id):
+        raise CorruptObjectError(f"tag {id.hex()} begins {data[:60]!r}, expected 'object <id>'.")
+    return target
+
+
+def _ref(name: str) -> str:
+    # "HEAD" would hide behind the head, and "-x" behind an option: stock git refuses both.
+    if name == "HEAD" or name.startswith("-"):
+        raise InvalidError(f"Invalid tag name: {name!r}; git refuses 'HEAD' and names that begin with '-'.")
+    return check_ref_name(TAGS + name)

@@ -1,0 +1,44 @@
+"""Roll up: keep the number of small packs low, as part of committing, with bounded work.
+
+Every small commit makes a pack, and each pack costs a look at every listing
+and a search for every id. Packs are sorted into tiers by size, each tier eight
+times the one below. A tier with 32 packs becomes one pack, of a higher tier.
+So each object is copied at most once a tier, and packs above 4 MiB never.
+"""
+
+from collections import defaultdict
+
+from vgit.objects.join_packs import join_packs
+from vgit.objects.pack_writer import PACKS
+from vgit.repository import Repository
+
+_LARGEST_BYTES = 4 << 20
+_PACKS_A_TIER = 32
+_TIER_BITS = 3
+_WORTH_A_LOOK = 2 * _PACKS_A_TIER
+
+
+def roll_up(repository: Repository) -> int:
+    """Join small packs if there are many; return how many packs went into others. Cheap if there are few."""
+    if repository.objects.pack_count < _WORTH_A_LOOK:
+        return 0
+    joined = 0
+    for keys in _full_tiers(repository):
+        joined += join_packs(repository.backend, repository.format, keys)
+    if joined:
+        repository.objects.refresh()
+    return joined
+
+
+def _full_tiers(repository: Repository) -> list[list[str]]:
+    found = list(repository.backend.list(PACKS + "/"))
+    # A mark says that a writer has published a pack and not yet moved the ref: it is not to be touched.
+    names = {listed.key for listed in found}
+    tiers: dict[int, list[str]] = defaultdict(list)
+    for listed in sorted(found, key=lambda listed: listed.mtime_ns):
+        stem = listed.key.removesuffix(".pack")
+        if stem == listed.key or listed.size_bytes > _LARGEST_BYTES:
+            continue
+        if stem + ".idx" in names and stem + ".keep" not in names:
+            tiers[listed.size_bytes.bit_length() // _TIER_BITS].append(listed.key)
+    return [keys for keys in tiers.values() if len(keys) >= _PACKS_A_TIER]

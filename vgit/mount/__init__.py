@@ -1,0 +1,1 @@
+"""Mount: an ordinary working directory bound to a volume."""

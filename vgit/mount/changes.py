@@ -1,0 +1,254 @@
+"""Changes: what the scan found, read once and turned into edits and new rows.
+
+Each changed file is read in one pass with ``fstat`` after it; if that differs
+from what the scan saw, the file is being written: it is read again, a few
+times. What does not hold still is stored as read and named unstable, or held
+back at its published version, as the caller wants. Nothing torn is published
+silently.
+"""
+
+import enum
+import os
+import stat
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from vgit.content import StoredContent
+from vgit.errors import Error
+from vgit.mount.filesystem_clock import Probe, trusted
+from vgit.mount.root import RootDirectory
+from vgit.mount.rows import PackedRows, Row, Stat, untrusted
+from vgit.mount.scan import Problem, Scan, to_stat
+from vgit.paths import ROOT, Path, encode_name
+from vgit.tree.edits import Edit, Edits
+from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, TREE_MODE, Entry, same_content
+
+_TRIES = 3
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_IN_MEMORY_BYTES = 4 << 20
+_WORTH_A_WAIT_BYTES = 16 << 20  # reading so much again costs more than a tick of the clock
+
+
+class Unstable(enum.Enum):
+    """What becomes of a file that is being written while it is read."""
+
+    STORE = "store"  # as read, and named: an explicit commit, or the last one
+    HOLD_BACK = "hold back"  # at its published version: a commit in the background
+
+
+class Keeper(Protocol):
+    """Where content goes: into a pack, or only through a hash."""
+
+    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
+        """Keep content that is in memory, at most 4 MiB."""
+
+    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
+        """Keep a file's content, from its first byte to its end."""
+
+
+class Changes(NamedTuple):
+    """What a working directory has that its mount has not published."""
+
+    edits: Edits
+    rows: dict[Path, dict[str, Row | None]]  # to be set once the edits are published; None: remove
+    unstable: list[Path]
+    problems: list[Problem]
+    root_mode: int
+
+
+class _Moved(Exception):
+    """The file changed while it was read, or is something else by now."""
+
+
+class ChangeReader:
+    """One reading of a scan's findings."""
+
+    def __init__(
+        self,
+        root: RootDirectory,
+        rows: dict[Path, PackedRows],
+        keeper: Keeper,
+        probe: Probe,
+        when_unstable: Unstable,
+        new_probe: Callable[[], Probe],
+        mapped: frozenset[int] = frozenset(),
+    ) -> None:
+        self._root = root
+        self._old = rows
+        self._keeper = keeper
+        self._probe = probe
+        self._when_unstable = when_unstable
+        self._mapped = mapped
+        self._new_probe = new_probe
+        self._edits: dict[Path, Edit] = {}
+        self._rows: dict[Path, dict[str, Row | None]] = {}
+        self._unstable: list[Path] = []
+        self._problems: list[Problem] = []
+
+    def read(self, scan: Scan, known_root_mode: int | None) -> Changes:
+        """Read what changed, directory by directory in path order."""
+        for directory, names in scan.changed.items():
+            self._read_directory(directory, names)
+        for path in scan.removed:
+            self._remove(path)
+        root_mode = scan.directories[ROOT][0] if ROOT in scan.directories else known_root_mode or 0
+        if known_root_mode is not None and root_mode != known_root_mode:
+            self._edits[ROOT] = Edit(_directory_entry(root_mode, 0), _directory_entry(known_root_mode, 0))
+        edits = Edits(self._edits)
+        self._add_parents(edits, scan)
+        return Changes(edits, self._rows, self._unstable, [*scan.problems, *self._problems], root_mode)
+
+    def _read_directory(self, directory: Path, names: list[tuple[str, Stat]]) -> None:
+        try:
+            descriptor = self._root.open_directory(directory)
+        except OSError:
+            return  # removed or replaced since the scan: the next one sees what is there now
+        packed = self._old.get(directory)
+        rows = self._rows.setdefault(directory, {})
+        try:
+            for name, now in names:
+                old = packed.row(name) if packed is not None else None
+                self._read_name(directory, descriptor, name, now, old, rows)
+        finally:
+            os.close(descriptor)
+
+    def _read_name(
+        self, directory: Path, descriptor: int, name: str, now: Stat, old: Row | None, rows: dict[str, Row | None]
+    ) -> None:
+        seen = old.entry if old is not None else None
+        steady = True
+        try:
+            entry, now, steady = self.read_steadily(descriptor, name, now, old)
+        except Error:
+            raise  # the store's trouble, not this file's, though some of ours are OSErrors too
+        except FileNotFoundError:
+            return  # gone since the scan
+        except OSError as error:
+            self._problems.append(Problem((*directory, name), error.strerror or str(error)))
+            return
+        path = (*directory, name)
+        if not steady:
+            if self._when_unstable is Unstable.HOLD_BACK:
+                return
+            self._unstable.append(path)
+        keep = steady and trusted(now[3], self._probe) and now[4] not in self._mapped
+        rows[name] = Row(now if keep else untrusted(now), entry)
+        if not is_as_seen(entry, seen):
+            self._edits[path] = Edit(entry, seen)
+
+    def read_steadily(self, descriptor: int, name: str, now: Stat, old: Row | None) -> tuple[Entry, Stat, bool]:
+        """Return the entry, its stat, and whether it held still while it was read."""
+        for _ in range(_TRIES):
+            try:
+                return self._read_once(descriptor, name, now, old), now, True
+            except _Moved:
+                now = to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
+        entry, now = self._read_as_is(descriptor, name, old)
+        return entry, now, False
+
+    def _read_once(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
+        kind = stat.S_IFMT(now[0])
+        if kind == stat.S_IFREG:
+            return self._read_file(descriptor, name, now, old)
+        mode, mtime_ns = _recorded(now, old)
+        if kind == stat.S_IFLNK:
+            target = encode_name(os.readlink(name, dir_fd=descriptor))
+            if to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False)) != now:
+                raise _Moved
+            stored = self._keeper.keep_bytes(target, old.entry if old else None)
+            return Entry(mode, SYMLINK_MODE, stored.id, len(target), mtime_ns, stored.hash)
+        if kind == stat.S_IFDIR:
+            return _directory_entry(mode, mtime_ns)
+        return Entry(mode, NO_GIT_ENTRY, None, 0, mtime_ns, None)
+
+    def _read_file(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
+        try:
+            file = os.open(name, _READ_FLAGS, dir_fd=descriptor)
+        except OSError as error:
+            if stat.S_IFMT(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode) != stat.S_IFREG:
+                raise _Moved from error
+            raise
+        seen = old.entry if old is not None else None
+        if now[1] >= _WORTH_A_WAIT_BYTES and not trusted(now[3], self._probe):
+            # Just written: a later probe, taken before the reading begins, makes its row one to be trusted.
+            self._probe = self._new_probe()
+        try:
+            if now[4] in self._mapped:
+                os.fsync(file)  # what was stored into the map is in the file, and its times move
+            if now[1] <= _IN_MEMORY_BYTES:
+                data = os.read(file, now[1] + 1)
+                if len(data) != now[1] or to_stat(os.fstat(file)) != now:
+                    raise _Moved
+                stored = self._keeper.keep_bytes(data, seen)
+            else:
+                stored = self._keeper.keep_file(file, now[1], seen)
+                if stored.size != now[1] or to_stat(os.fstat(file)) != now:
+                    raise _Moved
+        finally:
+            os.close(file)
+        return _file_entry(now, old, stored)
+
+    def _read_as_is(self, descriptor: int, name: str, old: Row | None) -> tuple[Entry, Stat]:
+        """Read something that does not hold still, once more, as it comes."""
+        file = os.open(name, _READ_FLAGS, dir_fd=descriptor)
+        try:
+            now = to_stat(os.fstat(file))
+            if stat.S_IFMT(now[0]) != stat.S_IFREG:
+                raise FileNotFoundError(name)  # another kind by now: the next scan's business
+            stored = self._keeper.keep_file(file, now[1], old.entry if old is not None else None)
+        finally:
+            os.close(file)
+        now = (now[0], stored.size, now[2], now[3], now[4])
+        return _file_entry(now, old, stored), now
+
+    def _remove(self, path: Path) -> None:
+        directory, name = path[:-1], path[-1]
+        old = self._old_row(path)
+        assert old is not None, "only names with a row can be removed"
+        self._rows.setdefault(directory, {})[name] = None
+        self._edits[path] = Edit(None, old.entry)
+
+    def _add_parents(self, edits: Edits, scan: Scan) -> None:
+        """Tell the merge the mode and mtime of every directory on the way to an edit."""
+        for path in self._edits:
+            for depth in range(len(path) - 1, 0, -1):
+                parent = path[:depth]
+                if parent in edits.directories or parent not in scan.directories:
+                    break
+                edits.directories[parent] = self._directory(parent, scan.directories[parent])
+
+    def _directory(self, path: Path, now: Stat) -> Entry:
+        mode, _ = _recorded(now, self._old_row(path))
+        return _directory_entry(mode, now[2])
+
+    def _old_row(self, path: Path) -> Row | None:
+        packed = self._old.get(path[:-1])
+        return packed.row(path[-1]) if packed is not None else None
+
+
+def is_as_seen(entry: Entry | None, seen: Entry | None) -> bool:
+    """Whether there is nothing to publish. A directory's mtime never counts."""
+    if entry is None or seen is None:
+        return entry is seen
+    if entry.mode != seen.mode or not same_content(entry, seen):
+        return False
+    return entry.is_directory or entry.mtime_ns == seen.mtime_ns
+
+
+def _recorded(now: Stat, old: Row | None) -> tuple[int, int]:
+    """Return mode and mtime as to be recorded: what the file system did to the recorded ones is no change."""
+    if old is None or stat.S_IFMT(old.stat[0]) != stat.S_IFMT(now[0]):
+        return now[0], now[2]
+    mode = old.entry.mode if old.stat[0] == now[0] else now[0]
+    mtime_ns = old.entry.mtime_ns if old.stat[2] == now[2] else now[2]
+    return mode, mtime_ns
+
+
+def _file_entry(now: Stat, old: Row | None, stored: StoredContent) -> Entry:
+    mode, mtime_ns = _recorded(now, old)
+    git_mode = stored.git_mode or (EXECUTABLE_MODE if mode & 0o100 else FILE_MODE)
+    return Entry(mode, git_mode, stored.id, stored.size, mtime_ns, stored.hash)
+
+
+def _directory_entry(mode: int, mtime_ns: int) -> Entry:
+    return Entry(mode, TREE_MODE, None, 0, mtime_ns, None)

@@ -1,0 +1,57 @@
+"""Keep: the two ways in which changed content is read, into packs or only through a hash."""
+
+from blake3 import blake3
+
+from vgit.content import StoredContent, hash_file, store_bytes, store_file
+from vgit.ids import ObjectFormat, ObjectId
+from vgit.objects.store import ObjectStore
+from vgit.objects.writer import ObjectWriter
+from vgit.tree.entry import TREE_MODE, Entry
+
+
+class PackKeeper:
+    """Content goes into the packs of a commit under way."""
+
+    def __init__(self, store: ObjectStore, writer: ObjectWriter) -> None:
+        self._store = store
+        self._writer = writer
+
+    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
+        """Store content in memory, unless it is what was seen."""
+        if seen is not None and seen.size == len(data) and seen.id is not None:
+            hash = blake3(data).digest()
+            if hash == seen.hash:
+                return _as_seen(seen, len(data), hash)
+        return store_bytes(data, self._writer)
+
+    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
+        """Store a file's content; chunks that the seen version has at the same borders are not cut again."""
+        old = None
+        if seen is not None and seen.is_chunked and seen.id is not None and seen.hash is not None:
+            old = (seen.id, seen.hash)
+        return store_file(descriptor, size, self._writer, self._store, old)
+
+
+class HashKeeper:
+    """Content is only compared with what was seen."""
+
+    def __init__(self, object_format: ObjectFormat) -> None:
+        self._nothing = ObjectId(bytes(object_format.id_size))
+
+    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
+        """Compare content in memory."""
+        return self._compare(len(data), blake3(data).digest(), seen)
+
+    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
+        """Compare a file's content."""
+        return self._compare(*hash_file(descriptor), seen)
+
+    def _compare(self, size: int, hash: bytes, seen: Entry | None) -> StoredContent:
+        if seen is not None and seen.hash == hash and seen.id is not None:
+            return _as_seen(seen, size, hash)
+        return StoredContent(0, self._nothing, size, hash)
+
+
+def _as_seen(seen: Entry, size: int, hash: bytes) -> StoredContent:
+    assert seen.id is not None
+    return StoredContent(TREE_MODE if seen.is_chunked else 0, seen.id, size, hash)

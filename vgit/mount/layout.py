@@ -1,0 +1,106 @@
+"""Layout: the one thing of ours in a mount's root, the directory ``.vgit/``.
+
+    mount       JSON: mount id, store, volume, options; what makes the directory a mount
+    lock        flock: held by whoever commits, reloads or scans
+    owner       flock: held while a program has the mount open
+    state.db    the stat cache, base, divergent paths and journal (and its -wal, -shm)
+    probe       touched at the start of a scan to read the file system's clock
+    tmp/        files on their way in
+    displaced/  files on their way out, until a reload is done
+
+It is never scanned and never published. A mount carries all its state, so it
+can be moved, and a directory made anew in its place is not a mount.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path as FilePath
+
+from vgit.errors import InvalidError, NotMountedError
+
+STATE_DIRECTORY = ".vgit"
+MOUNT_FILE = "mount"
+LOCK_FILE = "lock"
+OWNER_FILE = "owner"
+DATABASE_FILE = "state.db"
+PROBE_FILE = "probe"
+TEMPORARY = "tmp"
+DISPLACED = "displaced"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MountRecord:
+    """What a mount is bound to."""
+
+    mount_id: str  # 32 hex digits, random
+    store: str  # the store root's location
+    volume_id: str
+    volume_name: str | None
+    environment: str
+    read_only: bool = False
+    adopted: bool = False  # the directory had files of its own when it became a mount
+    at: str | None = None  # hex id of the revision that a mount of an old state stays at
+
+
+def write_record(root: str, record: MountRecord) -> None:
+    """Make ``root`` a mount; durable on return. ``.vgit/`` itself must exist."""
+    state = os.path.join(root, STATE_DIRECTORY)
+    temporary = os.path.join(state, MOUNT_FILE + ".new")
+    with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
+        json.dump({"version": _VERSION, **asdict(record)}, file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, os.path.join(state, MOUNT_FILE))
+    directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def is_mount(root: str) -> bool:
+    """Return whether ``root`` is marked as a mount."""
+    return os.path.isfile(os.path.join(root, STATE_DIRECTORY, MOUNT_FILE))
+
+
+def read_record(root: str) -> MountRecord:
+    """Return what ``root`` is bound to; NotMountedError if it is not a mount."""
+    path = os.path.join(root, STATE_DIRECTORY, MOUNT_FILE)
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            fields = json.load(file)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotMountedError(
+            f"{root} is not a mount: it has no {STATE_DIRECTORY}/{MOUNT_FILE}. If the directory was deleted and made"
+            " again, nothing of the volume is lost: mount it again."
+        ) from error
+    except ValueError as error:
+        raise NotMountedError(f"{path} is damaged ({error}); unmount and mount again.") from error
+    if not isinstance(fields, dict) or fields.pop("version", None) != _VERSION:
+        raise NotMountedError(f"{path} was not written by this version of vgit; expected version {_VERSION}.")
+    try:
+        return MountRecord(**fields)
+    except TypeError as error:
+        raise NotMountedError(f"{path} is damaged ({error}); unmount and mount again.") from error
+
+
+def find_root(start: str) -> str:
+    """Return the mount that ``start`` is in, walking up as git does; NotMountedError if it is in none."""
+    directory = FilePath(start).resolve()
+    for candidate in (directory, *directory.parents):
+        if is_mount(str(candidate)):
+            return str(candidate)
+    raise NotMountedError(f"{start} is not in a mount: no {STATE_DIRECTORY}/{MOUNT_FILE} in it or above it.")
+
+
+def check_place(root: str, store: str) -> None:
+    """Refuse a mount inside the store, or around it."""
+    mount = FilePath(root).resolve()
+    where = FilePath(store).resolve()
+    if mount == where or where in mount.parents or mount in where.parents:
+        raise InvalidError(
+            f"cannot mount at {root}: it is inside the store {store}, or holds it. Choose a directory elsewhere."
+        )

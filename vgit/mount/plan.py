@@ -1,0 +1,174 @@
+"""Plan: what a reload does at each candidate path; looks, and changes nothing.
+
+A candidate has a *target* (head's entry, None: not there), perhaps a row (what
+this mount has seen) and perhaps something on disk. Clean means: on disk is what
+was seen. What is not clean is a local change, and stays unless it is discarded.
+"""
+
+import enum
+import os
+import stat
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from vgit.errors import ConflictError
+from vgit.mount.changes import ChangeReader
+from vgit.mount.root import RootDirectory
+from vgit.mount.rows import Row, Stat
+from vgit.mount.scan import to_stat
+from vgit.mount.stat_cache import StatCache
+from vgit.paths import Path
+from vgit.tree.entry import Entry, Kind, same_content
+
+
+class Action(enum.Enum):
+    """What happens at a path."""
+
+    NOTHING = "nothing"  # as it should be
+    WRITE = "write"  # new content, over what ``replaces`` says or where nothing is
+    SET_METADATA = "set metadata"  # same content, other mode or mtime
+    MAKE_DIRECTORY = "make directory"
+    SET_DIRECTORY = "set directory"  # mode and mtime only
+    FORGET = "forget"  # the row goes, and with ``clear`` what is on disk
+    ADOPT = "adopt"  # on disk is the target already, without our doing
+    KEEP = "keep"  # a local change stays
+
+
+class Local(enum.Enum):
+    """What becomes of a local change."""
+
+    KEEP = "keep"
+    DISCARD = "discard"
+    ADOPT = "adopt"  # kept; but where content is head's already, other modes and times are no change
+
+
+class Step(NamedTuple):
+    """What is to be done at one path."""
+
+    path: Path
+    action: Action
+    target: Entry | None = None
+    replaces: Stat | None = None  # WRITE: the file that is exchanged
+    clear: Stat | None = None  # to be removed first: it goes for good, or is of another kind than the target
+    now: Stat | None = None
+
+
+class Planner:
+    """Looks at candidates, given what the mount has seen."""
+
+    def __init__(self, root: RootDirectory, cache: StatCache, reader: ChangeReader, local: Local = Local.KEEP) -> None:
+        self._root = root
+        self._cache = cache
+        self._reader = reader
+        self._discard = local is Local.DISCARD
+        self._adopt = local is Local.ADOPT
+
+    def plan(self, candidates: Mapping[Path, Entry | None]) -> list[Step]:
+        """Return a step for every candidate, in path order."""
+        steps: list[Step] = []
+        blocked: Path | None = None  # a local change where head has a directory: nothing below it can be written
+        for path in sorted(candidates):
+            target = candidates[path]
+            if target is not None and target.kind is Kind.GITLINK:
+                continue
+            if blocked is not None and path[: len(blocked)] == blocked and target is not None:
+                steps.append(Step(path, Action.KEEP))
+                continue
+            step = self._step(path, target)
+            if step.action is Action.KEEP and step.target is not None and step.target.is_directory:
+                blocked = path
+            steps.append(step)
+        return steps
+
+    def _step(self, path: Path, target: Entry | None) -> Step:
+        row = self._cache.row(path)
+        now = self._lstat(path)
+        if now is None:
+            return self._where_nothing_is(path, target, row)
+        if stat.S_ISDIR(now[0]):
+            return self._where_a_directory_is(path, target, row, now)
+        local = self._local_change(path, row, now)
+        if local is None:
+            assert row is not None
+            return self._where_it_is_clean(path, target, row, now)
+        if target is not None and same_content(local, target) and (self._adopt or _bits(local, target) == 0):
+            return Step(path, Action.ADOPT, _with_hash(target, local), now=now)
+        if self._discard:
+            return self._replace(path, target, now)
+        return Step(path, Action.KEEP, target)
+
+    def _lstat(self, path: Path) -> Stat | None:
+        try:
+            return to_stat(self._root.lstat(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _where_nothing_is(self, path: Path, target: Entry | None, row: Row | None) -> Step:
+        if target is None:
+            return Step(path, Action.FORGET)
+        removed_here = row is not None and not target.is_directory
+        if removed_here and not self._discard:
+            return Step(path, Action.KEEP, target)
+        if target.is_directory:
+            if row is not None and row.entry.is_directory and not self._discard:
+                return Step(path, Action.SET_DIRECTORY, target)  # removed here; made again if something new is in it
+            return Step(path, Action.MAKE_DIRECTORY, target)
+        return Step(path, Action.WRITE, target)
+
+    def _where_a_directory_is(self, path: Path, target: Entry | None, row: Row | None, now: Stat) -> Step:
+        known = row is not None and row.entry.is_directory
+        if target is not None and target.is_directory:
+            changed_here = known and row is not None and row.stat[0] != now[0] and target.mode != now[0]
+            if changed_here and not self._discard:
+                return Step(path, Action.KEEP)
+            return Step(path, Action.SET_DIRECTORY, target, now=now)
+        if not known and not self._discard:
+            return Step(path, Action.KEEP, target)
+        if target is None:
+            return Step(path, Action.FORGET, clear=now)
+        return Step(path, Action.WRITE, target, clear=now)
+
+    def _where_it_is_clean(self, path: Path, target: Entry | None, row: Row, now: Stat) -> Step:
+        seen = row.entry
+        if target is None or target.is_directory or not same_content(seen, target):
+            return self._replace(path, target, now)
+        if seen == target:
+            return Step(path, Action.NOTHING)
+        if _bits(seen, target) == 0:
+            return Step(path, Action.ADOPT, _with_hash(target, seen), now=now)
+        return Step(path, Action.SET_METADATA, _with_hash(target, seen))
+
+    def _replace(self, path: Path, target: Entry | None, now: Stat) -> Step:
+        if target is None:
+            return Step(path, Action.FORGET, clear=now)
+        if target.is_directory:
+            return Step(path, Action.MAKE_DIRECTORY, target, clear=now)
+        return Step(path, Action.WRITE, target, replaces=now)
+
+    def _local_change(self, path: Path, row: Row | None, now: Stat) -> Entry | None:
+        """Return what is on disk if that is not what was seen, None if it is clean."""
+        if row is not None and row.stat == now:
+            return None
+        try:
+            descriptor = self._root.open_directory(path[:-1])
+        except (OSError, ConflictError):
+            return Entry(now[0], 0, None, now[1], now[2], None)
+        try:
+            local, _, steady = self._reader.read_steadily(descriptor, path[-1], now, row)
+        except OSError:
+            return Entry(now[0], 0, None, now[1], now[2], None)
+        finally:
+            os.close(descriptor)
+        if steady and row is not None and same_content(local, row.entry) and _bits(local, row.entry) == 0:
+            return None
+        return local
+
+
+def _with_hash(target: Entry, known: Entry) -> Entry:
+    """Return ``target`` with a BLAKE3 also where stock git wrote it, so that a file can be compared with its row."""
+    return target if target.hash is not None else target._replace(hash=known.hash)
+
+
+def _bits(one: Entry, other: Entry) -> int:
+    """Return 0 if mode and mtime are the same."""
+    return int(one.mode != other.mode or one.mtime_ns != other.mtime_ns)

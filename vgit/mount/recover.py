@@ -1,0 +1,167 @@
+"""Recover: settle what a commit or reload left when it was cut off; no file is written or removed for it.
+
+    journal of a commit   its transaction on head's first-parent line down to base?
+                          yes: it was published, its rows hold. no: it never happened
+    journal of a reload   each candidate path is looked at:
+                          on disk is the target's content   it counts as seen
+                          on disk is what was seen          stays, the next reload brings the rest
+                          nothing on disk                   the row goes; the next reload brings the target
+                          anything else                     a local change
+    files left beside     clean ones and unfinished ones go; a local change that was
+                          displaced goes back to its place
+
+All such paths become divergent, so that the next reload compares them with head
+whatever base says.
+"""
+
+import json
+import os
+import stat
+from typing import NamedTuple
+
+from vgit.errors import NotMountedError
+from vgit.ids import CommitId
+from vgit.mount.plan import Action, Planner
+from vgit.mount.root import RootDirectory
+from vgit.mount.rows import Row, Stat, untrusted
+from vgit.mount.scan import to_stat
+from vgit.mount.stat_cache import StatCache
+from vgit.mount.syscalls import exchange, rename_noreplace
+from vgit.paths import Path
+from vgit.repository import Repository
+from vgit.tree.diff import diff_trees
+from vgit.tree.entry import Entry
+from vgit.tree.lookup import find_entry
+
+_COMMIT = "commit"
+_RELOAD = "reload"
+
+
+class Journal(NamedTuple):
+    """What was under way."""
+
+    kind: str
+    txn: str = ""  # of a commit
+    base: str = ""  # hex, of a commit
+    target: str = ""  # hex, of a reload
+    root_mode: int = 0  # of a commit: the root directory's mode that it publishes
+
+    def encode(self) -> bytes:
+        """Return the stored form."""
+        return json.dumps(self._asdict()).encode()
+
+
+def commit_journal(txn: str, base: CommitId, root_mode: int) -> bytes:
+    """Return the journal of a commit about to be published."""
+    return Journal(_COMMIT, txn=txn, base=base.hex(), root_mode=root_mode).encode()
+
+
+def reload_journal(target: CommitId) -> bytes:
+    """Return the journal of a reload about to touch files."""
+    return Journal(_RELOAD, target=target.hex()).encode()
+
+
+def decode_journal(data: bytes) -> Journal:
+    """Parse a journal; NotMountedError if this vgit did not write it."""
+    try:
+        return Journal(**json.loads(data))
+    except (ValueError, TypeError) as error:
+        raise NotMountedError(
+            f"the mount's journal is damaged ({error}). Copy out what you changed, unmount and mount again."
+        ) from error
+
+
+def settle_commit(cache: StatCache, repository: Repository, journal: Journal) -> None:
+    """Apply the rows of a commit that was published before it was cut off, or forget one that was not."""
+    base = CommitId(repository.refs.parse_id(journal.base))
+    found = repository.find_transaction(journal.txn, base)
+    pending = cache.pending()
+    with cache.transaction():
+        if found is not None:
+            id, commit = found
+            cache.put(pending)
+            cache.set_root_mode(journal.root_mode)
+            parent = repository.commit(commit.parent) if commit.parent is not None else None
+            paths = {(*directory, name) for directory, names in pending.items() for name in names}
+            if parent is not None and parent.tree == repository.commit(base).tree:
+                cache.set_base(id)
+            else:
+                cache.add_divergent(paths)
+        cache.drop_journal()
+
+
+def reload_candidates(
+    repository: Repository, base: CommitId, target: CommitId, divergent: set[Path]
+) -> dict[Path, Entry | None]:
+    """Return every path where a mount at ``base`` may differ from ``target``, with the target's entry."""
+    tree = repository.commit(target).tree
+    old = repository.commit(base).tree
+    candidates = {path: new for path, _, new in diff_trees(repository.directories, old, tree)}
+    for path in divergent - candidates.keys():
+        if path:
+            candidates[path] = find_entry(repository.directories, tree, path)
+    return candidates
+
+
+def settle_reload(
+    cache: StatCache, repository: Repository, planner: Planner, root: RootDirectory, journal: Journal
+) -> None:
+    """Look at every path that a reload which was cut off may have touched."""
+    base = cache.base
+    assert base is not None, "a reload begins only on a mount that has been checked out"
+    target = CommitId(repository.refs.parse_id(journal.target))
+    candidates = reload_candidates(repository, base, target, cache.divergent())
+    for area in ("tmp", "displaced"):
+        _put_back(root, area, cache, candidates)
+    rows: dict[Path, dict[str, Row | None]] = {}
+    settled: set[Path] = set()
+    for step in planner.plan(candidates):
+        path, wanted = step.path, candidates[step.path]
+        row = cache.row(path)
+        new: Row | None
+        if step.action is Action.ADOPT and step.target is not None and step.now is not None:
+            new = Row(untrusted(step.now), step.target)
+        elif (
+            step.action is Action.SET_DIRECTORY
+            and wanted is not None
+            and step.now is not None
+            and not _is_directory(row)
+        ):
+            # Ours, made a moment before it was to get its mode: that it lacks it yet is no local change.
+            new = Row(step.now, wanted._replace(id=None))
+        elif row is not None and not root.exists(path):
+            new = None
+        else:
+            continue
+        rows.setdefault(path[:-1], {})[path[-1]] = new
+        settled.add(path)
+    with cache.transaction():
+        cache.put(rows)
+        cache.add_divergent(settled)
+        cache.drop_journal()
+
+
+def _put_back(root: RootDirectory, area: str, cache: StatCache, candidates: dict[Path, Entry | None]) -> None:
+    """Empty one of the areas beside; what came out of the mount and was not clean goes back to its place."""
+    known = {row.stat[4]: (path, row.stat) for path in candidates if (row := cache.row(path)) is not None}
+    with root.writable((".vgit", area)) as area_fd:
+        for name in os.listdir(area_fd):
+            now = to_stat(os.stat(name, dir_fd=area_fd, follow_symlinks=False))
+            path, expected = known.get(now[4], (None, None))
+            if path is None or expected is None or _same_but_ctime(now, expected):
+                os.unlink(name, dir_fd=area_fd)
+                continue
+            with root.writable(path[:-1]) as parent:
+                try:
+                    rename_noreplace(area_fd, name, parent, path[-1])
+                except FileExistsError:
+                    exchange(area_fd, name, parent, path[-1])
+                    os.unlink(name, dir_fd=area_fd)
+
+
+def _same_but_ctime(one: Stat, other: Stat) -> bool:
+    return stat.S_IFMT(one[0]) == stat.S_IFMT(other[0]) and one[1:3] == other[1:3]
+
+
+def _is_directory(row: Row | None) -> bool:
+    return row is not None and row.entry.is_directory

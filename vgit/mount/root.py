@@ -1,0 +1,245 @@
+"""Root directory: the descriptor through which every access to a mount goes.
+
+A path is walked from that descriptor one component at a time, and never through
+a symbolic link: whoever may write in the mount could otherwise lead a commit or
+a checkout to any file of the machine. Files are opened with ``O_NONBLOCK``, so
+that a FIFO that took a file's place cannot hang us.
+
+Bulk work opens a directory once and then names its entries relative to it, with
+``open_directory_at`` and ``open_file_at``: one system call an entry. The methods
+of ``RootDirectory`` walk the whole path each time. What is missing raises
+FileNotFoundError, what may not be done PermissionError, as from ``os``.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Self
+
+from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
+from vgit.mount.layout import STATE_DIRECTORY
+from vgit.paths import Path, format_path, printable
+
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # asks no right on the directory
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NOT_A_DIRECTORY = (errno.ENOTDIR, errno.ELOOP)
+_NOT_A_FILE = (errno.ELOOP, errno.ENXIO)  # a symbolic link; a socket
+_NEVER_A_NAME = frozenset(("", ".", ".."))
+_WORK = os.R_OK | os.W_OK | os.X_OK
+
+
+def open_directory_at(directory_fd: int, name: str) -> int:
+    """Return a descriptor, to be closed, of the directory ``name``; NotADirectoryConflict if it is none."""
+    return _open_directory(directory_fd, (name,), 0, _DIRECTORY_FLAGS)
+
+
+def open_file_at(directory_fd: int, name: str) -> tuple[int, os.stat_result]:
+    """Return a descriptor, to be closed and read from, and the stat of the regular file ``name``.
+
+    Raises ConflictError if something else stands there.
+    """
+    _check_name(name)
+    try:
+        fd = os.open(name, _FILE_FLAGS, dir_fd=directory_fd)
+    except OSError as error:
+        if error.errno in _NOT_A_FILE:
+            raise _not_a_file(name) from None
+        raise
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        return fd, status
+    os.close(fd)
+    raise _not_a_file(name)
+
+
+class RootDirectory:
+    """An open directory, by its descriptor; a context manager that closes it.
+
+    ``path`` is how it was found, absolute; only ``check_unmoved`` looks at it again.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        try:
+            # A mount may well be reached through links: nothing below it may.
+            self.fd = os.open(self.path, _DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotMountedError(f"{printable(self.path)} is not a directory: {error.strerror}.") from error
+
+    def close(self) -> None:
+        """Close the descriptor; a second time does nothing."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def check_unmoved(self) -> None:
+        """Raise NotMountedError unless ``path`` still leads to this directory and it is marked as a mount.
+
+        A directory that was removed and made again fails: our descriptor keeps the old inode number in use.
+        """
+        try:
+            found = os.stat(self.path)
+            marker = os.stat(STATE_DIRECTORY, dir_fd=self.fd, follow_symlinks=False)
+        except OSError as error:
+            raise self._gone(error.strerror or "it cannot be read") from error
+        if not os.path.samestat(found, os.fstat(self.fd)):
+            raise self._gone("another directory stands there now")
+        if not stat.S_ISDIR(marker.st_mode):
+            raise self._gone(f"its {STATE_DIRECTORY} is not a directory")
+
+    def open_directory(self, path: Path) -> int:
+        """Return a descriptor of the directory ``path``, to be closed; its read position is its own."""
+        if not path:
+            return os.open(".", _DIRECTORY_FLAGS, dir_fd=self.fd)
+        with self._parent(path) as parent_fd:
+            return _open_directory(parent_fd, path, len(path) - 1, _DIRECTORY_FLAGS)
+
+    def lstat(self, path: Path) -> os.stat_result:
+        """Return the stat of what stands at ``path``, of a link its own; NotADirectoryConflict as above."""
+        if not path:
+            return os.fstat(self.fd)
+        _check_name(path[-1])
+        with self._parent(path) as parent_fd:
+            return os.stat(path[-1], dir_fd=parent_fd, follow_symlinks=False)
+
+    def exists(self, path: Path) -> bool:
+        """Return whether anything, also a dangling link, stands at ``path``."""
+        try:
+            self.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def make_directory(self, path: Path, mode: int) -> None:
+        """Make the directory ``path`` with exactly these permission bits, whatever the umask."""
+        _check_name(path[-1])
+        with self.writable(path[:-1]) as parent_fd:
+            os.mkdir(path[-1], 0o700, dir_fd=parent_fd)
+            fd = _open_directory(parent_fd, path, len(path) - 1, _STEP_FLAGS)
+            try:
+                _chmod(fd, mode)
+            finally:
+                os.close(fd)
+
+    def set_directory_mode(self, path: Path, mode: int) -> None:
+        """Set the permission bits of the directory ``path``, also where it or a parent may not be entered."""
+        with ExitStack() as undo:
+            _chmod(self._force_to(path, undo), mode)
+
+    @contextmanager
+    def writable(self, path: Path) -> Iterator[int]:
+        """Give a descriptor of the directory ``path``, in which entries can be made and removed meanwhile.
+
+        Permission bits that its owner lacks, there or on the way, are added and
+        taken back at the end, except on a directory whose mode was changed
+        meanwhile: set a final mode after leaving. Directories without these bits
+        are for one thread at a time: the first to leave closes them.
+        """
+        with ExitStack() as undo:
+            try:
+                fd = self.open_directory(path)
+            except PermissionError:
+                fd = -1
+            if fd < 0 or not _may(fd, _WORK):
+                if fd >= 0:
+                    os.close(fd)
+                forced_fd = self._force_to(path, undo)
+                if not _may(forced_fd, _WORK):
+                    _grant(forced_fd, stat.S_IRWXU, undo)
+                fd = os.open(".", _DIRECTORY_FLAGS, dir_fd=forced_fd)
+            undo.callback(os.close, fd)
+            yield fd
+
+    @contextmanager
+    def _parent(self, path: Path) -> Iterator[int]:
+        fd = self.fd
+        try:
+            for depth in range(len(path) - 1):
+                child_fd = _open_directory(fd, path, depth, _STEP_FLAGS)
+                if fd != self.fd:
+                    os.close(fd)
+                fd = child_fd
+            yield fd
+        finally:
+            if fd != self.fd:
+                os.close(fd)
+
+    def _force_to(self, path: Path, undo: ExitStack) -> int:
+        """Return a descriptor of ``path`` that ``undo`` closes; all above it can be searched till then."""
+        fd = self.fd
+        for depth in range(len(path)):
+            if not _may(fd, os.X_OK):
+                _grant(fd, stat.S_IXUSR, undo)
+            fd = _open_directory(fd, path, depth, _STEP_FLAGS)
+            undo.callback(os.close, fd)
+        return fd
+
+    def _gone(self, reason: str) -> NotMountedError:
+        path = printable(self.path)
+        return NotMountedError(f"The mount at {path} is gone: {reason}. Mount the volume again.")
+
+
+def _open_directory(directory_fd: int, path: Path, depth: int, flags: int) -> int:
+    """Open component ``depth`` of ``path``, relative to the one before it."""
+    name = path[depth]
+    _check_name(name)
+    try:
+        return os.open(name, flags, dir_fd=directory_fd)
+    except OSError as error:
+        shown = printable(format_path(path[: depth + 1]))
+        if error.errno not in _NOT_A_DIRECTORY:
+            error.filename = shown
+            raise
+        kind = "a symbolic link" if _is_link(directory_fd, name) else "a file"
+        raise NotADirectoryConflict(
+            f"Path component {shown!r} is {kind}, not a directory; vgit never follows links out of a mount."
+        ) from None
+
+
+def _is_link(directory_fd: int, name: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _check_name(name: str) -> None:
+    """Refuse what leaves the directory. Trees and paths were checked when parsed: this is the last door."""
+    if name in _NEVER_A_NAME or "/" in name:
+        raise InvalidError(f"{printable(name)!r} is not the name of a directory entry.")
+
+
+def _not_a_file(name: str) -> ConflictError:
+    return ConflictError(f"{printable(name)!r} is not a regular file; something else took its place.")
+
+
+def _may(fd: int, what: int) -> bool:
+    # Asks the kernel, which knows of root, groups and ACLs. Finding "." needs the right to search anyway.
+    return os.access(".", what, dir_fd=fd, effective_ids=True)
+
+
+def _grant(fd: int, bits: int, undo: ExitStack) -> None:
+    before = stat.S_IMODE(os.fstat(fd).st_mode)
+    granted = before | bits
+    _chmod(fd, granted)
+    undo.callback(_take_back, fd, granted, before)
+
+
+def _take_back(fd: int, granted: int, before: int) -> None:
+    if stat.S_IMODE(os.fstat(fd).st_mode) == granted:
+        _chmod(fd, before)
+
+
+def _chmod(fd: int, mode: int) -> None:
+    # fchmod refuses O_PATH descriptors, and a directory without r opens in no other way. This link is the
+    # kernel's: it leads to what is open, whatever stands under its name now.
+    os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(mode))

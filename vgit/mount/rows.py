@@ -1,0 +1,104 @@
+"""Rows: what a mount last saw of the names in one directory, packed for the stat cache.
+
+A directory is one row of the database, three byte strings:
+
+    names     the names, joined by NUL, in any order
+    stats     36 bytes a name: st_mode u32, st_size i64, st_mtime_ns i64, st_ctime_ns i64, st_ino u64
+    entries   what was *seen* there (last checked out or committed): mode u32, git_mode u32, size i64,
+              mtime_ns i64, flags u8 (1: has an id, 2: has a BLAKE3), id, BLAKE3
+
+all little-endian. ``stats`` holds what ``lstat`` gave back, so that a value
+that the file system rounded is no change. A ctime of 0 says: do not trust
+this row, read the file again.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from struct import Struct
+from typing import NamedTuple, TypeAlias
+
+from vgit.ids import ObjectFormat, ObjectId
+from vgit.paths import decode_name, encode_name
+from vgit.tree.entry import Entry
+
+Stat: TypeAlias = tuple[int, int, int, int, int]  # mode, size, mtime_ns, ctime_ns, ino
+
+UNTRUSTED_CTIME = 0
+_STAT = Struct("<IqqqQ")
+_HASH_SIZE = 32
+_HAS_ID = 1
+_HAS_HASH = 2
+
+
+class Row(NamedTuple):
+    """One name as the mount last saw it."""
+
+    stat: Stat
+    entry: Entry
+
+
+def untrusted(stat: Stat) -> Stat:
+    """Return ``stat`` so that it never equals what ``lstat`` gives."""
+    return (stat[0], stat[1], stat[2], UNTRUSTED_CTIME, stat[4])
+
+
+class PackedRows:
+    """The rows of one directory as stored: stats are unpacked at once, entries one by one when asked for."""
+
+    __slots__ = ("_entries", "_format", "_numbers", "names", "stats")
+
+    def __init__(self, names: bytes, stats: bytes, entries: bytes, object_format: ObjectFormat) -> None:
+        self.names = [decode_name(name) for name in names.split(b"\0")] if stats else []
+        self.stats: list[Stat] = list(_STAT.iter_unpack(stats))
+        self._entries = entries
+        self._format = object_format
+        self._numbers: dict[str, int] | None = None
+
+    def by_name(self) -> dict[str, Stat]:
+        """Return name → stat; the caller may change the dict."""
+        return dict(zip(self.names, self.stats, strict=True))
+
+    def row(self, name: str) -> Row | None:
+        """Return what was last seen of ``name``, None if there is no row."""
+        if self._numbers is None:
+            self._numbers = {known: number for number, known in enumerate(self.names)}
+        number = self._numbers.get(name)
+        if number is None:
+            return None
+        return Row(self.stats[number], _unpack_entry(self._entries, number, self._format.id_size))
+
+    def items(self) -> Iterator[tuple[str, Row]]:
+        """Yield every name with its row."""
+        for number, (name, stat) in enumerate(zip(self.names, self.stats, strict=True)):
+            yield name, Row(stat, _unpack_entry(self._entries, number, self._format.id_size))
+
+
+def pack_rows(rows: dict[str, Row], object_format: ObjectFormat) -> tuple[bytes, bytes, bytes]:
+    """Return names, stats and entries as they are stored."""
+    pack_stat = _STAT.pack
+    pack_entry = _entry_struct(object_format.id_size).pack
+    names = b"\0".join([encode_name(name) for name in rows])
+    stats = b"".join([pack_stat(*row[0]) for row in rows.values()])
+    packed = []
+    for _, (mode, git_mode, id, size, mtime_ns, hash) in rows.values():
+        flags = (_HAS_ID if id is not None else 0) | (_HAS_HASH if hash is not None else 0)
+        packed.append(pack_entry(mode, git_mode, size, mtime_ns, flags, id or b"", hash or b""))
+    return names, stats, b"".join(packed)
+
+
+def _unpack_entry(entries: bytes, number: int, id_size: int) -> Entry:
+    form = _entry_struct(id_size)
+    mode, git_mode, size, mtime_ns, flags, id, hash = form.unpack_from(entries, number * form.size)
+    return Entry(
+        mode,
+        git_mode,
+        ObjectId(id) if flags & _HAS_ID else None,
+        size,
+        mtime_ns,
+        hash if flags & _HAS_HASH else None,
+    )
+
+
+@lru_cache(maxsize=4)
+def _entry_struct(id_size: int) -> Struct:
+    return Struct(f"<IIqqB{id_size}s{_HASH_SIZE}s")

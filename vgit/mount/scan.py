@@ -1,0 +1,168 @@
+"""Scan: working directory against stat cache; one ``lstat`` per path and no file opened.
+
+A path is clean if its row equals what ``lstat`` gives, field by field (a row
+that must not be trusted equals nothing). *Removed* means absent from a complete
+listing of its directory: an error on the way stops removals below it, and a
+directory whose mtime moved while it was listed is listed again before its
+removals are believed.
+"""
+
+import os
+import stat
+from collections.abc import Collection
+from typing import NamedTuple
+
+from vgit.errors import InvalidError
+from vgit.mount.layout import STATE_DIRECTORY
+from vgit.mount.root import RootDirectory
+from vgit.mount.rows import PackedRows, Stat
+from vgit.paths import ROOT, Path, encode_name, printable
+
+_TRIES = 5
+_KEPT_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK}
+
+
+class Problem(NamedTuple):
+    """Something the scan could not look at, so that nothing below it counts as removed."""
+
+    path: Path
+    reason: str
+
+
+class Scan(NamedTuple):
+    """What differs between a working directory and its rows. Paths come in path order."""
+
+    changed: dict[Path, list[tuple[str, Stat]]]  # by directory: names whose lstat differs from their row's
+    removed: list[Path]  # directories after what was in them
+    directories: dict[Path, Stat]  # every directory that was listed, the root included
+    skipped: dict[str, Path]  # kind of thing that a volume cannot hold → the first one seen
+    problems: list[Problem]
+
+
+class _Listing(NamedTuple):
+    changed: list[tuple[str, Stat]]
+    missing: dict[str, Stat]  # rows without a file
+    below: list[str]  # names of directories
+    replaced: list[str]  # names that were directories and are something else now
+    own: Stat
+
+
+def to_stat(found: os.stat_result) -> Stat:
+    """Return the five fields that rows compare."""
+    return (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+class Scanner:
+    """One scan: what it compares with, and what it has found so far."""
+
+    def __init__(self, root: RootDirectory, rows: dict[Path, PackedRows], mapped: Collection[int] = ()) -> None:
+        self._root = root
+        self._rows = rows
+        self._mapped = mapped  # inodes that a process maps shared and writable: stores into them move no time
+        self._found = Scan({}, [], {}, {}, [])
+
+    def run(self) -> Scan:
+        """Scan the whole working directory."""
+        waiting: list[Path] = [ROOT]
+        while waiting:
+            directory = waiting.pop()
+            listing = self._list(directory)
+            if listing is None:
+                continue
+            self._found.directories[directory] = listing.own
+            if listing.changed:
+                self._found.changed[directory] = sorted(listing.changed, key=_by_bytes)
+            for name in listing.missing:
+                self._remove((*directory, name))
+            for name in listing.replaced:
+                self._remove_below((*directory, name))
+            waiting += [(*directory, name) for name in sorted(listing.below, reverse=True)]
+        return self._found
+
+    def _list(self, directory: Path) -> _Listing | None:
+        """List one directory until its removals can be believed; None if it cannot be listed."""
+        try:
+            descriptor = self._root.open_directory(directory)
+        except (OSError, InvalidError) as error:
+            if not isinstance(error, FileNotFoundError):
+                self._found.problems.append(Problem(directory, str(error)))
+            return None
+        try:
+            for _ in range(_TRIES):
+                before = os.fstat(descriptor)
+                listing = self._list_once(directory, descriptor, to_stat(before))
+                if not listing.missing or os.fstat(descriptor).st_mtime_ns == before.st_mtime_ns:
+                    return listing
+            self._found.problems.append(Problem(directory, "it kept changing while it was listed"))
+            return listing._replace(missing={})
+        except OSError as error:
+            self._found.problems.append(Problem(directory, error.strerror or str(error)))
+            return None
+        finally:
+            os.close(descriptor)
+
+    def _list_once(self, directory: Path, descriptor: int, own: Stat) -> _Listing:
+        packed = self._rows.get(directory)
+        known = packed.by_name() if packed is not None else {}
+        mapped = self._mapped
+        changed: list[tuple[str, Stat]] = []
+        below: list[str] = []
+        replaced: list[str] = []
+        at_root = not directory
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                name = entry.name
+                if at_root and name == STATE_DIRECTORY:
+                    continue
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # gone since it was listed
+                mode = found.st_mode
+                now = (mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+                old = known.pop(name, None)
+                if old == now and not (mode & 0o170000 == 0o040000 or (mapped and found.st_ino in mapped)):
+                    continue
+                if mode & 0o170000 == 0o040000:
+                    below.append(name)
+                    if old is None or old[0] != mode:
+                        changed.append((name, now))
+                elif stat.S_IFMT(mode) in _KEPT_KINDS:
+                    changed.append((name, now))
+                    if old is not None and stat.S_ISDIR(old[0]):
+                        replaced.append(name)
+                else:
+                    self._skip((*directory, name), mode)
+                    if old is not None:
+                        known[name] = old  # a device in the place of a file: the file is gone
+        return _Listing(changed, known, below, replaced, own)
+
+    def _skip(self, path: Path, mode: int) -> None:
+        kind = "block device" if stat.S_ISBLK(mode) else "character device" if stat.S_ISCHR(mode) else "special file"
+        self._found.skipped.setdefault(kind, path)
+
+    def _remove(self, path: Path) -> None:
+        """Note the removal of a path and of all that its rows say was in it, that first."""
+        self._remove_below(path)
+        self._found.removed.append(path)
+
+    def _remove_below(self, path: Path) -> None:
+        waiting = [path]
+        gone: list[Path] = []
+        while waiting:
+            one = waiting.pop()
+            packed = self._rows.get(one)
+            if packed is not None:
+                below = [(*one, name) for name in packed.names]
+                gone += below
+                waiting += below
+        self._found.removed.extend(reversed(gone))
+
+
+def _by_bytes(item: tuple[str, Stat]) -> bytes:
+    return encode_name(item[0])
+
+
+def describe_problem(problem: Problem) -> str:
+    """Return one line for people."""
+    return f"{printable('/'.join(problem.path)) or 'the mount itself'}: {problem.reason}"

@@ -1,0 +1,249 @@
+"""Stat cache: what a mount last saw of each path, kept so that no crash makes it lie.
+
+A SQLite database, ``synchronous=FULL``, in one row per directory (which loads
+several times faster than one per file). Beside the rows it has *base* (the
+commit last reloaded from), the *divergent* paths (whose seen version is not
+base's), and the journal of a commit or reload under way. The caller holds the
+mount's lock; what other processes wrote while they held it is read again.
+
+It describes the working directory, not head: what others published and this
+mount has not reloaded is not in it, and so never looks removed.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from vgit.errors import BackendUnavailableError, NotMountedError
+from vgit.ids import CommitId, ObjectFormat
+from vgit.mount.rows import PackedRows, Row, pack_rows
+from vgit.paths import ROOT, Path, decode_name, encode_name
+from vgit.tree.entry import Entry
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS directories (path BLOB PRIMARY KEY, names BLOB, stats BLOB, entries BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (path BLOB PRIMARY KEY, names BLOB, stats BLOB, entries BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS divergent (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+"""
+Changed: TypeAlias = Mapping[Path, Mapping[str, Row | None]]  # rows by directory and name; None: to be removed
+
+_VERSION = 1
+_REMOVED = Row((0, 0, 0, 0, 0), Entry(0, 0, None, 0, 0, None))  # how the journal keeps the removal of a row
+_RECENT_DIRECTORIES = 1_000
+_BASE = "base"
+_JOURNAL = "journal"
+_ROOT_MODE = "root_mode"
+
+
+class StatCache:
+    """The database of one mount; a context manager. Used by one thread at a time, in the process that opened it."""
+
+    def __init__(self, path: str, object_format: ObjectFormat, *, network: bool = False) -> None:
+        self._format = object_format
+        self._loaded: dict[Path, PackedRows] | None = None
+        self._recent: dict[Path, PackedRows | None] = {}
+        self._seen_version = -1
+        self._pid = os.getpid()
+        self._path = path
+        self._network = network
+        self._connection = self._connect()
+
+    def __enter__(self) -> "StatCache":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._pid == os.getpid():  # a forked child must not touch its parent's handle
+            self._connection.close()
+
+    def refresh(self) -> None:
+        """Forget what is cached in memory if another process has written since."""
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._seen_version:
+            self._seen_version = version
+            self._forget()
+
+    def _forget(self) -> None:
+        self._loaded = None
+        self._recent.clear()
+
+    def directories(self) -> dict[Path, PackedRows]:
+        """Return every directory that has rows; not to be changed by the caller."""
+        if self._loaded is None:
+            rows = self._connection.execute("SELECT path, names, stats, entries FROM directories")
+            self._loaded = {
+                _path(path): PackedRows(names, stats, entries, self._format) for path, names, stats, entries in rows
+            }
+        return self._loaded
+
+    def rows(self, directory: Path) -> dict[str, Row]:
+        """Return the rows of one directory, a dict of its own; empty if there are none."""
+        packed = self._packed(directory)
+        return dict(packed.items()) if packed is not None else {}
+
+    def row(self, path: Path) -> Row | None:
+        """Return what was last seen of ``path``, None if there is no row; reads its directory's rows only."""
+        packed = self._packed(path[:-1])
+        return packed.row(path[-1]) if packed is not None and path else None
+
+    def _packed(self, directory: Path) -> PackedRows | None:
+        if self._loaded is not None:
+            return self._loaded.get(directory)
+        if directory not in self._recent:
+            found = self._connection.execute(
+                "SELECT names, stats, entries FROM directories WHERE path = ?", (_key(directory),)
+            ).fetchone()
+            if len(self._recent) >= _RECENT_DIRECTORIES:
+                self._recent.clear()
+            self._recent[directory] = _unpack(found, self._format) if found else None
+        return self._recent[directory]
+
+    @property
+    def base(self) -> CommitId | None:
+        """The commit last reloaded from; None before the first checkout was done."""
+        value = self._fact(_BASE)
+        return CommitId(value) if value else None  # type: ignore[arg-type]
+
+    @property
+    def root_mode(self) -> int | None:
+        """The mode of the volume's root directory as this mount last saw it."""
+        value = self._fact(_ROOT_MODE)
+        return int(value) if value is not None else None
+
+    @property
+    def journal(self) -> bytes | None:
+        """The journal of what was under way, None if all came to its end."""
+        return self._fact(_JOURNAL)
+
+    def divergent(self) -> set[Path]:
+        """Return the paths whose seen version is not base's."""
+        return {_path(path) for (path,) in self._connection.execute("SELECT path FROM divergent")}
+
+    def write_journal(self, journal: bytes, pending: Changed | None = None) -> None:
+        """Note what is about to happen, and the rows to be set when it has; durable on return."""
+        with self.transaction():
+            self._set(_JOURNAL, journal)
+            for directory, names in (pending or {}).items():
+                rows = {name: row if row is not None else _REMOVED for name, row in names.items()}
+                packed = pack_rows(rows, self._format)
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)", (_key(directory), *packed)
+                )
+
+    def pending(self) -> dict[Path, dict[str, Row | None]]:
+        """Return the rows that the journal keeps for when its commit is known to be published."""
+        found = self._connection.execute("SELECT path, names, stats, entries FROM pending")
+        return {
+            _path(path): {
+                name: row if row.stat != _REMOVED.stat else None
+                for name, row in PackedRows(names, stats, entries, self._format).items()
+            }
+            for path, names, stats, entries in found
+        }
+
+    @contextmanager
+    def transaction(self) -> Iterator["StatCache"]:
+        """All that is written inside becomes durable together, or none of it."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self
+            except BaseException:
+                self._forget()
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._forget()
+            raise BackendUnavailableError(
+                f"the mount's state {self._path} cannot be written: {error}. Nothing was lost; make room or"
+                " restore the permission and run the command again."
+            ) from error
+
+    def put(self, changed: Changed) -> None:
+        """Set rows (None: remove) directory by directory; inside a transaction."""
+        for directory, names in changed.items():
+            rows = self.rows(directory)
+            for name, row in names.items():
+                if row is None:
+                    rows.pop(name, None)
+                else:
+                    rows[name] = row
+            self.replace(directory, rows)
+
+    def replace(self, directory: Path, rows: dict[str, Row]) -> None:
+        """Set all rows of one directory; inside a transaction."""
+        self._recent.pop(directory, None)
+        if not rows:
+            self._connection.execute("DELETE FROM directories WHERE path = ?", (_key(directory),))
+            if self._loaded is not None:
+                self._loaded.pop(directory, None)
+            return
+        packed = pack_rows(rows, self._format)
+        self._connection.execute("INSERT OR REPLACE INTO directories VALUES (?, ?, ?, ?)", (_key(directory), *packed))
+        if self._loaded is not None:
+            self._loaded[directory] = PackedRows(*packed, self._format)
+
+    def set_base(self, base: CommitId) -> None:
+        """Set the commit last reloaded from; inside a transaction."""
+        self._set(_BASE, base)
+
+    def set_root_mode(self, mode: int) -> None:
+        """Set the root directory's mode as last seen; inside a transaction."""
+        self._set(_ROOT_MODE, str(mode).encode())
+
+    def add_divergent(self, paths: Iterable[Path]) -> None:
+        """Add to the divergent paths; inside a transaction."""
+        self._connection.executemany("INSERT OR IGNORE INTO divergent VALUES (?)", ((_key(path),) for path in paths))
+
+    def set_divergent(self, paths: Iterable[Path]) -> None:
+        """Set the divergent paths; inside a transaction."""
+        self._connection.execute("DELETE FROM divergent")
+        self.add_divergent(paths)
+
+    def drop_journal(self) -> None:
+        """Say that what the journal noted is done or given up; inside a transaction."""
+        self._connection.execute("DELETE FROM facts WHERE name = ?", (_JOURNAL,))
+        self._connection.execute("DELETE FROM pending")
+
+    def _fact(self, name: str) -> bytes | None:
+        found = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return bytes(found[0]) if found else None
+
+    def _set(self, name: str, value: bytes) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            # Any thread may hold the mount's lock, one at a time, so SQLite's own check is not wanted.
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+            # A write-ahead log needs one fsync a transaction, but shared memory, which network file systems lack.
+            connection.execute(f"PRAGMA journal_mode={'DELETE' if self._network else 'WAL'}")
+            connection.execute("PRAGMA synchronous=FULL")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                connection.executescript(_SCHEMA)
+                connection.execute(f"PRAGMA user_version={_VERSION}")
+        except sqlite3.Error as error:
+            raise NotMountedError(
+                f"the mount's state {self._path} cannot be read: {error}. Copy out what you changed, unmount and"
+                " mount again."
+            ) from error
+        return connection
+
+
+def _unpack(found: tuple[bytes, bytes, bytes], object_format: ObjectFormat) -> PackedRows:
+    return PackedRows(*found, object_format)
+
+
+def _key(path: Path) -> bytes:
+    return b"/".join([encode_name(name) for name in path])
+
+
+def _path(key: bytes) -> Path:
+    return tuple(decode_name(name) for name in key.split(b"/")) if key else ROOT
