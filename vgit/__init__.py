@@ -1,0 +1,95 @@
+"""vgit: versioned volumes that many programs share, each a real git repository.
+
+    import vgit
+
+    vol = vgit.Volume.from_name("weights", create_if_missing=True)
+    with vol.mount("data") as path:
+        (path / "model.bin").write_bytes(b"...")
+    print([entry.path for entry in vol.listdir("/")])
+
+docs/architecture.md is the map of what is behind it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vgit.client import Client
+    from vgit.errors import (
+        AlreadyExistsError,
+        BackendUnavailableError,
+        ConflictError,
+        CorruptObjectError,
+        CorruptVolumeError,
+        Error,
+        FilesOpenError,
+        InvalidError,
+        LockedError,
+        NotFoundError,
+        NotMountedError,
+        ReadOnlyError,
+    )
+    from vgit.mounts import Mount
+    from vgit.snapshot import Snapshot
+    from vgit.types import (
+        Change,
+        ChangeKind,
+        CommitInfo,
+        FileEntry,
+        FileEntryType,
+        MountStatus,
+        ReloadInfo,
+        VolumeInfo,
+    )
+    from vgit.volume import Volume
+
+__all__ = [
+    "AlreadyExistsError",
+    "BackendUnavailableError",
+    "Change",
+    "ChangeKind",
+    "Client",
+    "CommitInfo",
+    "ConflictError",
+    "CorruptObjectError",
+    "CorruptVolumeError",
+    "Error",
+    "FileEntry",
+    "FileEntryType",
+    "FilesOpenError",
+    "InvalidError",
+    "LockedError",
+    "Mount",
+    "MountStatus",
+    "NotFoundError",
+    "NotMountedError",
+    "ReadOnlyError",
+    "ReloadInfo",
+    "Snapshot",
+    "Volume",
+    "VolumeInfo",
+]
+
+# Each name is imported when it is first used: `vgit --help` imports this package too, and must not wait for all of it.
+# What is not here is an error.
+_HOMES = {
+    "Client": "vgit.client",
+    "Mount": "vgit.mounts",
+    "Snapshot": "vgit.snapshot",
+    "Volume": "vgit.volume",
+} | dict.fromkeys(
+    ("Change", "ChangeKind", "CommitInfo", "FileEntry", "FileEntryType", "MountStatus", "ReloadInfo", "VolumeInfo"),
+    "vgit.types",
+)
+
+if not TYPE_CHECKING:  # a type checker would take any name for one that exists
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOMES.get(name, "vgit.errors")), name)
+        globals()[name] = value  # so that this runs once for each name
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

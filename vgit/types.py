@@ -1,0 +1,151 @@
+"""Types: the values that the API gives and takes."""
+
+import enum
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vgit.commit import Commit
+from vgit.ids import CommitId
+from vgit.paths import Path, format_path
+from vgit.tree.edits import Counts
+from vgit.tree.entry import Entry, Kind
+
+
+class FileEntryType(enum.IntEnum):
+    """What a ``FileEntry`` is; numbers as in Modal's API."""
+
+    UNSPECIFIED = 0
+    FILE = 1
+    DIRECTORY = 2
+    SYMLINK = 3
+    FIFO = 4
+    SOCKET = 5
+
+
+_TYPES = {
+    Kind.FILE: FileEntryType.FILE,
+    Kind.DIRECTORY: FileEntryType.DIRECTORY,
+    Kind.SYMLINK: FileEntryType.SYMLINK,
+    Kind.FIFO: FileEntryType.FIFO,
+    Kind.SOCKET: FileEntryType.SOCKET,
+    Kind.GITLINK: FileEntryType.UNSPECIFIED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One name in a volume. The first four fields are Modal's."""
+
+    path: str  # from the volume's root, without a leading slash
+    type: FileEntryType
+    mtime: int  # seconds since the epoch
+    size: int  # bytes; of a symlink: of its target
+    mode: int = 0  # permission bits
+    mtime_ns: int = 0
+    hash: str | None = None  # BLAKE3 hex, as b3sum prints; None: not known, or nothing to hash
+
+    @classmethod
+    def of(cls, path: Path, entry: Entry) -> "FileEntry":
+        """Return ``entry`` as the API shows it."""
+        return cls(
+            path=format_path(path),
+            type=_TYPES[entry.kind],
+            mtime=entry.mtime_ns // 1_000_000_000,
+            size=entry.size,
+            mode=stat.S_IMODE(entry.mode),
+            mtime_ns=entry.mtime_ns,
+            hash=entry.hash.hex() if entry.hash is not None else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeInfo:
+    """What ``Volume.info()`` says; the first three fields are Modal's."""
+
+    name: str | None
+    created_at: datetime  # aware, UTC
+    created_by: str
+    id: str = ""
+    head: str = ""  # hex id of the newest commit
+    size: int = 0  # bytes of all files at head
+    commits: int = 0
+    git_dir: str | None = None  # where the repository is, on a local store
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """One published state."""
+
+    id: str  # hex
+    parent: str | None  # hex; None: the volume's first commit
+    tree: str  # hex
+    author: str
+    time: datetime  # aware, UTC
+    message: str
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    bytes_added: int = 0  # stored bytes, after compression and without what was there already
+    overwrote: tuple[str, ...] = ()  # the receipt: paths whose version this commit replaced or removed unseen
+    overwrote_count: int = 0
+    unstable: tuple[str, ...] = ()  # paths that were being written while they were stored
+
+    @classmethod
+    def of(cls, id: CommitId, commit: Commit, counts: Counts) -> "CommitInfo":
+        """Return ``commit`` as the API shows it."""
+        return cls(
+            id=id.hex(),
+            parent=commit.parent.hex() if commit.parent is not None else None,
+            tree=commit.tree.hex(),
+            author=commit.author,
+            time=datetime.fromtimestamp(commit.commit_time, UTC),
+            message=commit.message.rstrip("\n"),
+            added=counts.added,
+            changed=counts.changed,
+            removed=counts.removed,
+            bytes_added=counts.bytes_added,
+            overwrote=tuple(format_path(lost.path) for lost in commit.overwrote),
+            overwrote_count=commit.overwrote_count,
+            unstable=tuple(format_path(path) for path in commit.unstable),
+        )
+
+
+class ChangeKind(enum.StrEnum):
+    """How a path differs between two states."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    MODE = "mode"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between two states."""
+
+    path: str
+    kind: ChangeKind
+    old: FileEntry | None
+    new: FileEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class MountStatus:
+    """What a mount has that is not published."""
+
+    base: str  # hex id of the commit last reloaded from
+    head: str  # hex id of the newest commit
+    changes: tuple[Change, ...]
+    problems: tuple[str, ...] = ()  # what could not be read
+    skipped: tuple[str, ...] = ()  # what a volume cannot hold
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadInfo:
+    """What a reload did."""
+
+    head: str  # hex id of the state now in the mount
+    changed: int  # paths written or removed
+    kept: tuple[str, ...] = ()  # paths with local changes, left as they are

@@ -1,0 +1,330 @@
+"""Volume: the handle that programs hold; lazy, cheap, picklable, safe in threads.
+
+A handle does no I/O until it is first used. It resolves its name to an id then,
+and stays with that id: a volume renamed meanwhile is still the same volume.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from vgit.aio import Both, Generator, Method
+from vgit.client import Client
+from vgit.commit import Commit
+from vgit.errors import InvalidError, ReadOnlyError
+from vgit.history.changes import changes
+from vgit.history.log import log as read_log
+from vgit.history.restore import restore
+from vgit.history.revision import resolve_revision
+from vgit.history.tags import delete_tag, list_tags, set_tag
+from vgit.ids import CommitId
+from vgit.mount.open import Binding
+from vgit.mounts import Mount, expect_mounts, open_for_program
+from vgit.names import check_volume_id, check_volume_name
+from vgit.namespace import Objects, Renaming, check_version
+from vgit.paths import ROOT, format_path, parse_path
+from vgit.repository import Repository
+from vgit.snapshot import Readable, Snapshot, TreeView
+from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, ReloadInfo, VolumeInfo
+from vgit.volumes import Resolved, create_ephemeral, create_or_find, resolve_id, resolve_name
+
+
+class Volume(Readable):
+    """A versioned directory tree that many programs share. Get one by ``from_name``, ``from_id`` or ``ephemeral``."""
+
+    objects: "ClassVar[Objects[Volume]]"
+    rename = Renaming().rename
+
+    _client: Client
+    _name: str | None
+    _environment: str | None
+    _volume_id: str | None
+    _create_if_missing: bool
+    _read_only: bool
+    _resolved: Resolved | None
+
+    def __init__(self) -> None:
+        raise InvalidError("Volume() makes nothing; use Volume.from_name(name), from_id(id) or ephemeral().")
+
+    @classmethod
+    def _make(
+        cls,
+        client: Client,
+        *,
+        name: str | None,
+        environment: str | None,
+        volume_id: str | None,
+        create_if_missing: bool = False,
+        read_only: bool = False,
+    ) -> "Volume":
+        volume = object.__new__(cls)
+        volume._client = client
+        volume._name = name
+        volume._environment = environment
+        volume._volume_id = volume_id
+        volume._create_if_missing = create_if_missing
+        volume._read_only = read_only
+        volume._resolved = None
+        return volume
+
+    @classmethod
+    def from_name(
+        cls,
+        name: str,
+        *,
+        environment_name: str | None = None,
+        create_if_missing: bool = False,
+        version: int | None = None,
+        create_options: Any = None,
+        client: Client | None = None,
+    ) -> "Volume":
+        """Return the handle of a named volume. No I/O: a missing one raises NotFoundError at first use.
+
+        ``version`` 1 and 2 and ``create_options`` are accepted for Modal's sake and change nothing.
+        """
+        check_version(version)
+        return cls._make(
+            client or Client.from_env(),
+            name=check_volume_name(name),
+            environment=environment_name,
+            volume_id=None,
+            create_if_missing=create_if_missing,
+        )
+
+    @classmethod
+    def from_id(cls, volume_id: str, *, client: Client | None = None) -> "Volume":
+        """Return the handle of a volume by its id. No I/O; ``name`` is known once it was used."""
+        return cls._make(client or Client.from_env(), name=None, environment=None, volume_id=check_volume_id(volume_id))
+
+    @classmethod
+    def ephemeral(cls, environment_name: str | None = None, *, client: Client | None = None) -> "Both[Volume]":
+        """Return a context manager, also for ``async with``, of a volume without a name, deleted at its end."""
+        return Both(_ephemeral(cls, client or Client.from_env(), environment_name))
+
+    def __repr__(self) -> str:
+        if self._name is None:
+            return f"vgit.Volume.from_id({self._volume_id!r})"
+        environment = f", environment_name={self._environment!r}" if self._environment else ""
+        return f"vgit.Volume.from_name({self._name!r}{environment})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("_client", "_name", "_environment", "_volume_id", "_create_if_missing", "_read_only")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._resolved = None
+
+    @property
+    def name(self) -> str | None:
+        """The volume's name; None for an ephemeral one, or before a handle ``from_id`` was used."""
+        return self._name
+
+    @property
+    def object_id(self) -> str:
+        """The volume's id, ``vo-…``. Resolves the name if that was not done yet."""
+        return self._volume_id or self._resolve().record.id
+
+    @property
+    def git_dir(self) -> str:
+        """Where the volume's bare git repository is: ``git --git-dir=… log`` works."""
+        return os.path.join(self._client.store, "volumes", f"{self._resolve().record.id}.git")
+
+    def read_only(self) -> "Volume":
+        """Return a handle that refuses to write."""
+        return Volume._make(
+            self._client,
+            name=self._name,
+            environment=self._environment,
+            volume_id=self._volume_id,
+            create_if_missing=self._create_if_missing,
+            read_only=True,
+        )
+
+    def _hydrate(self) -> "Volume":
+        """Resolve the handle now and return it; NotFoundError if there is no such volume."""
+        self._resolve()
+        return self
+
+    def _info(self) -> VolumeInfo:
+        """Return name, creation, id, head, size and number of commits. Cost grows with files and commits."""
+        resolved = self._resolve()
+        head = resolved.repository.head()
+        view = TreeView(resolved.repository, head)
+        return VolumeInfo(
+            name=self._name,
+            created_at=datetime.fromtimestamp(resolved.record.created_at_ns / 1e9, UTC),
+            created_by=resolved.record.created_by,
+            id=resolved.record.id,
+            head=head.hex(),
+            size=sum(entry.size for _, entry in view.walk(ROOT, recursive=True)),
+            commits=sum(1 for _ in resolved.repository.first_parents(head)),
+            git_dir=self.git_dir,
+        )
+
+    def _commit(self, message: str | None = None) -> CommitInfo | None:
+        """Publish what this process's mounts of the volume have; None if nothing changed. The receipt is in it."""
+        self._refuse_read_only()
+        newest = None
+        for mount in expect_mounts(self.object_id, repr(self)):
+            if not mount.read_only:
+                newest = mount.commit(message) or newest
+        return newest
+
+    def _reload(self) -> ReloadInfo:
+        """Bring the newest published state into this process's mounts; FilesOpenError while files are open."""
+        infos = [mount.reload() for mount in expect_mounts(self.object_id, repr(self))]
+        return infos[-1]
+
+    def mount(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        read_only: bool | None = None,
+        at: str | None = None,
+        adopt: bool = False,
+    ) -> Mount:
+        """Check the newest commit out into ``path`` and return the mount, a context manager that gives the path.
+
+        ``at`` mounts an old revision, read-only. ``adopt`` takes a directory
+        that has files: equal ones are clean, others are local changes. A
+        directory that is this volume's mount already is taken up again.
+        """
+        resolved = self._resolve()
+        revision = resolve_revision(resolved.repository, at) if at is not None else None
+        binding = Binding(
+            store=self._client.store,
+            volume_id=resolved.record.id,
+            volume_name=self._name,
+            environment=resolved.record.environment,
+            read_only=bool(read_only) or self._read_only or revision is not None,
+            at=revision,
+            adopt=adopt,
+        )
+        return open_for_program(os.fspath(path), binding, resolved.repository, self._client.author)
+
+    def _log(
+        self,
+        path: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CommitInfo]:
+        """Yield the published states, newest first; of ``path`` only those that changed something there."""
+        repository = self._resolve().repository
+        logged = read_log(
+            repository,
+            repository.head(),
+            parse_path(path) if path is not None else None,
+            since=int(since.timestamp()) if since is not None else None,
+            until=int(until.timestamp()) if until is not None else None,
+            limit=limit,
+        )
+        for id, commit, counts in logged:
+            yield CommitInfo.of(id, commit, counts)
+
+    def _diff(self, old: str = "HEAD~1", new: str = "HEAD", path: str | None = None) -> list[Change]:
+        """Return what differs between two revisions, in path order; mtimes alone are no difference."""
+        repository = self._resolve().repository
+        trees = [repository.commit(resolve_revision(repository, one)).tree for one in (old, new)]
+        where = parse_path(path) if path is not None else None
+        return [
+            Change(
+                format_path(one.path),
+                ChangeKind(one.kind),
+                FileEntry.of(one.old_path or one.path, one.old) if one.old is not None else None,
+                FileEntry.of(one.path, one.new) if one.new is not None else None,
+            )
+            for one in changes(repository, trees[0], trees[1], where)
+        ]
+
+    def _restore(
+        self, revision: str, paths: list[str] | None = None, *, message: str | None = None
+    ) -> CommitInfo | None:
+        """Publish an old state, or some paths of it, as the newest; None if it is that already."""
+        self._refuse_read_only()
+        repository = self._resolve().repository
+        wanted = [parse_path(path) for path in paths] if paths is not None else None
+        published = restore(repository, resolve_revision(repository, revision), wanted, self._client.author, message)
+        return _published_info(published.id, published.commit) if published is not None else None
+
+    def _at(self, revision: str) -> Snapshot:
+        """Return a published state to be read; NotFoundError if there is no such revision."""
+        repository = self._resolve().repository
+        return Snapshot(repository, resolve_revision(repository, revision))
+
+    def _tag(self, name: str, revision: str = "HEAD") -> None:
+        """Give a revision a name that stays with it; AlreadyExistsError if another revision has it."""
+        self._refuse_read_only()
+        repository = self._resolve().repository
+        set_tag(repository, name, resolve_revision(repository, revision))
+
+    def _untag(self, name: str) -> None:
+        """Take a tag away; NotFoundError if there is none."""
+        self._refuse_read_only()
+        delete_tag(self._resolve().repository, name)
+
+    def _tags(self) -> dict[str, str]:
+        """Return tag → hex id of its commit, in order of name."""
+        return {name: id.hex() for name, id in list_tags(self._resolve().repository).items()}
+
+    hydrate = Method(_hydrate)
+    info = Method(_info)
+    commit = Method(_commit)
+    reload = Method(_reload)
+    log = Generator(_log)
+    diff = Method(_diff)
+    restore = Method(_restore)
+    at = Method(_at)
+    tag = Method(_tag)
+    untag = Method(_untag)
+    tags = Method(_tags)
+
+    @property
+    def repository(self) -> Repository:
+        """The volume's repository, for what the API does not offer; below the API nothing is promised."""
+        return self._resolve().repository
+
+    def _resolve(self) -> Resolved:
+        """Return the volume, looked up at first use and again in a forked child."""
+        if self._resolved is None or self._resolved.pid != os.getpid():
+            if self._volume_id is not None:
+                self._resolved = resolve_id(self._client, self._volume_id)
+                self._name = self._resolved.record.name
+            else:
+                assert self._name is not None
+                find = create_or_find if self._create_if_missing else resolve_name
+                self._resolved = find(self._client, self._client.in_environment(self._environment), self._name)
+        return self._resolved
+
+    def _view(self) -> TreeView:
+        repository = self._resolve().repository
+        return TreeView(repository, repository.head())
+
+    def _refuse_read_only(self) -> None:
+        if self._read_only:
+            raise ReadOnlyError("Read-only Volume can not be written to")
+
+
+@contextmanager
+def _ephemeral(cls: type[Volume], client: Client, environment: str | None) -> Iterator[Volume]:
+    resolved = create_ephemeral(client, client.in_environment(environment))
+    volume = cls._make(client, name=None, environment=environment, volume_id=resolved.record.id)
+    volume._resolved = resolved
+    try:
+        yield volume
+    finally:
+        resolved.repository.close()
+        client.root.catalog().remove(resolved.record, client.author)
+
+
+def _published_info(id: CommitId, commit: Commit) -> CommitInfo:
+    counts = commit.counts
+    assert counts is not None, "what vgit publishes has its counts in a header"
+    return CommitInfo.of(id, commit, counts)
+
+
+Volume.objects = Objects(Volume._make)

@@ -1,0 +1,66 @@
+"""Volumes: a volume's handle resolved, and the two ways in which one comes to be."""
+
+import os
+from dataclasses import dataclass
+
+from vgit.catalog import CatalogRecord
+from vgit.client import Client
+from vgit.errors import AlreadyExistsError, NotFoundError
+from vgit.names import check_volume_id
+from vgit.repository import Repository
+
+
+@dataclass(slots=True)
+class Resolved:
+    """A volume that is known to exist, and its repository, open in this process."""
+
+    record: CatalogRecord
+    repository: Repository
+    pid: int
+
+
+def resolve_name(client: Client, environment: str, name: str) -> Resolved:
+    """Return the volume of a name; NotFoundError if there is none."""
+    try:
+        record = client.root.catalog().find(environment, name)
+    except NotFoundError:  # no store yet: no volumes in it
+        record = None
+    if record is None:
+        raise NotFoundError(
+            f"Volume {name!r} not found in environment {environment!r} of the store {client.store}."
+            f" Create it with create_if_missing=True, or `vgit create {name}`."
+        )
+    return _open(client, record)
+
+
+def resolve_id(client: Client, volume_id: str) -> Resolved:
+    """Return the volume of an id; NotFoundError if the store does not have it, or it was deleted."""
+    check_volume_id(volume_id)
+    try:
+        record = client.root.catalog().find_id(volume_id)
+    except NotFoundError:
+        record = None
+    if record is None:
+        raise NotFoundError(f"Volume {volume_id} not found in the store {client.store}; it may have been deleted.")
+    return _open(client, record)
+
+
+def create_or_find(client: Client, environment: str, name: str) -> Resolved:
+    """Return the volume of a name, made if it is missing; of two that make it at once, one wins and both get it."""
+    try:
+        return resolve_name(client, environment, name)
+    except NotFoundError:
+        pass
+    try:
+        return _open(client, client.root.create_volume(environment, name, client.author))
+    except AlreadyExistsError:
+        return resolve_name(client, environment, name)
+
+
+def create_ephemeral(client: Client, environment: str) -> Resolved:
+    """Make a volume without a name."""
+    return _open(client, client.root.create_volume(environment, None, client.author))
+
+
+def _open(client: Client, record: CatalogRecord) -> Resolved:
+    return Resolved(record, client.root.open_volume(record.id), os.getpid())
