@@ -1,0 +1,161 @@
+"""Test_mounts: mount, unmount, mounts."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Vgit
+from vgit.volume import Volume
+
+
+def test_mount_prints_the_path_and_leaves_the_directory_mounted(vgit: Vgit, data: Volume, tmp_path: Path) -> None:
+    assert vgit("mount", "data", tmp_path / "m").stdout == f"{tmp_path}/m\n"
+    assert (tmp_path / "m" / "a.txt").read_text() == "one\ntwo\n"
+    assert vgit("status", tmp_path / "m").stdout == ""
+
+
+def test_mount_again_brings_it_up_to_date(vgit: Vgit, data: Volume, work: Path, tmp_path: Path) -> None:
+    with data.mount(tmp_path / "other") as path:
+        (path / "new").touch()
+    vgit("mount", "data", work)
+    assert (work / "new").exists()
+
+
+def test_mount_create_makes_the_volume(vgit: Vgit, tmp_path: Path) -> None:
+    assert "not found" in vgit("mount", "new", tmp_path / "m", code=1).stderr
+    vgit("mount", "new", tmp_path / "m", "--create")
+    assert vgit("ls", "new").stdout == ""
+
+
+def test_mount_refuses_a_directory_with_files_unless_it_adopts(vgit: Vgit, data: Volume, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "mine").touch()
+    assert "--adopt" in vgit("mount", "data", tmp_path / "m", code=1).stderr
+    vgit("mount", "data", tmp_path / "m", "--adopt")
+    assert vgit("status", tmp_path / "m").stdout == "A\tmine\n"
+    assert (tmp_path / "m" / "a.txt").exists()
+
+
+def test_a_mount_of_an_old_state_is_read_only(vgit: Vgit, data: Volume, tmp_path: Path) -> None:
+    vgit("mount", "data", tmp_path / "old", "--at", "HEAD~1")
+    assert os.listdir(tmp_path / "old") == [".vgit"]
+    assert "read-only" in vgit("commit", tmp_path / "old", code=1).stderr
+    assert "reload" not in vgit("status", tmp_path / "old").stderr
+    vgit("unmount", tmp_path / "old")
+
+
+def test_a_read_only_mount(vgit: Vgit, data: Volume, tmp_path: Path) -> None:
+    vgit("mount", "data", tmp_path / "m", "--read-only")
+    assert (tmp_path / "m" / "a.txt").stat().st_mode & 0o222 == 0
+    vgit("unmount", tmp_path / "m")
+    assert os.listdir(tmp_path / "m") == []
+
+
+def test_unmount_commits_and_takes_the_files_away(vgit: Vgit, data: Volume, work: Path) -> None:
+    (work / "new").write_text("x")
+    result = vgit("unmount", work)
+    assert "1 added, 0 changed, 0 removed" in result.stderr
+    assert os.listdir(work) == []
+    assert vgit("cat", "data", "new").stdout == "x"
+    assert str(work) not in vgit("mounts").stdout
+    assert "is not in a mount" in vgit("status", work, code=1).stderr
+
+
+def test_unmount_from_within(vgit: Vgit, work: Path) -> None:
+    os.chdir(work / "sub")
+    vgit("unmount")
+    assert os.listdir(work) == []
+
+
+def test_unmount_keeps_the_files_when_told_to(vgit: Vgit, data: Volume, work: Path) -> None:
+    (work / "new").write_text("x")
+    vgit("unmount", work, "--keep-files")
+    assert sorted(os.listdir(work)) == ["a.txt", "link", "new", "sub"]
+    assert vgit("cat", "data", "new").stdout == "x"
+
+
+def test_unmount_discard_publishes_nothing(vgit: Vgit, data: Volume, work: Path) -> None:
+    head = data.info().head
+    (work / "new").write_text("x")
+    (work / "a.txt").write_text("changed")
+    vgit("unmount", work, "--discard")
+    assert os.listdir(work) == []
+    assert data.info().head == head
+
+
+def test_unmount_discard_and_keep_files_leaves_all_as_it_is(vgit: Vgit, data: Volume, work: Path) -> None:
+    head = data.info().head
+    (work / "a.txt").write_text("changed")
+    vgit("unmount", work, "--discard", "--keep-files")
+    assert (work / "a.txt").read_text() == "changed" and not (work / ".vgit").exists()
+    assert data.info().head == head
+
+
+def test_unmount_and_reload_are_refused_while_a_file_is_open(vgit: Vgit, data: Volume, work: Path) -> None:
+    head = data.info().head
+    (work / "new").write_text("x")
+    with open(work / "a.txt"):
+        for line in ("unmount", "reload"):
+            assert (
+                "there are open files preventing the operation: path a.txt is open" in vgit(line, work, code=1).stderr
+            )
+    assert data.info().head == head, "nothing is published by what is refused"
+    assert (work / "new").exists()
+
+
+def test_unmount_is_refused_while_a_program_has_it_mounted(vgit: Vgit, data: Volume, work: Path) -> None:
+    code = f"import sys, vgit; m = vgit.Volume.from_name('data').mount({str(work)!r}); print(1, flush=True); input()"
+    program = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with program:
+        assert program.stdout is not None and program.stdout.readline() == b"1\n"
+        assert "already mounted by a running program" in vgit("unmount", work, code=1).stderr
+        program.communicate(b"\n")
+    vgit("unmount", work)
+
+
+def test_a_process_that_works_in_the_mount_is_named(vgit: Vgit, work: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], cwd=work / "sub") as process:
+        try:
+            message = vgit("reload", work, code=1).stderr
+        finally:
+            process.kill()
+    assert "cwd of 'sleep 60' is inside volume" in message
+
+
+def test_mounts_lists_every_mount_of_the_environment(vgit: Vgit, data: Volume, work: Path, tmp_path: Path) -> None:
+    vgit("mount", "other", tmp_path / "o", "--create", "--read-only")
+    listed = json.loads(vgit("mounts", "--json").stdout)
+    by_path = {one["path"]: one for one in listed}
+    assert by_path[str(work)]["volume"] == "data" and not by_path[str(work)]["read_only"]
+    assert by_path[str(work)]["host"] == socket.gethostname()
+    assert by_path[str(work)]["base"] == data.info().head
+    assert by_path[str(tmp_path / "o")]["read_only"]
+    fields = [line.split("\t") for line in vgit("mounts", "other").stdout.splitlines()]
+    assert [(one[0], one[2], one[3]) for one in fields] == [("other", str(tmp_path / "o"), "read-only")]
+    assert "not found" in vgit("mounts", "nope", code=1).stderr
+    assert vgit("mounts", "-e", "dev").stdout == ""
+
+
+def test_a_mount_of_a_deleted_volume_says_what_to_do(vgit: Vgit, work: Path) -> None:
+    vgit("delete", "-y", "data")
+    message = vgit("commit", work, code=1).stderr
+    assert "may have been deleted" in message and f"remove {work}/.vgit" in message
+
+
+@pytest.mark.parametrize("line", ["status", "commit", "reload", "unmount"])
+def test_outside_of_a_mount(vgit: Vgit, data: Volume, tmp_path: Path, line: str) -> None:
+    os.chdir(tmp_path)
+    assert "is not in a mount" in vgit(line, code=1).stderr
+    assert "No such file or directory" in vgit(line, tmp_path / "nope", code=1).stderr
+
+
+def test_in_a_directory_that_is_gone(vgit: Vgit, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "the current directory was deleted" in vgit("status", code=1).stderr

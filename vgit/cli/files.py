@@ -1,0 +1,93 @@
+"""Files: ls and cat, which read a volume without a mount."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from vgit.cli.command import command, option_at, option_json, settings_of, volume_argument
+from vgit.cli.entries import TYPE_NAMES, octal
+from vgit.cli.output import is_terminal, local_time, size, write, write_json_list, write_lines, write_table
+from vgit.types import FileEntry, FileEntryType
+
+if TYPE_CHECKING:
+    from vgit.snapshot import Readable
+
+
+_SHOWN_HASH = 16  # digits that fit beside a name on a terminal
+
+
+@command("ls", "vgit ls weights", "vgit ls weights checkpoints -R --at '@{yesterday}'", "vgit ls weights -l --json")
+@volume_argument
+@click.argument("path", default="/")
+@click.option("-R", "--recursive", is_flag=True, help="With all that is below.")
+@click.option("-l", "--long", "is_long", is_flag=True, help="With permissions, exact sizes and BLAKE3.")
+@option_at
+@option_json
+@click.pass_context
+def ls(
+    ctx: click.Context, volume: str, path: str, *, recursive: bool, is_long: bool, at: str | None, as_json: bool
+) -> None:
+    r"""List what is in a directory of a volume.
+
+    A table on a terminal, one path a line in a pipe. A byte of a name that is not UTF-8 is \udcXX in
+    JSON, which Python's json and os.fsencode turn into that byte again.
+    """
+    entries = _readable(ctx, volume, at).iterdir(path, recursive)
+    if as_json:
+        write_json_list(_as_json(entry, is_long=is_long) for entry in entries)
+    elif is_long:
+        titles = ("Mode", "Size>", "Modified", "BLAKE3", "Filename")
+        write_table(titles, ((*_long(entry), entry.path) for entry in entries))
+    elif is_terminal():
+        write_table(("Filename", "Type", "Modified", "Size>"), map(_row, entries))
+    else:
+        write_lines(entry.path for entry in entries)
+
+
+@command("cat", "vgit cat weights config.json", "vgit cat weights model.bin --offset 4096 --length 512 | xxd")
+@volume_argument
+@click.argument("path")
+@option_at
+@click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Begin at this byte.")
+@click.option("--length", type=click.IntRange(min=0), metavar="N", help="Write at most so many bytes.")
+@click.pass_context
+def cat(ctx: click.Context, volume: str, path: str, *, at: str | None, offset: int, length: int | None) -> None:
+    """Write a file's bytes to standard output. Each piece is checked against the file's BLAKE3 first."""
+    for piece in _readable(ctx, volume, at).read_file(path, offset=offset, length=length):
+        write(piece)
+
+
+def _readable(ctx: click.Context, name: str, at: str | None) -> "Readable":
+    volume = settings_of(ctx).volume(name)
+    return volume.at(at) if at is not None else volume
+
+
+def _as_json(entry: FileEntry, *, is_long: bool) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "filename": entry.path,
+        "type": TYPE_NAMES[entry.type],
+        "created_modified": datetime.fromtimestamp(entry.mtime, UTC).isoformat(),
+        "size": entry.size,
+    }
+    if is_long:
+        fields |= {"mode": octal(entry.mode), "mtime_ns": entry.mtime_ns, "hash": entry.hash}
+    return fields
+
+
+def _row(entry: FileEntry) -> tuple[str, str, str, str]:
+    is_sized = entry.type is not FileEntryType.DIRECTORY
+    return entry.path, TYPE_NAMES[entry.type], _modified(entry), size(entry.size) if is_sized else ""
+
+
+def _long(entry: FileEntry) -> Iterator[str]:
+    yield octal(entry.mode)
+    yield str(entry.size)
+    yield _modified(entry)
+    hash = entry.hash or "-"
+    yield hash[:_SHOWN_HASH] if is_terminal() else hash
+
+
+def _modified(entry: FileEntry) -> str:
+    return local_time(datetime.fromtimestamp(entry.mtime, UTC))

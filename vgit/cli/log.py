@@ -1,0 +1,109 @@
+"""Log: log and show: what was published, when and by whom."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain
+
+import click
+
+from vgit.cli.command import command, option_json, settings_of, volume_argument
+from vgit.cli.diff import option_patch, write_changes
+from vgit.cli.entries import change_json, commit_json, counts_line, receipt_lines
+from vgit.cli.output import local_time, short, shown, shown_name, write_json, write_json_list, write_lines
+from vgit.clock import SYSTEM_CLOCK
+from vgit.history.log import counts_of
+from vgit.history.moment import parse_moment
+from vgit.ids import CommitId, ObjectId
+from vgit.types import CommitInfo
+from vgit.volume import Volume
+
+
+def _moment(text: str) -> datetime:
+    """Return the time that people mean, aware; a usage error for what is none."""
+    seconds = parse_moment(text, SYSTEM_CLOCK.now_ns())
+    if seconds is None:
+        raise click.BadParameter(f"{text!r} is no time; expected one like 2026-11-01T12:00 or '2 hours ago'.")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@command(
+    "log", "vgit log weights", "vgit log weights model.bin --oneline -n 10", "vgit log weights --since '2 days ago'"
+)
+@volume_argument
+@click.argument("path", required=False)
+@click.option("-n", "--limit", type=click.IntRange(min=0), metavar="N", help="Show at most so many.")
+@click.option("--since", type=_moment, metavar="TIME", help="Leave older ones out.")
+@click.option("--until", type=_moment, metavar="TIME", help="Leave newer ones out.")
+@click.option("--oneline", is_flag=True, help="One line each.")
+@option_json
+@click.pass_context
+def log(
+    ctx: click.Context,
+    volume: str,
+    path: str | None,
+    *,
+    limit: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    oneline: bool,
+    as_json: bool,
+) -> None:
+    """Show the published states, newest first. With PATH, only those that changed something there.
+
+    "overwrote: PATH" names a file of which the commit replaced or removed a version that its writer had
+    not seen; "unstable: PATH" one that was being written while it was stored.
+    """
+    commits = settings_of(ctx).volume(volume).log(path, since=since, until=until, limit=limit)
+    if as_json:
+        write_json_list(map(commit_json, commits))
+    elif oneline:
+        write_lines(map(_one_line, commits))
+    else:
+        write_lines(chain.from_iterable(map(_paragraph, commits)))
+
+
+@command("show", "vgit show weights", "vgit show weights 'HEAD~2' -p")
+@volume_argument
+@click.argument("revision", default="HEAD")
+@option_patch
+@option_json
+@click.pass_context
+def show(ctx: click.Context, volume: str, revision: str, *, patch: bool, as_json: bool) -> None:
+    """Show one commit and what it changed."""
+    handle = settings_of(ctx).volume(volume)
+    info = _commit_info(handle, revision)
+    changes = handle.diff(info.parent, info.id) if info.parent is not None else []
+    if as_json:
+        write_json({**commit_json(info), "changes": [change_json(change) for change in changes]})
+        return
+    write_lines(_paragraph(info))
+    if changes:
+        assert info.parent is not None, "without a parent there is nothing to differ from"
+        write_changes(handle, changes, info.parent, info.id, patch=patch, stat=True)
+
+
+def _commit_info(volume: Volume, revision: str) -> CommitInfo:
+    id = CommitId(ObjectId(bytes.fromhex(volume.at(revision).id)))
+    repository = volume.repository
+    commit = repository.commit(id)
+    return CommitInfo.of(id, commit, counts_of(repository, commit))
+
+
+def _one_line(info: CommitInfo) -> str:
+    receipt = f" (overwrote {info.overwrote_count})" if info.overwrote_count else ""
+    subject = shown_name(info.message.partition("\n")[0])
+    return f"{short(info.id)} {local_time(info.time)} {shown_name(info.author)}: {subject}{receipt}"
+
+
+def _paragraph(info: CommitInfo) -> Iterator[str]:
+    yield f"commit {info.id}"
+    yield f"Author: {shown_name(info.author)}"
+    yield f"Date:   {local_time(info.time)}"
+    yield ""
+    for line in info.message.split("\n"):
+        yield f"    {shown(line)}".rstrip()
+    yield ""
+    yield f"    {counts_line(info)}"
+    for line in receipt_lines(info):
+        yield f"    {line}"
+    yield ""

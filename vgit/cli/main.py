@@ -1,0 +1,126 @@
+"""Main: finds the command that was asked for, and turns whatever goes wrong into one line and an exit code.
+
+0    done
+1    an error, told as "Error: …" on stderr; VGIT_DEBUG=1 shows where it came from
+2    the command line itself was wrong
+130  interrupted from the keyboard
+141  whoever read our output has gone (as if killed by SIGPIPE)
+"""
+
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from vgit.cli.command import STORE_OPTIONS, format_examples
+from vgit.cli.output import shown
+from vgit.cli.table import COMMANDS, SECTIONS
+from vgit.errors import Error
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+_EXAMPLES = ("vgit create weights", "vgit mount weights ~/weights", "vgit log weights")
+
+
+class Program(click.Group):
+    """All of vgit's commands, each imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        listed = COMMANDS.get(cmd_name)
+        if listed is None:
+            return None
+        module, _, attribute = listed.where.partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands, without importing them."""
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, listed.help) for name, listed in commands.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        format_examples(_EXAMPLES, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, from the table; options as click does."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [
+            CompletionItem(name, help=listed.help) for name, listed in COMMANDS.items() if name.startswith(incomplete)
+        ]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; see the top of this module for what its errors become."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, so that a full disk or a closed pipe is noticed while it can be told
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            # What is still in the buffer would be tried again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_BROKEN_PIPE)
+        except Exception as error:
+            if os.environ.get("VGIT_DEBUG"):
+                traceback.print_exc()
+            raise click.ClickException(shown(_describe(error))) from error
+        return result
+
+
+def _describe(error: Exception) -> str:
+    """Return one line, or a few, that say what went wrong."""
+    if isinstance(error, Error):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return where + error.strerror
+    return f"{type(error).__name__}: {error}. vgit did not expect this; VGIT_DEBUG=1 shows where it came from."
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version  # slower to import than all that --help needs
+
+    try:
+        click.echo(f"vgit {version('vgit')}")
+    except PackageNotFoundError:
+        click.echo("vgit, run from a source tree that is not installed")
+    ctx.exit()
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show it and exit."
+)
+def program() -> None:
+    """Versioned volumes that many programs share, each a real git repository.
+
+    A program works in a mount, an ordinary directory. `vgit commit` publishes what it changed,
+    `vgit reload` brings in what others published, and every state stays readable.
+
+    Volumes are in --store, else in $VGIT_STORE, else in `vgit` in your data directory; of the
+    environment --env, else $VGIT_ENVIRONMENT, else `main`.
+    """
+
+
+program.params += STORE_OPTIONS
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    program.main(prog_name="vgit")

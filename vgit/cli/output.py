@@ -1,0 +1,165 @@
+r"""Output: what is printed, where, and how names are spelled in it.
+
+    stdout   data: a table on a terminal, plain lines in a pipe, or JSON
+    stderr   messages for people: ``note``, ``warn``, and errors
+
+Names of files are bytes. Lines of `ls` in a pipe have them as they are. In JSON
+a byte that is not UTF-8 stands as ``\udcXX``, which Python reads back as the
+same name (``os.fsencode``). Everything else spells such bytes, and control
+characters, as ``\xXX``, so that no name can command a terminal.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import click
+
+_BATCH = 1000
+_TABLE_ROWS = 5000  # laying out a table needs all of it, and takes 0.1 ms a row
+_SURROGATE = re.compile("[\udc80-\udcff]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\udc80-\udcff]")
+_UNPRINTABLE_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]")
+_SHORT = 12
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB")
+
+
+def is_terminal() -> bool:
+    """Return whether people read what is printed."""
+    return sys.stdout.isatty()
+
+
+def shown(text: str) -> str:
+    r"""Return text fit for a terminal, line ends and tabs kept.
+
+    >>> shown("a\x1b[31m\udcff")
+    'a\\x1b[31m\\xff'
+    """
+    return _UNPRINTABLE_BUT_LAYOUT.sub(_hex, text)
+
+
+def shown_name(name: str) -> str:
+    r"""Return a name fit for one line on a terminal: line ends and tabs are spelled too.
+
+    >>> shown_name("two\nlines")
+    'two\\x0alines'
+    """
+    return _UNPRINTABLE.sub(_hex, name)
+
+
+def _hex(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]) & 0xFF:02x}"
+
+
+def note(text: str) -> None:
+    """Tell people something, on stderr."""
+    click.echo(shown(text), err=True)
+
+
+def warn(text: str) -> None:
+    """Tell people something that they should act upon, on stderr."""
+    click.echo(f"Warning: {shown(text)}", err=True)
+
+
+def write(data: bytes) -> None:
+    """Write bytes to stdout, buffered."""
+    left = memoryview(data)
+    while left:  # unbuffered (PYTHONUNBUFFERED), a write may take a part
+        left = left[sys.stdout.buffer.write(left) :]
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Write lines to stdout, their bytes as they are."""
+    waiting = iter(lines)
+    while batch := list(islice(waiting, _BATCH)):
+        write("".join(f"{line}\n" for line in batch).encode("utf-8", "surrogateescape"))
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON value to stdout."""
+    write_lines([_encode(json.dumps(value, ensure_ascii=False, indent=2))])
+
+
+def write_json_list(values: Iterable[Any]) -> None:
+    """Write a JSON array to stdout, one element a line, without having all of it at once."""
+    write_lines(_json_lines(values))
+
+
+def _json_lines(values: Iterable[Any]) -> Iterator[str]:
+    line = "["
+    for number, value in enumerate(values):
+        yield line if number == 0 else f"{line},"
+        line = _encode(json.dumps(value, ensure_ascii=False))
+    yield line
+    yield "]"
+
+
+def _encode(text: str) -> str:
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write rows to stdout: a table on a terminal, else lines with tabs between the columns.
+
+    A column whose title ends with ">" is set to the right.
+    """
+    waiting = iter(rows)
+    if not is_terminal():
+        write_lines("\t".join(map(shown_name, row)) for row in waiting)
+        return
+    first = list(islice(waiting, _TABLE_ROWS))
+    _write_rich_table(columns, first)
+    write_lines("  ".join(map(shown_name, row)) for row in waiting)
+
+
+def _write_rich_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="" if os.environ.get("NO_COLOR") else "bold")
+    for title in columns:
+        table.add_column(title.rstrip(">"), justify="right" if title.endswith(">") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(shown_name(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def short(id: str) -> str:
+    """Return the part of a commit's id that people use."""
+    return id[:_SHORT]
+
+
+def size(size_bytes: int) -> str:
+    """Return a size for people.
+
+    >>> size(1023), size(1536), size(3 << 40)
+    ('1023 B', '1.5 KiB', '3.0 TiB')
+    """
+    amount = float(size_bytes)
+    units = iter(_UNITS)
+    unit = next(units)
+    while abs(amount) >= 1023.95:  # 1023.96 would be shown as "1024.0"
+        amount /= 1024
+        unit = next(units)
+    return f"{size_bytes} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count and its noun.
+
+    >>> plural(1, "file"), plural(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def local_time(when: datetime) -> str:
+    """Return a time for people, in their own time zone."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,0 +1,39 @@
+"""Tags: names for revisions, set, listed and taken away."""
+
+import click
+
+from vgit.cli.command import command, option_json, settings_of, volume_argument
+from vgit.cli.output import note, short, shown_name, write_json, write_table
+
+
+@command(
+    "tag",
+    "vgit tag weights",
+    "vgit tag weights v1.0",
+    "vgit tag weights before-cleanup 'HEAD~2'",
+    "vgit tag weights -d v1.0",
+)
+@volume_argument
+@click.argument("name", required=False)
+@click.argument("revision", default="HEAD")
+@click.option("-d", "--delete", is_flag=True, help="Take the tag NAME away; its commit stays.")
+@option_json
+@click.pass_context
+def tag(ctx: click.Context, volume: str, name: str | None, revision: str, *, delete: bool, as_json: bool) -> None:
+    """Name a revision, or list the names.
+
+    REVISION, else the newest state, stays with the name whatever is published later.
+    """
+    handle = settings_of(ctx).volume(volume)
+    if delete:
+        if name is None:
+            raise click.UsageError("Missing argument 'NAME': which tag is to be taken away?", ctx)
+        handle.untag(name)
+        note(f"tag {shown_name(name)} is gone")
+    elif name is not None:
+        handle.tag(name, revision)
+        note(f"{shown_name(name)} is {short(handle.at(name).id)}")
+    elif as_json:
+        write_json(handle.tags())
+    else:
+        write_table(("Tag", "Commit"), ((one, short(id)) for one, id in handle.tags().items()))
