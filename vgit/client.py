@@ -13,6 +13,7 @@ import socket
 import threading
 from pathlib import Path as FilePath
 
+from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK, Clock
@@ -44,8 +45,8 @@ class Client:
         self.author = clean_identity(author or _default_author())
         self.clock = clock
         self._guard = threading.Lock()
+        start_afresh_after_fork(self)
         self._root: StoreRoot | None = None
-        self._pid = 0
 
     @classmethod
     def from_env(cls, store: str | None = None, environment: str | None = None) -> "Client":
@@ -65,15 +66,19 @@ class Client:
     def __setstate__(self, state: dict[str, str]) -> None:
         Client.__init__(self, state["store"], state["environment"], author=state["author"])
 
+    def after_fork(self) -> None:
+        """Open the store anew in a forked child, where a thread that held the guard does not exist."""
+        self._guard = threading.Lock()
+        self._root = None
+
     @property
     def root(self) -> StoreRoot:
         """The store root. Nothing is made on disk before a volume is created."""
         with self._guard:
-            if self._root is None or self._pid != os.getpid():
+            if self._root is None:
                 if os.path.exists(self.store) and not os.path.isdir(self.store):
                     raise InvalidError(f"{self.store} is not a vgit store: it is a file, expected a directory.")
                 self._root = StoreRoot(LocalBackend(self.store, clock=self.clock), self.clock, self.store)
-                self._pid = os.getpid()
             return self._root
 
     def in_environment(self, environment: str | None) -> str:

@@ -5,12 +5,12 @@ through whatever handle, so the list of them is the process's and not a
 handle's. It is the one piece of state that the library keeps by itself.
 """
 
-import os
 import threading
 from pathlib import Path as FilePath
 from types import TracebackType
 
 from vgit.aio import Method
+from vgit.backend.forks import start_afresh_after_fork
 from vgit.errors import AlreadyExistsError, NotMountedError
 from vgit.history.log import counts_of
 from vgit.maintenance.roll_up import roll_up
@@ -18,17 +18,42 @@ from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
 from vgit.mount.open import Binding, open_mount, renew, reopen_mount, unbind
 from vgit.mount.plan import Local
+from vgit.mount.results import Committed, Reloaded
 from vgit.mount.scan import describe_problem
-from vgit.mount.working_directory import Committed, Reloaded, WorkingDirectory
+from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import format_path, printable
 from vgit.repository import Repository
 from vgit.tree.edits import Edit
 from vgit.tree.entry import same_content
 from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, MountStatus, ReloadInfo
 
-_open: "list[Mount]" = []
-_open_pid = os.getpid()
-_guard = threading.Lock()
+
+class _OpenMounts:
+    """The mounts that this process has open. A forked child has none: its parent's stay its parent's."""
+
+    def __init__(self) -> None:
+        self._mounts: list[Mount] = []
+        self._guard = threading.Lock()
+        start_afresh_after_fork(self)
+
+    def after_fork(self) -> None:
+        self._mounts = []
+        self._guard = threading.Lock()
+
+    def add(self, mount: "Mount") -> None:
+        with self._guard:
+            self._mounts.append(mount)
+
+    def discard(self, mount: "Mount") -> None:
+        with self._guard:
+            self._mounts = [one for one in self._mounts if one is not mount]
+
+    def of(self, volume_id: str) -> "list[Mount]":
+        with self._guard:
+            return [mount for mount in self._mounts if mount.volume_id == volume_id]
+
+
+_open = _OpenMounts()
 
 
 class Mount:
@@ -105,7 +130,10 @@ class Mount:
         Local changes that are not committed stay, or with ``discard`` are given up.
         """
         self._working.check_open_files()
-        return reload_info(self._working.reload(Local.DISCARD if discard else Local.KEEP))
+        reloaded = self._working.reload(Local.DISCARD if discard else Local.KEEP)
+        if reloaded.moved:
+            renew(self._working, self._working.repository.clock)
+        return reload_info(reloaded)
 
     def _close(self, commit: bool = True) -> CommitInfo | None:  # noqa: FBT001, FBT002 - the contract's spelling
         """Commit unless told not to, and let go of the directory, which can be mounted again."""
@@ -128,9 +156,7 @@ class Mount:
         return committed
 
     def _release(self) -> None:
-        with _guard:
-            if self in _open:
-                _open.remove(self)
+        _open.discard(self)
         self._working.close()
 
 
@@ -146,19 +172,13 @@ def open_for_program(path: str, binding: Binding, repository: Repository, author
     mount = Mount(open_mount(path, binding, repository, repository.clock), author)
     if not binding.read_only:
         sweep(repository)
-    with _guard:
-        _open.append(mount)
+    _open.add(mount)
     return mount
 
 
 def mounts_of(volume_id: str) -> "list[Mount]":
-    """Return this process's open mounts of a volume. A forked child has none: its parent's stay its parent's."""
-    global _open_pid  # noqa: PLW0603 - the list is the process's, and a fork makes a new process
-    with _guard:
-        if _open_pid != os.getpid():
-            _open_pid = os.getpid()
-            _open.clear()
-        return [mount for mount in _open if mount.volume_id == volume_id]
+    """Return this process's open mounts of a volume."""
+    return _open.of(volume_id)
 
 
 def expect_mounts(volume_id: str, shown: str) -> "list[Mount]":
@@ -192,9 +212,7 @@ class MountedDirectory:
     def unmount(self, *, remove_files: bool) -> bool:
         """End the mount; say whether its files are gone too, which needs that none has a local change."""
         self.working.check_open_files()
-        removed = remove_files and self.working.remove_clean()
-        unbind(self.working)
-        return removed
+        return unbind(self.working, remove_files=remove_files)
 
 
 def commit_info(repository: Repository, committed: Committed) -> CommitInfo | None:

@@ -70,7 +70,7 @@ def bench(tmp_path: FilePath) -> Iterator[Bench]:
 
 
 def listing(root: str | FilePath) -> dict[str, tuple[object, ...]]:
-    """Return path → kind, mode, mtime, size and content of all that is in a mount; a directory's mtime does not count."""
+    """Return path → kind, mode, mtime and content of all that is in a mount; no directory mtimes."""
     found: dict[str, tuple[object, ...]] = {}
     root = os.fspath(root)
     for directory, names, files in os.walk(root):

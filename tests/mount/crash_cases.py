@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 
 from tests.gitjudge import fsck
 from tests.mount.conftest import AUTHOR, Bench, listing
-from vgit.mount import recover, reload, stat_cache
+from vgit.mount import put_back, recover, reload, stat_cache
 from vgit.mount.working_directory import WorkingDirectory
 
 _STEPS = {
@@ -68,9 +68,10 @@ def _arm(step: int) -> None:
             if left == 0:
                 os._exit(_DIED)
 
-    for module in (reload, recover):
+    for module in (reload, recover, put_back):
         for name in ("exchange", "rename_noreplace"):
-            setattr(module, name, _announced(getattr(module, name)))
+            if hasattr(module, name):
+                setattr(module, name, _announced(getattr(module, name)))
     begun = stat_cache.StatCache.transaction
 
     def transaction(self: stat_cache.StatCache) -> object:

@@ -447,3 +447,24 @@ class TestStockGit:
         assert b.commit(AUTHOR).published is not None
         a.reload()
         assert read(a, "after") == "x"
+
+
+def test_what_a_volume_cannot_hold_is_said_once_per_kind(bench: Bench) -> None:
+    a = bench.mount("a")
+    one = write(a, "one", "x")
+    os.link(one, FilePath(a.path, "two"))
+    os.link(one, FilePath(a.path, "three"))
+    expected = {"hard link"}
+    try:
+        os.setxattr(write(a, "marked", "x"), "user.note", b"x")
+        expected.add("extended attribute")
+    except OSError:
+        pass  # not on this file system
+    if os.getuid() == 0:
+        os.chown(write(a, "theirs", "x"), 12345, 12345)
+        os.mknod(FilePath(a.path, "device"), stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        expected |= {"owner", "character device"}
+    skipped = [kind for kind, _ in a.commit(AUTHOR).skipped]
+    assert {word for word in expected for kind in skipped if kind.startswith(word)} == expected
+    assert len(skipped) == len(expected)
+    assert set(bench.published()) >= {"one", "two", "three"}

@@ -1,5 +1,6 @@
 import os
 import pickle
+import shutil
 import socket
 import stat
 import sys
@@ -16,13 +17,19 @@ from vgit.mount.root import RootDirectory, open_directory_at, open_file_at
 NOBODY = 65534
 
 
+def mark(path: Path) -> None:
+    """Make a directory look like a mount."""
+    (path / ".vgit").mkdir(parents=True)
+    (path / ".vgit" / "mount").touch()
+
+
 @pytest.fixture
 def top() -> Iterator[Path]:
     """A directory that an ordinary user can reach and owns, as ``tmp_path`` is not."""
     with TemporaryDirectory() as name:
         path = Path(name)
         (path / "a" / "b").mkdir(parents=True)
-        (path / ".vgit").mkdir()
+        mark(path)
         (path / "a" / "file").write_text("content")
         path.chmod(0o755)
         if os.getuid() == 0:
@@ -204,33 +211,38 @@ def test_check_unmoved(root: RootDirectory, top: Path) -> None:
     (top / ".vgit").symlink_to("gone")
     with pytest.raises(NotMountedError, match="is not a directory"):
         root.check_unmoved()
+    (top / ".vgit").unlink()
+    (top / "gone").rename(top / ".vgit")
+    root.check_unmoved()
+    root.unmark()
+    with pytest.raises(NotMountedError, match="is gone: No such file"):
+        root.check_unmoved()
 
 
 def test_check_unmoved_after_the_directory_was_replaced(tmp_path: Path) -> None:
     path = tmp_path / "mount"
-    (path / ".vgit").mkdir(parents=True)
+    mark(path)
     with RootDirectory(str(path)) as root:
         path.rename(tmp_path / "moved")
         with pytest.raises(NotMountedError, match="Mount the volume again"):
             root.check_unmoved()
-        (path / ".vgit").mkdir(parents=True)
+        mark(path)
         with pytest.raises(NotMountedError, match="another directory stands there now"):
             root.check_unmoved()
 
 
 def test_check_unmoved_after_the_directory_was_made_again(tmp_path: Path) -> None:
     path = tmp_path / "mount"
-    (path / ".vgit").mkdir(parents=True)
+    mark(path)
     with RootDirectory(str(path)) as root:
-        (path / ".vgit").rmdir()
-        path.rmdir()
-        (path / ".vgit").mkdir(parents=True)
+        shutil.rmtree(path)
+        mark(path)
         with pytest.raises(NotMountedError):
             root.check_unmoved()
 
 
 def test_the_root_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mount" / ".vgit").mkdir(parents=True)
+    mark(tmp_path / "mount")
     (tmp_path / "link").symlink_to("mount")
     monkeypatch.chdir(tmp_path)
     with RootDirectory("link") as root:  # the way to a mount may have links

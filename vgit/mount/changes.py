@@ -26,6 +26,9 @@ from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MO
 _TRIES = 3
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _IN_MEMORY_BYTES = 4 << 20
+_LINKED = "hard link (each name becomes a file of its own)"
+_OWNER = "owner other than the mount's (files come out as their reader's)"
+_ATTRIBUTES = "extended attribute or ACL"
 _WORTH_A_WAIT_BYTES = 16 << 20  # reading so much again costs more than a tick of the clock
 
 
@@ -84,9 +87,14 @@ class ChangeReader:
         self._rows: dict[Path, dict[str, Row | None]] = {}
         self._unstable: list[Path] = []
         self._problems: list[Problem] = []
+        self._reading: Path = ROOT
+        self._owner = os.fstat(root.fd).st_uid
+        self._has_attributes = True
+        self._not_kept: dict[str, Path] = {}
 
     def read(self, scan: Scan, known_root_mode: int | None) -> Changes:
-        """Read what changed, directory by directory in path order."""
+        """Read what changed, directory by directory in path order; add to ``scan.skipped`` what is not kept of it."""
+        self._not_kept = scan.skipped
         for directory, names in scan.changed.items():
             self._read_directory(directory, names)
         for path in scan.removed:
@@ -99,6 +107,7 @@ class ChangeReader:
         return Changes(edits, self._rows, self._unstable, [*scan.problems, *self._problems], root_mode)
 
     def _read_directory(self, directory: Path, names: list[tuple[str, Stat]]) -> None:
+        self._reading = directory
         try:
             descriptor = self._root.open_directory(directory)
         except OSError:
@@ -177,16 +186,33 @@ class ChangeReader:
                 os.fsync(file)  # what was stored into the map is in the file, and its times move
             if now[1] <= _IN_MEMORY_BYTES:
                 data = os.read(file, now[1] + 1)
-                if len(data) != now[1] or to_stat(os.fstat(file)) != now:
+                found = os.fstat(file)
+                if len(data) != now[1] or to_stat(found) != now:
                     raise _Moved
                 stored = self._keeper.keep_bytes(data, seen)
             else:
                 stored = self._keeper.keep_file(file, now[1], seen)
-                if stored.size != now[1] or to_stat(os.fstat(file)) != now:
+                found = os.fstat(file)
+                if stored.size != now[1] or to_stat(found) != now:
                     raise _Moved
+            self._note_what_is_not_kept(file, name, found)
         finally:
             os.close(file)
         return _file_entry(now, old, stored)
+
+    def _note_what_is_not_kept(self, file: int, name: str, found: os.stat_result) -> None:
+        """Say once per kind what a volume cannot hold of a file, so that nobody relies on it."""
+        kinds = self._not_kept
+        if found.st_nlink > 1 and _LINKED not in kinds:
+            kinds[_LINKED] = (*self._reading, name)
+        if found.st_uid != self._owner and _OWNER not in kinds:
+            kinds[_OWNER] = (*self._reading, name)
+        if _ATTRIBUTES not in kinds and self._has_attributes:
+            try:
+                if os.listxattr(file):
+                    kinds[_ATTRIBUTES] = (*self._reading, name)
+            except OSError:
+                self._has_attributes = False  # not on this file system: spare the other files the question
 
     def _read_as_is(self, descriptor: int, name: str, old: Row | None) -> tuple[Entry, Stat]:
         """Read something that does not hold still, once more, as it comes."""

@@ -10,6 +10,7 @@ import os
 
 from vgit.errors import InvalidError
 from vgit.ids import CommitId, TreeId
+from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.place import Placer, naming
 from vgit.mount.root import RootDirectory, open_directory_at
 from vgit.mount.rows import Row
@@ -49,8 +50,11 @@ class Checkout:
         descriptor = self._root.open_directory(path)
         try:
             for name, entry in self._repository.directories.read(tree).entries.items():
-                if not path and name == ".vgit":
-                    raise InvalidError("the volume has an entry .vgit at its root, which only a mount itself may have.")
+                if not path and name == STATE_DIRECTORY:
+                    raise InvalidError(
+                        f"the volume has an entry {name} at its root, which only a mount itself may have. Remove it"
+                        " from the volume (with git, or Volume.restore of an older state)."
+                    )
                 if entry.kind is Kind.GITLINK:
                     continue
                 with naming((*path, name), revision):

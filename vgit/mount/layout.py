@@ -4,6 +4,7 @@
     lock        flock: held by whoever commits, reloads or scans
     owner       flock: held while a program has the mount open
     state.db    the stat cache, base, divergent paths and journal (and its -wal, -shm)
+    filling     there until the first checkout is done: all files are the checkout's
     probe       touched at the start of a scan to read the file system's clock
     tmp/        files on their way in
     displaced/  files on their way out, until a reload is done
@@ -27,7 +28,13 @@ DATABASE_FILE = "state.db"
 PROBE_FILE = "probe"
 TEMPORARY = "tmp"
 DISPLACED = "displaced"
+FILLING_FILE = "filling"
 _VERSION = 1
+_DATABASE_NAMES = (DATABASE_FILE, DATABASE_FILE + "-wal", DATABASE_FILE + "-shm", DATABASE_FILE + "-journal")
+# All that is in ``.vgit`` of a directory that is not yet, or no longer, a mount.
+STATE_NAMES = frozenset(
+    (MOUNT_FILE + ".new", LOCK_FILE, OWNER_FILE, PROBE_FILE, TEMPORARY, DISPLACED, FILLING_FILE, *_DATABASE_NAMES)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,12 @@ def write_record(root: str, record: MountRecord) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, os.path.join(state, MOUNT_FILE))
-    directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_directory(state)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)
     finally:

@@ -2,12 +2,17 @@
 
 A directory is a mount from the moment when ``.vgit/mount`` exists, and usable
 from the moment when its first checkout is done. What was cut off in between is
-done again by the next ``open_mount``.
+done again by the next ``open_mount``: in place as long as ``.vgit/filling``
+says that all files are the checkout's. Without it they may be the user's (the
+state database was lost), so they are adopted: none is overwritten.
 """
 
+import fcntl
 import os
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from vgit.clock import Clock
@@ -15,12 +20,15 @@ from vgit.errors import AlreadyExistsError, BackendUnavailableError, InvalidErro
 from vgit.ids import CommitId
 from vgit.mount.layout import (
     DISPLACED,
+    FILLING_FILE,
     STATE_DIRECTORY,
+    STATE_NAMES,
     TEMPORARY,
     MountRecord,
     check_place,
     is_mount,
     read_record,
+    sync_directory,
     write_record,
 )
 from vgit.mount.lease import Lease, drop_lease, renew_lease
@@ -51,15 +59,18 @@ def open_mount(path: str, binding: Binding, repository: Repository, clock: Clock
     path = os.path.abspath(path)
     check_place(path, binding.store)
     made = _make_directory(path)
-    try:
+    with _alone(path):  # programs that start at the same time all come here
         if is_mount(path):
+            made = False
             record = _same_binding(path, read_record(path), binding)
         else:
-            record = _become_mount(path, binding, clock)
-            made = made or not binding.adopt
-    except BaseException:
-        _remove(path, made_directory=made)
-        raise
+            try:
+                record = _become_mount(path, binding, clock)
+            except BaseException:
+                if made:
+                    _empty(path)
+                raise
+            made = made or not record.adopted
     return _bring_up(path, record, repository, clock, is_new=made)
 
 
@@ -75,11 +86,16 @@ def renew(working: WorkingDirectory, clock: Clock) -> None:
     renew_lease(working.repository, lease)
 
 
-def unbind(working: WorkingDirectory) -> None:
-    """Make the directory an ordinary one again: its state and its lease go, its files stay."""
+def unbind(working: WorkingDirectory, *, remove_files: bool) -> bool:
+    """Make the directory an ordinary one again; say whether its files are gone too.
+
+    Files go only if none has a change that is not published.
+    """
     drop_lease(working.repository, working.record.mount_id)
+    removed = working.unmount(remove_files=remove_files)
     working.close()
     shutil.rmtree(os.path.join(working.path, STATE_DIRECTORY))
+    return removed
 
 
 def _make_directory(path: str) -> bool:
@@ -142,55 +158,86 @@ def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
     try:
         for directory in ("", TEMPORARY, DISPLACED):
             os.mkdir(os.path.join(path, STATE_DIRECTORY, directory), 0o700)
+        if not present:
+            with open(os.path.join(path, STATE_DIRECTORY, FILLING_FILE), "xb"):
+                pass
         write_record(path, record)
+        sync_directory(path)
     except OSError as error:
         raise BackendUnavailableError(f"cannot mount at {printable(path)}: {error.strerror or error}.") from error
     return record
 
 
 def _is_remains(path: str) -> bool:
-    """Whether ``.vgit`` holds nothing but what a mount makes before it is one."""
-    return set(os.listdir(os.path.join(path, STATE_DIRECTORY))) <= {TEMPORARY, DISPLACED, "mount.new"}
+    """Whether ``.vgit`` holds nothing but what is in a mount before it is one, or after it was one."""
+    return STATE_NAMES.issuperset(os.listdir(os.path.join(path, STATE_DIRECTORY)))
 
 
 def _bring_up(
     path: str, record: MountRecord, repository: Repository, clock: Clock, *, is_new: bool
 ) -> WorkingDirectory:
     working = WorkingDirectory(path, record, repository, clock)
+    is_ours = False
     try:
         working.own()
-        if working.base is None:
-            revision = CommitId(repository.refs.parse_id(record.at)) if record.at is not None else repository.head()
-            if record.adopted:
-                working.adopt(revision)
-            else:
-                working.check_out(revision)
-        else:
-            working.reload(Local.KEEP)
+        is_ours = is_new and working.base is None  # else another program took it up before us
+        _fill(working, path)
         renew(working, clock)
     except BaseException:
-        half_done = is_new and not record.adopted
+        if is_ours and not record.adopted:
+            _empty(path)  # nobody has seen what is in it; while it is ours, so that nobody else's goes
         working.close()
-        if half_done:
-            _remove(path, made_directory=True)
         raise
     return working
 
 
-def _remove(path: str, *, made_directory: bool) -> None:
-    """Take back a mount that did not come to be: nobody has seen what is in it."""
-    if made_directory:
-        _empty(path)
+def _fill(working: WorkingDirectory, path: str) -> None:
+    """Bring the newest state into a mount, or finish its first checkout."""
+    record, repository = working.record, working.repository
+    filling = os.path.join(path, STATE_DIRECTORY, FILLING_FILE)
+    if working.base is not None:
+        working.reload(Local.KEEP)
+    else:
+        revision = CommitId(repository.refs.parse_id(record.at)) if record.at is not None else repository.head()
+        if os.path.exists(filling):
+            working.check_out(revision)
+        else:
+            working.adopt(revision)
+    try:
+        os.unlink(filling)
+    except FileNotFoundError:
+        pass
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Let one program at a time make the directory a mount; not where a directory cannot be locked."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise BackendUnavailableError(f"cannot mount at {printable(path)}: {error.strerror}.") from error
+    locked = True
+    try:
         try:
-            os.rmdir(path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:
-            pass  # it was there before, or somebody put something in it
+            locked = False  # some network file systems
+        yield
+    finally:
+        if locked:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for a child forked meanwhile, which has a copy
+        os.close(descriptor)
 
 
 def _empty(path: str) -> None:
+    """Take back a mount that did not come to be, and the directory unless somebody put something in it."""
     for name in os.listdir(path):
         entry = os.path.join(path, name)
         if os.path.isdir(entry) and not os.path.islink(entry):
             shutil.rmtree(entry, ignore_errors=True)
         else:
             os.unlink(entry)
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass  # it was there before us, as a mount point may be

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from blake3 import blake3
 
+from vgit.backend import Buffer
 from vgit.content import read_content, write_content
 from vgit.errors import BackendUnavailableError, CorruptObjectError, Error
 from vgit.mount.rows import Row
@@ -72,22 +73,27 @@ class Placer:
         known = entry
         file = os.open(name, _CREATE_FLAGS, 0o600, dir_fd=directory_fd)
         try:
-            if entry.size and entry.size <= _IN_MEMORY_BYTES and entry.hash is not None and entry.id is not None:
-                data = self._store.read_unverified(entry.id)
-                if blake3(data).digest() != entry.hash:
-                    raise CorruptObjectError(
-                        f"object {entry.id.hex()} has BLAKE3 {blake3(data).hexdigest()}, expected {entry.hash.hex()}"
-                    )
-                if os.write(file, data) != len(data):
-                    raise BackendUnavailableError(f"{printable(name)} could not be written whole: the disk is full.")
-            else:
+            data = self._read_small(entry)
+            if data is None:
                 known = entry._replace(hash=write_content(self._store, entry, file))
+            elif os.write(file, data) != len(data):
+                raise BackendUnavailableError(f"{printable(name)} could not be written whole: the disk is full.")
             os.fchmod(file, self.permissions(entry.mode))
             if entry.hash is not None:  # else stock git wrote it, and its time is not known
                 os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
             return Row(to_stat(os.fstat(file)), known)
         finally:
             os.close(file)
+
+    def _read_small(self, entry: Entry) -> Buffer | None:
+        """Return a small blob that is as its BLAKE3 says; None if it needs the longer way, or an error."""
+        if entry.id is None or entry.hash is None or entry.is_chunked or not 0 < entry.size <= _IN_MEMORY_BYTES:
+            return None
+        try:
+            data = self._store.read_unverified(entry.id)
+        except CorruptObjectError:
+            return None  # write_content looks for another copy, and names what is wrong if there is none
+        return data if blake3(data).digest() == entry.hash else None
 
 
 @contextmanager

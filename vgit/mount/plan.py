@@ -11,8 +11,9 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from vgit.errors import ConflictError
+from vgit.errors import ConflictError, InvalidError
 from vgit.mount.changes import ChangeReader
+from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat
 from vgit.mount.scan import to_stat
@@ -69,6 +70,13 @@ class Planner:
         blocked: Path | None = None  # a local change where head has a directory: nothing below it can be written
         for path in sorted(candidates):
             target = candidates[path]
+            if path[:1] == (STATE_DIRECTORY,):
+                if target is None:
+                    continue
+                raise InvalidError(
+                    f"the volume has an entry {STATE_DIRECTORY} at its root, which only a mount itself may have;"
+                    " nothing was changed. Remove it from the volume (with git, or Volume.restore of an older state)."
+                )
             if target is not None and target.kind is Kind.GITLINK:
                 continue
             if blocked is not None and path[: len(blocked)] == blocked and target is not None:

@@ -16,17 +16,20 @@ whatever base says.
 
 import json
 import os
-import stat
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 from vgit.errors import NotMountedError
 from vgit.ids import CommitId
+from vgit.mount.layout import DISPLACED, STATE_DIRECTORY, TEMPORARY
 from vgit.mount.plan import Action, Planner
+from vgit.mount.put_back import put_back
+from vgit.mount.reload import Waiting
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat, untrusted
 from vgit.mount.scan import to_stat
 from vgit.mount.stat_cache import StatCache
-from vgit.mount.syscalls import exchange, rename_noreplace
+from vgit.mount.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.paths import Path
 from vgit.repository import Repository
 from vgit.tree.diff import diff_trees
@@ -45,6 +48,7 @@ class Journal(NamedTuple):
     base: str = ""  # hex, of a commit
     target: str = ""  # hex, of a reload
     root_mode: int = 0  # of a commit: the root directory's mode that it publishes
+    waiting: Sequence[Sequence[object]] = ()  # of a reload: the fields of each ``Waiting``
 
     def encode(self) -> bytes:
         """Return the stored form."""
@@ -56,9 +60,9 @@ def commit_journal(txn: str, base: CommitId, root_mode: int) -> bytes:
     return Journal(_COMMIT, txn=txn, base=base.hex(), root_mode=root_mode).encode()
 
 
-def reload_journal(target: CommitId) -> bytes:
-    """Return the journal of a reload about to touch files."""
-    return Journal(_RELOAD, target=target.hex()).encode()
+def reload_journal(target: CommitId, waiting: Sequence[Waiting]) -> bytes:
+    """Return the journal of a reload about to touch files; ``waiting`` are the names beside."""
+    return Journal(_RELOAD, target=target.hex(), waiting=tuple(waiting)).encode()
 
 
 def decode_journal(data: bytes) -> Journal:
@@ -69,6 +73,15 @@ def decode_journal(data: bytes) -> Journal:
         raise NotMountedError(
             f"the mount's journal is damaged ({error}). Copy out what you changed, unmount and mount again."
         ) from error
+
+
+def _decode_waiting(journal: Journal) -> list[Waiting]:
+    found = []
+    for area, name, path, planned, inode in journal.waiting:
+        where = tuple(cast(list[str], path))
+        stat = cast(Stat, tuple(cast(list[int], planned))) if planned is not None else None
+        found.append(Waiting(str(area), str(name), where, stat, cast(int, inode)))
+    return found
 
 
 def settle_commit(cache: StatCache, repository: Repository, journal: Journal) -> None:
@@ -111,8 +124,9 @@ def settle_reload(
     assert base is not None, "a reload begins only on a mount that has been checked out"
     target = CommitId(repository.refs.parse_id(journal.target))
     candidates = reload_candidates(repository, base, target, cache.divergent())
-    for area in ("tmp", "displaced"):
-        _put_back(root, area, cache, candidates)
+    waiting = {(one.area, one.name): one for one in _decode_waiting(journal)}
+    for area in (TEMPORARY, DISPLACED):
+        _put_back(root, area, waiting)
     rows: dict[Path, dict[str, Row | None]] = {}
     settled: set[Path] = set()
     for step in planner.plan(candidates):
@@ -141,26 +155,41 @@ def settle_reload(
         cache.drop_journal()
 
 
-def _put_back(root: RootDirectory, area: str, cache: StatCache, candidates: dict[Path, Entry | None]) -> None:
-    """Empty one of the areas beside; what came out of the mount and was not clean goes back to its place."""
-    known = {row.stat[4]: (path, row.stat) for path in candidates if (row := cache.row(path)) is not None}
-    with root.writable((".vgit", area)) as area_fd:
+def _put_back(root: RootDirectory, area: str, waiting: dict[tuple[str, str], Waiting]) -> None:
+    """Empty one of the areas beside; what came out of the mount and was not as planned goes back."""
+    with root.writable((STATE_DIRECTORY, area)) as area_fd:
         for name in os.listdir(area_fd):
             now = to_stat(os.stat(name, dir_fd=area_fd, follow_symlinks=False))
-            path, expected = known.get(now[4], (None, None))
-            if path is None or expected is None or _same_but_ctime(now, expected):
+            known = waiting.get((area, name.removesuffix(EXCHANGE_SUFFIX)))
+            if known is None or now[4] == known.inode or _is_as_planned(now, known.planned):
+                os.unlink(name, dir_fd=area_fd)  # new content that was not placed, or old content that the store has
+            else:
+                _return_change(root, area_fd, name, known)
+
+
+def _return_change(root: RootDirectory, area_fd: int, name: str, known: Waiting) -> None:
+    """Give a local change that was displaced its place again."""
+    path = known.path
+    try:
+        with root.writable(path[:-1]) as parent:
+            if known.inode and _inode(parent, path[-1]) == known.inode:
+                exchange(area_fd, name, parent, path[-1])
                 os.unlink(name, dir_fd=area_fd)
-                continue
-            with root.writable(path[:-1]) as parent:
-                try:
-                    rename_noreplace(area_fd, name, parent, path[-1])
-                except FileExistsError:
-                    exchange(area_fd, name, parent, path[-1])
-                    os.unlink(name, dir_fd=area_fd)
+            else:
+                put_back(area_fd, name, parent, path[-1])
+    except (FileNotFoundError, NotADirectoryError):  # its directory is gone: it was a change in it all the same
+        put_back(area_fd, name, root.fd, path[-1])
 
 
-def _same_but_ctime(one: Stat, other: Stat) -> bool:
-    return stat.S_IFMT(one[0]) == stat.S_IFMT(other[0]) and one[1:3] == other[1:3]
+def _inode(directory_fd: int, name: str) -> int:
+    try:
+        return os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _is_as_planned(now: Stat, planned: Stat | None) -> bool:
+    return planned is not None and (*now[:3], now[4]) == (*planned[:3], planned[4])
 
 
 def _is_directory(row: Row | None) -> bool:

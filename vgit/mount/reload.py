@@ -1,8 +1,8 @@
 """Reload: bring what others published into a mount, without a moment in which a local change could be lost.
 
     1. candidates = diff(base, head) ∪ divergent; each is compared with what the mount has *seen*
-    2. the journal names the target
-    3. new content is written beside, in ``.vgit/tmp``, checked and made durable
+    2. new content is written beside, in ``.vgit/tmp``, checked and made durable
+    3. the journal names the target, and what waits beside
     4. files that go are renamed into ``.vgit/displaced``; files that change are
        exchanged with their successors. What comes out and is not what the plan
        saw was changed meanwhile: it goes back, as a local change
@@ -15,13 +15,15 @@ will be the last writer when it is committed. ``plan`` decides, ``Reload`` acts.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from vgit.ids import CommitId
+from vgit.mount.layout import DISPLACED, TEMPORARY
 from vgit.mount.place import Placer, naming
 from vgit.mount.plan import Action, Step
+from vgit.mount.put_back import put_back
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat, untrusted
 from vgit.mount.scan import to_stat
@@ -33,6 +35,16 @@ BATCH_BYTES = 1 << 30
 BATCH_FILES = 10_000
 _FEW = 16  # so many fsyncs cost less than a syncfs, which also writes what others left dirty
 _NEW_DIRECTORY_MODE = 0o755
+
+
+class Waiting(NamedTuple):
+    """A name beside, in ``.vgit``, as the journal knows it: what may be found there after a death."""
+
+    area: str
+    name: str
+    path: Path  # where it goes, or came from
+    planned: Stat | None  # what the plan saw at the path; None: nothing
+    inode: int  # of new content that waits; 0: only what came out of the mount can be there
 
 
 class Staged(NamedTuple):
@@ -47,14 +59,20 @@ class Reload:
     """One reload's actions on disk, and the rows that come of them."""
 
     def __init__(
-        self, root: RootDirectory, placer: Placer, target: CommitId, temporary_fd: int, displaced_fd: int
+        self,
+        root: RootDirectory,
+        placer: Placer,
+        target: CommitId,
+        areas: tuple[int, int],
+        note: Callable[[list[Waiting]], None],
     ) -> None:
         self._root = root
         self._placer = placer
         self._target = target
-        self._temporary_fd = temporary_fd
-        self._displaced_fd = displaced_fd
+        self._temporary_fd, self._displaced_fd = areas
+        self._note = note  # makes durable what is beside, before it is exchanged with anything
         self._count = 0
+        self._sync_all = False
         self._touched: set[Path] = set()
         self._placed: list[tuple[Path, Entry, Stat]] = []
         self.rows: dict[Path, dict[str, Row | None]] = {}
@@ -67,7 +85,14 @@ class Reload:
         writes = [step for step in steps if step.action is Action.WRITE]
         batches = _batches(writes)
         staged = self._stage(next(batches, []))
-        self._clear_the_way(steps)
+        displaced = {step.path: self._next_name() for step in steps if step.clear is not None}
+        going = [
+            Waiting(DISPLACED, displaced[step.path], step.path, step.clear, 0)
+            for step in steps
+            if step.clear is not None
+        ]
+        self._note([*going, *map(_as_waiting, staged)])
+        self._clear_the_way(steps, displaced)
         for step in steps:
             if step.action is Action.MAKE_DIRECTORY:
                 self._make_directory(step)
@@ -75,6 +100,8 @@ class Reload:
             for step, new in staged:
                 self._swap_in(step, new)
             staged = self._stage(next(batches, []))
+            if staged:
+                self._note([*going, *map(_as_waiting, staged)])
         for step in steps:
             self._settle(step)
         self._finish_directories(steps)
@@ -100,19 +127,18 @@ class Reload:
                     _sync_file(self._temporary_fd, new.name)
         return staged
 
-    def _clear_the_way(self, steps: list[Step]) -> None:
+    def _clear_the_way(self, steps: list[Step], displaced: dict[Path, str]) -> None:
         """Remove what goes, deepest first; a directory that is not empty stays."""
         for step in reversed(steps):
             if step.clear is None:
                 continue
-            gone = self._remove_directory(step) if stat.S_ISDIR(step.clear[0]) else self._displace(step)
-            if gone:
+            is_directory = stat.S_ISDIR(step.clear[0])
+            if self._remove_directory(step) if is_directory else self._displace(step, displaced[step.path]):
                 self._row(step.path, None)
             else:
                 self.kept.add(step.path)
 
-    def _displace(self, step: Step) -> bool:
-        name = self._next_name()
+    def _displace(self, step: Step, name: str) -> bool:
         with self._parent(step.path) as parent:
             try:
                 os.rename(step.path[-1], name, src_dir_fd=parent, dst_dir_fd=self._displaced_fd)
@@ -120,7 +146,7 @@ class Reload:
                 return True
             if self._is_as_planned(self._displaced_fd, name, step.clear):
                 return True
-            rename_noreplace(self._displaced_fd, name, parent, step.path[-1])
+            put_back(self._displaced_fd, name, parent, step.path[-1])
             return False
 
     def _remove_directory(self, step: Step) -> bool:
@@ -219,7 +245,18 @@ class Reload:
                     os.close(descriptor)
             os.utime(name, ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
             now = to_stat(os.stat(name, dir_fd=parent, follow_symlinks=False))
+            # The row must not be there before what it says: after a power loss the old mode would look like ours.
+            self._sync_file(parent, name, now)
         self._row(path, Row(untrusted(now), target))
+
+    def _sync_file(self, parent: int, name: str, now: Stat) -> None:
+        if not stat.S_ISREG(now[0]):
+            self._sync_all = True
+            return
+        try:
+            _sync_file(parent, name)
+        except PermissionError:
+            self._sync_all = True
 
     def _finish_directories(self, steps: list[Step]) -> None:
         """Give directories their mode and mtime, deepest first, now that nothing is made in them any more."""
@@ -229,20 +266,16 @@ class Reload:
                 continue
             assert target is not None
             try:
-                descriptor = os.open(
-                    f"/proc/self/fd/{self._root.fd}/" + "/".join(step.path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-                )
-            except OSError:
+                if not stat.S_ISDIR(self._root.lstat(step.path).st_mode):
+                    continue
+                with self._root.writable(step.path[:-1]) as parent:
+                    os.utime(step.path[-1], ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
+                self._root.set_directory_mode(step.path, self._placer.permissions(target.mode))
+                now = to_stat(self._root.lstat(step.path))
+            except (FileNotFoundError, NotADirectoryError):
                 self.absent.add(step.path)
                 continue
-            try:
-                if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                    continue
-                os.utime(f"/proc/self/fd/{descriptor}", ns=(target.mtime_ns, target.mtime_ns))
-                os.chmod(f"/proc/self/fd/{descriptor}", self._placer.permissions(target.mode))
-                now = to_stat(os.fstat(descriptor))
-            finally:
-                os.close(descriptor)
+            self._touched.add(step.path)
             self._row(step.path, Row(now, target._replace(id=None)))
 
     def _check_placed(self, path: Path, entry: Entry, expected: Stat) -> None:
@@ -256,14 +289,17 @@ class Reload:
         self._row(path, Row(now, entry))
 
     def _sync_touched(self) -> None:
-        if len(self._touched) > _FEW:
+        if self._sync_all or len(self._touched) > _FEW:
             syncfs(self._root.fd)
             return
         for path in self._touched:
             try:
                 descriptor = self._root.open_directory(path)
-            except OSError:
-                continue  # removed again, or not readable: syncing its parent covers its name
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # removed again: syncing its parent covers that
+            except PermissionError:
+                syncfs(self._root.fd)
+                return
             try:
                 os.fsync(descriptor)
             finally:
@@ -281,6 +317,11 @@ class Reload:
     def _next_name(self) -> str:
         self._count += 1
         return f"{self._target.hex()[:8]}-{self._count}"
+
+
+def _as_waiting(one: tuple[Step, Staged]) -> Waiting:
+    step, new = one
+    return Waiting(TEMPORARY, new.name, step.path, step.replaces, new.stat[4])
 
 
 def _batches(writes: Iterable[Step]) -> Iterator[list[Step]]:

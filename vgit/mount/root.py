@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Self
 
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
-from vgit.mount.layout import STATE_DIRECTORY
+from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
 from vgit.paths import Path, format_path, printable
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -89,12 +89,22 @@ class RootDirectory:
         try:
             found = os.stat(self.path)
             marker = os.stat(STATE_DIRECTORY, dir_fd=self.fd, follow_symlinks=False)
+            os.stat(f"{STATE_DIRECTORY}/{MOUNT_FILE}", dir_fd=self.fd, follow_symlinks=False)
         except OSError as error:
             raise self._gone(error.strerror or "it cannot be read") from error
         if not os.path.samestat(found, os.fstat(self.fd)):
             raise self._gone("another directory stands there now")
         if not stat.S_ISDIR(marker.st_mode):
             raise self._gone(f"its {STATE_DIRECTORY} is not a directory")
+
+    def unmark(self) -> None:
+        """Take away what makes this directory a mount; durable on return."""
+        state = self.open_directory((STATE_DIRECTORY,))
+        try:
+            os.unlink(MOUNT_FILE, dir_fd=state)
+            os.fsync(state)
+        finally:
+            os.close(state)
 
     def open_directory(self, path: Path) -> int:
         """Return a descriptor of the directory ``path``, to be closed; its read position is its own."""

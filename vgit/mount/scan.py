@@ -35,7 +35,7 @@ class Scan(NamedTuple):
     changed: dict[Path, list[tuple[str, Stat]]]  # by directory: names whose lstat differs from their row's
     removed: list[Path]  # directories after what was in them
     directories: dict[Path, Stat]  # every directory that was listed, the root included
-    skipped: dict[str, Path]  # kind of thing that a volume cannot hold → the first one seen
+    skipped: dict[str, Path]  # what a volume cannot hold, by kind → the first one seen
     problems: list[Problem]
 
 

@@ -10,7 +10,6 @@ It describes the working directory, not head: what others published and this
 mount has not reloaded is not in it, and so never looks removed.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,7 +45,6 @@ class StatCache:
         self._loaded: dict[Path, PackedRows] | None = None
         self._recent: dict[Path, PackedRows | None] = {}
         self._seen_version = -1
-        self._pid = os.getpid()
         self._path = path
         self._network = network
         self._connection = self._connect()
@@ -59,8 +57,7 @@ class StatCache:
 
     def close(self) -> None:
         """Let go of the database."""
-        if self._pid == os.getpid():  # a forked child must not touch its parent's handle
-            self._connection.close()
+        self._connection.close()
 
     def refresh(self) -> None:
         """Forget what is cached in memory if another process has written since."""

@@ -31,7 +31,7 @@ _EXCHANGE = 2
 _RENAMEAT2_NUMBERS = {"x86_64": 316, "aarch64": 276}  # for a C library without the wrapper (musl, old glibc)
 _RENAMEAT2_TYPES = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)  # no such call; flag unknown to the file system
-_ASIDE = ".aside"
+EXCHANGE_SUFFIX = ".aside"  # what a fallback that was cut off may leave beside its source
 
 # Of these another machine may change files, or times are the server's: caches and clocks are not ours.
 _NETWORK_KINDS = frozenset((
@@ -81,7 +81,7 @@ def exchange(source_fd: int, source: str, target_fd: int, target: str) -> bool:
     """
     if _rename_with(_EXCHANGE, source_fd, source, target_fd, target):
         return True
-    aside = source + _ASIDE
+    aside = source + EXCHANGE_SUFFIX
     _require_absent(source_fd, aside, target)
     if _is_directory(source_fd, source) or not _link(target_fd, target, source_fd, aside):
         os.rename(target, aside, src_dir_fd=target_fd, dst_dir_fd=source_fd)

@@ -9,8 +9,8 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
+from vgit.backend.forks import start_afresh_after_fork
 from vgit.clock import Clock
 from vgit.errors import LockedError, NotMountedError, ReadOnlyError
 from vgit.ids import CommitId, TreeId
@@ -30,7 +30,7 @@ from vgit.mount.layout import (
 from vgit.mount.locks import FileLock
 from vgit.mount.open_files import check_no_open_files, shared_writable_maps
 from vgit.mount.place import Placer
-from vgit.mount.plan import Action, Local, Planner
+from vgit.mount.plan import Action, Local, Planner, Step
 from vgit.mount.recover import (
     commit_journal,
     decode_journal,
@@ -39,10 +39,11 @@ from vgit.mount.recover import (
     settle_commit,
     settle_reload,
 )
-from vgit.mount.reload import Reload
+from vgit.mount.reload import Reload, Waiting
+from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, untrusted
-from vgit.mount.scan import Problem, Scan, Scanner
+from vgit.mount.scan import Scan, Scanner
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.syscalls import is_network_file_system, syncfs
 from vgit.paths import ROOT, Path
@@ -55,34 +56,7 @@ _LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB t
 _TICK_SECONDS = 0.03  # longer than the margin within which a row is not trusted
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a commit of a mount came to."""
-
-    published: Published | None  # None: there was nothing to publish
-    unstable: tuple[Path, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    skipped: tuple[tuple[str, Path], ...] = ()  # kind of thing that a volume cannot hold, the first one seen
-
-
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """What a reload came to."""
-
-    base: CommitId
-    written: int  # paths whose content, kind or metadata was brought in, removals included
-    kept: tuple[Path, ...]  # local changes that stay in the way of what others published
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What a mount has that is not published, and how far it is behind."""
-
-    edits: Edits
-    base: CommitId
-    head: CommitId
-    problems: tuple[Problem, ...]
-    skipped: tuple[tuple[str, Path], ...]
+_parents: list[StatCache] = []  # handles that a forked child inherited, never to be used and never to be closed
 
 
 class WorkingDirectory:
@@ -95,7 +69,7 @@ class WorkingDirectory:
         self._turn = threading.RLock()
         self._root = RootDirectory(path)
         self._cache: StatCache | None = None
-        self._cache_pid = 0
+        start_afresh_after_fork(self)
         self._placer = Placer(repository.objects, read_only=record.read_only)
         self._owner = FileLock(
             self._state(OWNER_FILE), f"{self._root.path} is mounted by a running program already", clock=clock
@@ -115,7 +89,7 @@ class WorkingDirectory:
     def close(self) -> None:
         """Let go of the directory; what is not committed stays in it as it is."""
         self._owner.release()
-        if self._cache is not None and self._cache_pid == os.getpid():
+        if self._cache is not None:
             self._cache.close()
         self._cache = None
         self._root.close()
@@ -203,7 +177,7 @@ class WorkingDirectory:
             if local is Local.DISCARD:
                 self._add_local_changes(cache, candidates, target)
             elif not candidates and base == target:
-                return Reloaded(base, 0, ())
+                return Reloaded(base, 0, moved=False, kept=())
             return self._reload(cache, target, candidates, local)
 
     def check_open_files(self) -> None:
@@ -211,19 +185,28 @@ class WorkingDirectory:
         with self._operation():  # another vgit that reads files here for a commit is no reason to refuse
             check_no_open_files(self.path, own={self._root.fd})
 
-    def remove_clean(self) -> bool:
-        """Take the working directory away; False, and nothing is removed, if it has local changes."""
+    def unmount(self, *, remove_files: bool) -> bool:
+        """Make this no mount any more; say whether its files are gone, which needs that none has a local change.
+
+        The mark goes first: whatever cuts this off, no commit can take what is missing for removed.
+        """
         with self._operation() as cache:
-            base = self._base(cache)
-            _, changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
-            if changes.edits or changes.problems:
+            steps = self._removals(cache) if remove_files else None
+            self._root.unmark()
+            if steps is None:
                 return False
-            paths = {(*directory, name) for directory, packed in cache.directories().items() for name in packed.names}
-            planner = Planner(self._root, cache, self._reader(cache, HashKeeper(self.repository.format)))
-            with self._areas() as (temporary_fd, displaced_fd):
-                reload = Reload(self._root, self._placer, base, temporary_fd, displaced_fd)
-                reload.run(planner.plan(dict.fromkeys(paths)))
+            with self._areas() as areas:
+                reload = Reload(self._root, self._placer, self._base(cache), areas, lambda waiting: None)
+                reload.run(steps)
             return not reload.kept
+
+    def _removals(self, cache: StatCache) -> list[Step] | None:
+        """Return the steps that take all files away, None if one has a change that is not published."""
+        _, changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
+        if cache.base is None or changes.edits or changes.problems:
+            return None
+        paths = {(*directory, name) for directory, packed in cache.directories().items() for name in packed.names}
+        return Planner(self._root, cache, self._reader(cache)).plan(dict.fromkeys(paths))
 
     def _base(self, cache: StatCache) -> CommitId:
         base = cache.base
@@ -235,13 +218,14 @@ class WorkingDirectory:
         return base
 
     def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> tuple[Scan, Changes]:
+        now = self._probe()  # before the look at the maps: one that ends in between has dated its file by now
         mapped = frozenset(inode for _, inode in shared_writable_maps(self.path))
-        now = self._probe()
         scan = Scanner(self._root, cache.directories(), mapped).run()
         reader = ChangeReader(self._root, cache.directories(), keeper, now, when_unstable, self._later_probe, mapped)
         return scan, reader.read(scan, cache.root_mode)
 
-    def _reader(self, cache: StatCache, keeper: Keeper) -> ChangeReader:
+    def _reader(self, cache: StatCache) -> ChangeReader:
+        keeper = HashKeeper(self.repository.format)
         return ChangeReader(self._root, {}, keeper, self._probe(), Unstable.STORE, self._later_probe)
 
     def _settle_rows(self, cache: StatCache, changes: Changes) -> None:
@@ -272,32 +256,37 @@ class WorkingDirectory:
     def _still_divergent(self, divergent: set[Path], edits: Edits, tree: TreeId) -> set[Path]:
         """Return those of which the merge left something else at head than what we have."""
         ours = (path for path in divergent if path in edits)
-        settled = {path for path in ours if is_as_seen(edits[path].new, find_entry(self.repository.directories, tree, path))}
+        settled = {
+            path for path in ours if is_as_seen(edits[path].new, find_entry(self.repository.directories, tree, path))
+        }
         return divergent - settled
 
     def _reload(
         self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: Local
     ) -> Reloaded:
-        planner = Planner(self._root, cache, self._reader(cache, HashKeeper(self.repository.format)), local)
-        steps = planner.plan(candidates)
-        if cache.base is not None:  # without rows there is nothing to settle: the whole is done again
-            cache.write_journal(reload_journal(target))
+        base = cache.base
+        steps = Planner(self._root, cache, self._reader(cache), local).plan(candidates)
+
+        def note(waiting: list[Waiting]) -> None:
+            if base is not None:  # without rows there is nothing to settle: the whole is done again
+                cache.write_journal(reload_journal(target, waiting))
+
         with self._areas() as (temporary_fd, displaced_fd):
-            reload = Reload(self._root, self._placer, target, temporary_fd, displaced_fd)
+            reload = Reload(self._root, self._placer, target, (temporary_fd, displaced_fd), note)
             reload.run(steps)
             self._trust(reload)
-            # Each was found to be what the plan saw, so the store has it: gone before the journal is, none stays behind.
+            # Each was what the plan saw, so the store has it. They go before the journal, that none stays behind.
             for name in os.listdir(displaced_fd):
                 os.unlink(name, dir_fd=displaced_fd)
             with cache.transaction():
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
-                self._take_root_mode(cache, self.repository.root(self.repository.commit(target).tree).mode)
+                self._take_root_mode(cache, self.repository.root(self.repository.commit(target).tree).mode, local)
                 cache.drop_journal()
         quiet = (Action.NOTHING, Action.KEEP, Action.ADOPT)
         written = sum(step.action not in quiet and step.path not in reload.kept for step in steps)
-        return Reloaded(target, written, tuple(sorted(reload.kept)))
+        return Reloaded(target, written, base != target, tuple(sorted(reload.kept)))
 
     def _trust(self, reload: Reload) -> None:
         """Make the rows of what was just written ones to be trusted, if reading it again would cost more."""
@@ -319,10 +308,14 @@ class WorkingDirectory:
         for directory in new:  # all of a new directory is local: what is in it was listed as changed
             candidates.setdefault(directory, None)
 
-    def _take_root_mode(self, cache: StatCache, recorded: int | None) -> None:
-        """Give the mount's root the recorded mode; what it has afterwards is what was seen."""
+    def _take_root_mode(self, cache: StatCache, recorded: int | None, local: Local = Local.DISCARD) -> None:
+        """Give the mount's root the recorded mode, unless it was changed here; what it has then was seen."""
+        seen = cache.root_mode
+        if local is not Local.DISCARD and seen is not None and seen != os.fstat(self._root.fd).st_mode:
+            return  # a local change, to be published
         if recorded is not None and not self.record.read_only:
             os.fchmod(self._root.fd, self._placer.permissions(recorded))
+            os.fsync(self._root.fd)
         cache.set_root_mode(os.fstat(self._root.fd).st_mode)
 
     @contextmanager
@@ -333,20 +326,39 @@ class WorkingDirectory:
             lock = FileLock(
                 self._state(LOCK_FILE), f"another program is committing or reloading {self.path}", clock=self._clock
             )
-            with lock.hold(_LOCK_SECONDS, note=f"pid {os.getpid()}"):
+            with self._hold(lock):
+                self._root.check_unmoved()  # it may have been unmounted while we waited
                 cache = self._open_cache()
                 cache.refresh()
                 self._recover(cache)
                 yield cache
 
+    @contextmanager
+    def _hold(self, lock: FileLock) -> Iterator[None]:
+        try:
+            lock.acquire(_LOCK_SECONDS, note=f"pid {os.getpid()}")
+        except FileNotFoundError:
+            self._root.check_unmoved()
+            raise
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def after_fork(self) -> None:
+        """Leave the parent what is its own: a lock that a thread of it may hold, and its database handle."""
+        self._turn = threading.RLock()
+        if self._cache is not None:
+            _parents.append(self._cache)  # closing it would drop the parent's locks on the file
+            self._cache = None
+
     def _open_cache(self) -> StatCache:
-        if self._cache is None or self._cache_pid != os.getpid():
+        if self._cache is None:
             self._cache = StatCache(
                 self._state(DATABASE_FILE),
                 self.repository.format,
                 network=is_network_file_system(self._root.fd),
             )
-            self._cache_pid = os.getpid()
         return self._cache
 
     def _recover(self, cache: StatCache) -> None:
@@ -357,7 +369,7 @@ class WorkingDirectory:
         if journal.txn:
             settle_commit(cache, self.repository, journal)
         else:
-            planner = Planner(self._root, cache, self._reader(cache, HashKeeper(self.repository.format)))
+            planner = Planner(self._root, cache, self._reader(cache))
             settle_reload(cache, self.repository, planner, self._root, journal)
 
     @contextmanager

@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from threading import Lock
 from typing import NamedTuple, TypeAlias
 
+from vgit.backend.forks import start_afresh_after_fork
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_tree import MODES, TreeRow, sort_key, split_tree
@@ -77,8 +78,13 @@ class DirectoryReader:
         self._chunk_tree_info = chunk_tree_info
         self._limit = kept_entries
         self._lock = Lock()
+        start_afresh_after_fork(self)
         self._kept: OrderedDict[TreeId, Directory] = OrderedDict()
         self._count = 0  # of all entries in _kept, and one for each directory
+
+    def after_fork(self) -> None:
+        """Make a new lock: the thread that held it does not exist in a child."""
+        self._lock = Lock()
 
     def read(self, tree_id: TreeId) -> Directory:
         """Return the directory stored as ``tree_id``; 3 µs an entry, nothing if it was read lately.

@@ -1,0 +1,65 @@
+"""Test_unmount: a mount ends, and whatever cuts that off, nothing is taken for removed."""
+
+import os
+from pathlib import Path as FilePath
+
+import pytest
+
+from tests.mount.conftest import AUTHOR, Bench
+from vgit.errors import NotMountedError
+from vgit.mount import reload
+from vgit.mount.lease import list_leases
+from vgit.mount.open import renew, reopen_mount, unbind
+
+
+def files_of(bench: Bench, names: list[str]) -> None:
+    mount = bench.mount("a")
+    for name in names:
+        path = FilePath(mount.path, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    mount.commit(AUTHOR)
+    mount.close()
+
+
+def test_clean_files_go_and_the_lease_too(bench: Bench) -> None:
+    files_of(bench, ["f", "d/g"])
+    working = bench.mount_as_it_is("a")
+    renew(working, bench.repository().clock)
+    assert len(list_leases(bench.repository())) == 1
+    assert unbind(working, remove_files=True)
+    assert os.listdir(working.path) == []
+    assert list_leases(bench.repository()) == []
+    assert set(bench.published()) == {"f", "d", "d/g"}
+
+
+@pytest.mark.parametrize("remove_files", [True, False])
+def test_a_local_change_keeps_every_file(bench: Bench, remove_files: bool) -> None:
+    files_of(bench, ["f", "d/g"])
+    working = bench.mount_as_it_is("a")
+    FilePath(working.path, "f").write_text("not published")
+    assert not unbind(working, remove_files=remove_files)
+    assert sorted(os.listdir(working.path)) == ["d", "f"]
+    assert FilePath(working.path, "f").read_text() == "not published"
+
+
+def test_cut_off_it_leaves_no_mount_that_could_publish_removals(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    files_of(bench, [f"f{number}" for number in range(6)])
+    working = bench.mount_as_it_is("a")
+    displace = reload.Reload._displace
+    calls: list[object] = []
+
+    def interrupted(*arguments: object) -> bool:
+        calls.append(arguments)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        return displace(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reload.Reload, "_displace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        unbind(working, remove_files=True)
+    with pytest.raises(NotMountedError):
+        working.commit(AUTHOR)
+    with pytest.raises(NotMountedError):
+        reopen_mount(working.path, bench.repository(), bench.repository().clock)
+    assert len(bench.published()) == 6

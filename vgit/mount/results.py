@@ -1,0 +1,40 @@
+"""Results: what a commit, a reload and a look at a mount came to."""
+
+from dataclasses import dataclass
+
+from vgit.ids import CommitId
+from vgit.mount.scan import Problem
+from vgit.paths import Path
+from vgit.repository import Published
+from vgit.tree.edits import Edits
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit of a mount came to."""
+
+    published: Published | None  # None: there was nothing to publish
+    unstable: tuple[Path, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    skipped: tuple[tuple[str, Path], ...] = ()  # kind of thing that a volume cannot hold, the first one seen
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload came to."""
+
+    base: CommitId
+    written: int  # paths whose content, kind or metadata was brought in, removals included
+    moved: bool  # to another commit than before
+    kept: tuple[Path, ...]  # local changes that stay in the way of what others published
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a mount has that is not published, and how far it is behind."""
+
+    edits: Edits
+    base: CommitId
+    head: CommitId
+    problems: tuple[Problem, ...]
+    skipped: tuple[tuple[str, Path], ...]
