@@ -88,12 +88,14 @@ class Refs:
 
     def list(self, prefix: str) -> dict[str, ObjectId]:
         """Return every ref that starts with ``prefix``, in order of name."""
-        found = {name: id for name, id in self._packed().items() if name.startswith(prefix)}
+        loose: dict[str, ObjectId] = {}
         for listed in self._backend.list(prefix):
             if _is_ref_name(listed.key):  # else it is a file that git does not take for a ref, either
                 id = self.resolve(listed.key)
                 if id is not None:
-                    found[listed.key] = id
+                    loose[listed.key] = id
+        # After the loose ones: git packs a ref before it removes the file, so none falls in between.
+        found = {name: id for name, id in self._packed().items() if name.startswith(prefix)} | loose
         return dict(sorted(found.items()))
 
     def parse_id(self, text: str) -> ObjectId:

@@ -171,7 +171,7 @@ class Repository:
         if id is None:
             raise CorruptVolumeError(
                 f"the volume has no {MAIN}, which every volume has from its first moment. Nothing was changed;"
-                " restore the ref from a backup or from git's reflog."
+                " restore the ref from a backup, a clone, or the newest commit that `git fsck --lost-found` names."
             )
         return CommitId(id)
 

@@ -64,6 +64,21 @@ class Catalog:
 
         self._write(f"Create {environment}/{name}", author, check, {(environment, name): record})
 
+    def bring_back(self, record: CatalogRecord, author: str) -> None:
+        """Give a deleted volume its name again; AlreadyExistsError if the name is taken, or the id has another."""
+        environment, name = _place(record)
+
+        def check(head: Commit) -> None:
+            taken = self._find_in(head.tree, environment, name)
+            alive = taken or next((one for one in self._all(head.tree) if one.id == record.id), None)
+            if alive is not None:
+                raise AlreadyExistsError(
+                    f"cannot bring back volume {name!r} (id {record.id}): environment {alive.environment!r} has"
+                    f" {alive.name!r} with id {alive.id}. Rename or delete that one first."
+                )
+
+        self._write(f"Undelete {environment}/{name}", author, check, {(environment, name): record})
+
     def rename(self, environment: str, old: str, new: str, author: str) -> CatalogRecord:
         """Move a name; the id stays. NotFoundError without ``old``, AlreadyExistsError with ``new``."""
         check_volume_name(new)

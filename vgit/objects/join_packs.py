@@ -33,7 +33,7 @@ def join_packs(backend: Backend, form: ObjectFormat, keys: Sequence[str]) -> int
             if id not in writer.entries:
                 writer.add_encoded(id, entry)
         joined.append(key)
-    if len(joined) < 2:  # noqa: PLR2004 - one pack is what it would become
+    if len(joined) < 2:
         writer.discard()
         return 0
     written = writer.finish()

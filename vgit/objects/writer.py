@@ -20,7 +20,7 @@ tells gc to leave it, and must still be there under the lock.
 """
 
 from vgit.backend.protocol import Backend, Buffer
-from vgit.errors import NotFoundError
+from vgit.errors import BackendUnavailableError, NotFoundError
 from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.deflate import STORED_BELOW
 from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
@@ -97,6 +97,8 @@ class ObjectWriter:
             except NotFoundError:
                 self._packs.forget(key)
                 continue
+            except BackendUnavailableError:  # another user's pack, which we may not touch: written again then
+                return False
             self.relied_on.add(key)
             return True
         return False
