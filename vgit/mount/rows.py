@@ -8,7 +8,7 @@ A directory is one row of the database, three byte strings:
               mtime_ns i64, flags u8 (1: has an id, 2: has a BLAKE3), id, BLAKE3
 
 all little-endian. ``stats`` holds what ``lstat`` gave back, so that a value
-that the file system rounded is no change. A ctime of 0 says: do not trust
+that the file system rounded is no change; mtimes beyond an i64 are cut to it. A ctime of 0 says: do not trust
 this row, read the file again.
 """
 
@@ -24,6 +24,7 @@ from vgit.tree.entry import Entry
 Stat: TypeAlias = tuple[int, int, int, int, int]  # mode, size, mtime_ns, ctime_ns, ino
 
 UNTRUSTED_CTIME = 0
+FARTHEST_NS = 2**63 - 1  # about the year 2262; some file systems (tmpfs, btrfs) hold mtimes beyond
 _STAT = Struct("<IqqqQ")
 _HASH_SIZE = 32
 _HAS_ID = 1
@@ -40,6 +41,11 @@ class Row(NamedTuple):
 def untrusted(stat: Stat) -> Stat:
     """Return ``stat`` so that it never equals what ``lstat`` gives."""
     return (stat[0], stat[1], stat[2], UNTRUSTED_CTIME, stat[4])
+
+
+def bounded(mtime_ns: int) -> int:
+    """Return the mtime as a row holds it."""
+    return max(-FARTHEST_NS, min(FARTHEST_NS, mtime_ns))
 
 
 class PackedRows:
@@ -82,7 +88,7 @@ def pack_rows(rows: dict[str, Row], object_format: ObjectFormat) -> tuple[bytes,
     packed = []
     for _, (mode, git_mode, id, size, mtime_ns, hash) in rows.values():
         flags = (_HAS_ID if id is not None else 0) | (_HAS_HASH if hash is not None else 0)
-        packed.append(pack_entry(mode, git_mode, size, mtime_ns, flags, id or b"", hash or b""))
+        packed.append(pack_entry(mode, git_mode, size, bounded(mtime_ns), flags, id or b"", hash or b""))
     return names, stats, b"".join(packed)
 
 

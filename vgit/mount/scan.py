@@ -15,7 +15,7 @@ from typing import NamedTuple
 from vgit.errors import InvalidError
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import PackedRows, Stat
+from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, bounded
 from vgit.paths import ROOT, Path, encode_name, printable
 
 _TRIES = 5
@@ -49,7 +49,7 @@ class _Listing(NamedTuple):
 
 def to_stat(found: os.stat_result) -> Stat:
     """Return the five fields that rows compare."""
-    return (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    return (found.st_mode, found.st_size, bounded(found.st_mtime_ns), found.st_ctime_ns, found.st_ino)
 
 
 class Scanner:
@@ -77,6 +77,7 @@ class Scanner:
             for name in listing.replaced:
                 self._remove_below((*directory, name))
             waiting += [(*directory, name) for name in sorted(listing.below, reverse=True)]
+        self._root.check_unmoved()  # else what was removed with the mount itself would look removed in it
         return self._found
 
     def _list(self, directory: Path) -> _Listing | None:
@@ -123,6 +124,10 @@ class Scanner:
                 old = known.pop(name, None)
                 if old == now and not (mode & 0o170000 == 0o040000 or (mapped and found.st_ino in mapped)):
                     continue
+                if not -FARTHEST_NS < now[2] < FARTHEST_NS:
+                    now = to_stat(found)
+                    if old == now and mode & 0o170000 == 0o100000 and found.st_ino not in mapped:
+                        continue
                 if mode & 0o170000 == 0o040000:
                     below.append(name)
                     if old is None or old[0] != mode:
