@@ -30,7 +30,7 @@ from vgit.content import read_content
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.history.restore import restore, restore_edits
 from vgit.ids import CommitId
-from vgit.objects.writer import ObjectWriter, PackVanished
+from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path, parse_path
 from vgit.refs import MAIN
 from vgit.repository import Proposal, Published, Repository
@@ -286,28 +286,6 @@ def test_an_unreachable_state_whose_files_are_gone_does_not() -> None:
     with pytest.raises(CorruptObjectError, match="d/x cannot be restored"):
         restore(repository, lost, None, AUTHOR)
     assert repository.head() == head
-
-
-class Vanishing(Repository):
-    """A repository in which a pack that was relied on is gone when the ref is to move, once."""
-
-    tries = 0
-
-    def publish(self, proposal: Proposal, writer: ObjectWriter) -> Published | None:
-        self.tries += 1
-        if self.tries == 1:
-            raise PackVanished("objects/pack/pack-1.pack")
-        return super().publish(proposal, writer)
-
-
-def test_a_pack_that_vanishes_is_looked_for_again() -> None:
-    made, _ = volume()
-    repository = Vanishing.open(made.backend, made.clock)
-    assert isinstance(repository, Vanishing)
-    revision = unreachable(repository, {"a": file(b"1")})
-    assert restore(repository, revision, None, AUTHOR) is not None
-    assert tree_at(repository) == tree_at(repository, revision)
-    assert repository.tries == 2
 
 
 def test_messages_name_the_paths() -> None:

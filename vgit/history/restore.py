@@ -16,7 +16,7 @@ from vgit.history.changes import diff_below, entry_at
 from vgit.ids import CommitId, ObjectId, TreeId
 from vgit.objects.git_tree import TREE_MODE, parse_tree
 from vgit.objects.kinds import TREE
-from vgit.objects.writer import ObjectWriter, PackVanished
+from vgit.objects.writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, printable
 from vgit.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edit, Edits
@@ -47,14 +47,10 @@ def restore(
         base=head,
     )
     is_safe = _is_before(repository, revision, head)
-    while True:
-        with repository.objects.writer() as writer:
-            if not is_safe:
-                _rely_on_contents(repository, writer, edits)
-            try:
-                return repository.publish(proposal, writer)
-            except PackVanished:
-                continue  # somebody's gc: what was in it is elsewhere by now, or gone, which the next look tells
+    with repository.objects.writer() as writer:
+        if not is_safe:
+            _rely_on_contents(repository, writer, edits)
+        return repository.publish(proposal, writer)
 
 
 def restore_edits(repository: Repository, head: CommitId, revision: CommitId, paths: Sequence[Path] | None) -> Edits:
