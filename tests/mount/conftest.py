@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
@@ -18,6 +19,7 @@ from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Entry
 
 AUTHOR = "Test <test@example.org>"
+_MEMORY = "/dev/shm"
 
 
 class Bench:
@@ -60,6 +62,16 @@ class Bench:
         for working in self._open:
             working.close()
         fsck(self.git_dir)
+
+
+@pytest.fixture
+def place(tmp_path: FilePath) -> Iterator[FilePath]:
+    """A directory in memory, where there is such: for tests of hundreds of commits, each with its fsyncs."""
+    if not os.path.isdir(_MEMORY):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=_MEMORY) as directory:
+        yield FilePath(directory)
 
 
 @pytest.fixture

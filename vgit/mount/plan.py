@@ -144,7 +144,7 @@ class Planner:
             return Step(path, Action.NOTHING)
         if _bits(seen, target) == 0:
             return Step(path, Action.ADOPT, _with_hash(target, seen), now=now)
-        return Step(path, Action.SET_METADATA, _with_hash(target, seen))
+        return Step(path, Action.SET_METADATA, _with_hash(target, seen), now=now)
 
     def _replace(self, path: Path, target: Entry | None, now: Stat) -> Step:
         if target is None:

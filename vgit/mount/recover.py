@@ -5,7 +5,8 @@
     journal of a reload   each candidate path is looked at:
                           on disk is the target's content   it counts as seen
                           on disk is what was seen          stays, the next reload brings the rest
-                          nothing on disk                   the row goes; the next reload brings the target
+                          nothing on disk                   the row goes if the reload was to clear the path, and
+                                                            the next one brings the target; else a local removal
                           anything else                     a local change
     files left beside     clean ones and unfinished ones go; a local change that was
                           displaced goes back to its place
@@ -125,6 +126,7 @@ def settle_reload(
     target = CommitId(repository.refs.parse_id(journal.target))
     candidates = reload_candidates(repository, base, target, cache.divergent())
     waiting = {(one.area, one.name): one for one in _decode_waiting(journal)}
+    cleared = {one.path for one in waiting.values() if one.area == DISPLACED}
     for area in (TEMPORARY, DISPLACED):
         _put_back(root, area, waiting)
     rows: dict[Path, dict[str, Row | None]] = {}
@@ -143,7 +145,7 @@ def settle_reload(
         ):
             # Ours, made a moment before it was to get its mode: that it lacks it yet is no local change.
             new = Row(step.now, wanted._replace(id=None))
-        elif row is not None and not root.exists(path):
+        elif row is not None and path in cleared and not root.exists(path):
             new = None
         else:
             continue

@@ -13,6 +13,7 @@ local change that is not committed stays, and its path becomes divergent: it
 will be the last writer when it is committed. ``plan`` decides, ``Reload`` acts.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +36,8 @@ BATCH_BYTES = 1 << 30
 BATCH_FILES = 10_000
 _FEW = 16  # so many fsyncs cost less than a syncfs, which also writes what others left dirty
 _NEW_DIRECTORY_MODE = 0o755
+# Somebody else's entry, or none, where one was planned; or another file system is mounted there.
+_IN_THE_WAY = (errno.EEXIST, errno.ENOENT, errno.EXDEV)
 
 
 class Waiting(NamedTuple):
@@ -72,6 +75,7 @@ class Reload:
         self._temporary_fd, self._displaced_fd = areas
         self._note = note  # makes durable what is beside, before it is exchanged with anything
         self._count = 0
+        self._moved: set[int] = set()  # inodes that were displaced
         self._sync_all = False
         self._touched: set[Path] = set()
         self._placed: list[tuple[Path, Entry, Stat]] = []
@@ -139,24 +143,30 @@ class Reload:
                 self.kept.add(step.path)
 
     def _displace(self, step: Step, name: str) -> bool:
-        with self._parent(step.path) as parent:
-            try:
+        assert step.clear is not None
+        try:
+            with self._parent(step.path) as parent:
+                if self._was_written(parent, step.path[-1], step.clear):
+                    return False
                 os.rename(step.path[-1], name, src_dir_fd=parent, dst_dir_fd=self._displaced_fd)
-            except FileNotFoundError:
-                return True
-            if self._is_as_planned(self._displaced_fd, name, step.clear):
-                return True
-            put_back(self._displaced_fd, name, parent, step.path[-1])
-            return False
+                if self._is_as_planned(self._displaced_fd, name, step.clear):
+                    return True
+                put_back(self._displaced_fd, name, parent, step.path[-1])
+        except (FileNotFoundError, NotADirectoryError):
+            return True  # gone, or what it was in
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        return False
 
     def _remove_directory(self, step: Step) -> bool:
-        with self._parent(step.path) as parent:
-            try:
+        try:
+            with self._parent(step.path) as parent:
                 os.rmdir(step.path[-1], dir_fd=parent)
-            except FileNotFoundError:
-                return True
-            except OSError:
-                return False  # local files in it
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False  # local files in it
         return True
 
     def _make_directory(self, step: Step) -> None:
@@ -169,6 +179,8 @@ class Reload:
 
     def _make_parents(self, path: Path) -> bool:
         """Make directories that were removed here and are needed again; False if something is in the way."""
+        if self._is_directory(path[:-1]):
+            return True
         for depth in range(1, len(path)):
             parent = path[:depth]
             try:
@@ -179,9 +191,16 @@ class Reload:
                 self._touched.add(parent[:-1])
         return True
 
+    def _is_directory(self, path: Path) -> bool:
+        try:
+            return stat.S_ISDIR(self._root.lstat(path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def _swap_in(self, step: Step, new: Staged) -> None:
         assert step.target is not None
-        if step.path in self.kept or not self._make_parents(step.path):
+        has_parent = self._make_parents(step.path) if step.replaces is None else self._is_directory(step.path[:-1])
+        if step.path in self.kept or not has_parent:
             os.unlink(new.name, dir_fd=self._temporary_fd)
             self.kept.add(step.path)
             return
@@ -198,15 +217,23 @@ class Reload:
     def _put_new(self, parent: int, name: str, new: Staged) -> bool:
         try:
             rename_noreplace(self._temporary_fd, new.name, parent, name)
-        except FileExistsError:
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
+                raise
             os.unlink(new.name, dir_fd=self._temporary_fd)
             return False
         return True
 
     def _put_over(self, parent: int, name: str, new: Staged, planned: Stat) -> bool:
         try:
-            exchange(self._temporary_fd, new.name, parent, name)
-        except FileNotFoundError:  # removed meanwhile: a local change too
+            written = self._was_written(parent, name, planned)
+            if not written:
+                exchange(self._temporary_fd, new.name, parent, name)
+        except OSError as error:  # removed meanwhile: a local change too
+            if error.errno not in _IN_THE_WAY:
+                raise
+            written = True
+        if written:
             os.unlink(new.name, dir_fd=self._temporary_fd)
             return False
         if self._is_as_planned(self._temporary_fd, new.name, planned):
@@ -215,6 +242,14 @@ class Reload:
         exchange(self._temporary_fd, new.name, parent, name)
         os.unlink(new.name, dir_fd=self._temporary_fd)
         return False
+
+    def _was_written(self, directory_fd: int, name: str, planned: Stat) -> bool:
+        """Whether a file was written since the plan: a ctime tells also where the mtime was set back."""
+        now = to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
+        if planned[4] in self._moved:  # a hard link of what was displaced: its ctime moved with that
+            now = (*now[:3], planned[3], now[4])
+        self._moved.add(planned[4])
+        return now != planned
 
     def _is_as_planned(self, directory_fd: int, name: str, planned: Stat | None) -> bool:
         """Whether what came out is what the plan saw there; a rename moves the ctime, so that does not count."""
@@ -231,20 +266,29 @@ class Reload:
             assert step.target is not None and step.now is not None
             self._row(step.path, Row(untrusted(step.now), step.target))
         elif step.action is Action.SET_METADATA:
-            assert step.target is not None
-            self._set_metadata(step.path, step.target)
+            assert step.target is not None and step.now is not None
+            try:
+                self._set_metadata(step.path, step.target, step.now)
+            except (FileNotFoundError, NotADirectoryError):  # removed meanwhile
+                self.kept.add(step.path)
 
-    def _set_metadata(self, path: Path, target: Entry) -> None:
+    def _set_metadata(self, path: Path, target: Entry, planned: Stat) -> None:
         with self._parent(path) as parent:
             name = path[-1]
-            if not stat.S_ISLNK(target.mode):
-                descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-                try:
+            descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                now = to_stat(os.fstat(descriptor))
+                if (*now[:3], now[4]) != (*planned[:3], planned[4]):
+                    self.kept.add(path)
+                    return
+                if not stat.S_ISLNK(target.mode):
                     os.chmod(f"/proc/self/fd/{descriptor}", self._placer.permissions(target.mode))
-                finally:
-                    os.close(descriptor)
-            os.utime(name, ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
-            now = to_stat(os.stat(name, dir_fd=parent, follow_symlinks=False))
+                    os.utime(f"/proc/self/fd/{descriptor}", ns=(target.mtime_ns, target.mtime_ns))
+                else:
+                    os.utime(name, ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
+                now = to_stat(os.fstat(descriptor))
+            finally:
+                os.close(descriptor)
             # The row must not be there before what it says: after a power loss the old mode would look like ours.
             self._sync_file(parent, name, now)
         self._row(path, Row(untrusted(now), target))

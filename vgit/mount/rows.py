@@ -56,6 +56,8 @@ class PackedRows:
     def __init__(self, names: bytes, stats: bytes, entries: bytes, object_format: ObjectFormat) -> None:
         self.names = [decode_name(name) for name in names.split(b"\0")] if stats else []
         self.stats: list[Stat] = list(_STAT.iter_unpack(stats))
+        if not len(self.names) == len(self.stats) == len(entries) / _entry_struct(object_format.id_size).size:
+            raise ValueError("names, stats and entries of a directory are not of one number")
         self._entries = entries
         self._format = object_format
         self._numbers: dict[str, int] | None = None

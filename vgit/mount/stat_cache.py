@@ -11,11 +11,12 @@ mount has not reloaded is not in it, and so never looks removed.
 """
 
 import sqlite3
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from vgit.errors import BackendUnavailableError, NotMountedError
+from vgit.errors import BackendUnavailableError, Error, NotMountedError
 from vgit.ids import CommitId, ObjectFormat
 from vgit.mount.rows import PackedRows, Row, pack_rows
 from vgit.paths import ROOT, Path, decode_name, encode_name
@@ -30,6 +31,8 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROW
 Changed: TypeAlias = Mapping[Path, Mapping[str, Row | None]]  # rows by directory and name; None: to be removed
 
 _VERSION = 1
+# Of the machine, not of the database. The extended codes have these in their low byte.
+_TROUBLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _REMOVED = Row((0, 0, 0, 0, 0), Entry(0, 0, None, 0, 0, None))  # how the journal keeps the removal of a row
 _RECENT_DIRECTORIES = 1_000
 _BASE = "base"
@@ -61,7 +64,8 @@ class StatCache:
 
     def refresh(self) -> None:
         """Forget what is cached in memory if another process has written since."""
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        with self._reading():
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._seen_version:
             self._seen_version = version
             self._forget()
@@ -73,10 +77,11 @@ class StatCache:
     def directories(self) -> dict[Path, PackedRows]:
         """Return every directory that has rows; not to be changed by the caller."""
         if self._loaded is None:
-            rows = self._connection.execute("SELECT path, names, stats, entries FROM directories")
-            self._loaded = {
-                _path(path): PackedRows(names, stats, entries, self._format) for path, names, stats, entries in rows
-            }
+            with self._reading():
+                rows = self._connection.execute("SELECT path, names, stats, entries FROM directories")
+                self._loaded = {
+                    _path(path): PackedRows(names, stats, entries, self._format) for path, names, stats, entries in rows
+                }
         return self._loaded
 
     def rows(self, directory: Path) -> dict[str, Row]:
@@ -93,12 +98,13 @@ class StatCache:
         if self._loaded is not None:
             return self._loaded.get(directory)
         if directory not in self._recent:
-            found = self._connection.execute(
-                "SELECT names, stats, entries FROM directories WHERE path = ?", (_key(directory),)
-            ).fetchone()
             if len(self._recent) >= _RECENT_DIRECTORIES:
                 self._recent.clear()
-            self._recent[directory] = _unpack(found, self._format) if found else None
+            with self._reading():
+                found = self._connection.execute(
+                    "SELECT names, stats, entries FROM directories WHERE path = ?", (_key(directory),)
+                ).fetchone()
+                self._recent[directory] = _unpack(found, self._format) if found else None
         return self._recent[directory]
 
     @property
@@ -120,7 +126,8 @@ class StatCache:
 
     def divergent(self) -> set[Path]:
         """Return the paths whose seen version is not base's."""
-        return {_path(path) for (path,) in self._connection.execute("SELECT path FROM divergent")}
+        with self._reading():
+            return {_path(path) for (path,) in self._connection.execute("SELECT path FROM divergent")}
 
     def write_journal(self, journal: bytes, pending: Changed | None = None) -> None:
         """Note what is about to happen, and the rows to be set when it has; durable on return."""
@@ -135,14 +142,15 @@ class StatCache:
 
     def pending(self) -> dict[Path, dict[str, Row | None]]:
         """Return the rows that the journal keeps for when its commit is known to be published."""
-        found = self._connection.execute("SELECT path, names, stats, entries FROM pending")
-        return {
-            _path(path): {
-                name: row if row.stat != _REMOVED.stat else None
-                for name, row in PackedRows(names, stats, entries, self._format).items()
+        with self._reading():
+            found = self._connection.execute("SELECT path, names, stats, entries FROM pending")
+            return {
+                _path(path): {
+                    name: row if row.stat != _REMOVED.stat else None
+                    for name, row in PackedRows(names, stats, entries, self._format).items()
+                }
+                for path, names, stats, entries in found
             }
-            for path, names, stats, entries in found
-        }
 
     @contextmanager
     def transaction(self) -> Iterator["StatCache"]:
@@ -210,11 +218,30 @@ class StatCache:
         self._connection.execute("DELETE FROM pending")
 
     def _fact(self, name: str) -> bytes | None:
-        found = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return bytes(found[0]) if found else None
+        with self._reading():
+            found = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+            return bytes(found[0]) if found else None
 
     def _set(self, name: str, value: bytes) -> None:
         self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, struct.error, ValueError, TypeError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> Error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _TROUBLE:
+            return BackendUnavailableError(
+                f"the mount's state {self._path} cannot be opened: {error}. Nothing was lost; make room or"
+                " restore the permission and run the command again."
+            )
+        return NotMountedError(
+            f"the mount's state {self._path} cannot be read: {error}. If it is damaged, delete it and mount the volume"
+            " there again: no file is overwritten, and those that differ from the volume are local changes."
+        )
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -226,11 +253,8 @@ class StatCache:
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 connection.executescript(_SCHEMA)
                 connection.execute(f"PRAGMA user_version={_VERSION}")
-        except sqlite3.Error as error:
-            raise NotMountedError(
-                f"the mount's state {self._path} cannot be read: {error}. Copy out what you changed, unmount and"
-                " mount again."
-            ) from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise self._unreadable(error) from error
         return connection
 
 
