@@ -302,6 +302,58 @@ def test_a_lost_head_is_an_error_and_never_an_empty_volume(volume: vgit.Volume, 
     mount.close(commit=False)
 
 
+def test_a_store_that_was_set_back_is_noticed_before_the_last_copy_goes(
+    volume: vgit.Volume, client: vgit.Client, tmp_path: FilePath
+) -> None:
+    from vgit.mounts import MountedDirectory
+
+    with volume.mount(tmp_path / "a") as path:
+        (path / "f").write_text("old")
+    shutil.copytree(client.store, tmp_path / "older")
+    with volume.mount(tmp_path / "a") as path:
+        (path / "new").write_text("the last copy")
+    shutil.rmtree(client.store)
+    (tmp_path / "older").rename(client.store)
+    again = vgit.Volume.from_name("x", client=vgit.Client(client.store))
+    mounted = MountedDirectory(str(tmp_path / "a"), again.repository, client.author)
+    for action in (mounted.mount.commit, mounted.mount.status, mounted.mount.reload):
+        with pytest.raises(vgit.CorruptVolumeError, match="set back"):
+            action()
+    with pytest.raises(vgit.CorruptVolumeError, match="not in the volume's history"):
+        mounted.unmount(remove_files=True)
+    assert (tmp_path / "a/new").read_text() == "the last copy"
+
+
+def test_lost_packs_keep_the_files_of_a_mount(volume: vgit.Volume, client: vgit.Client, tmp_path: FilePath) -> None:
+    from vgit.mounts import MountedDirectory
+
+    with volume.mount(tmp_path / "a") as path:
+        (path / "big").write_bytes(os.urandom(10_000_000))
+        volume.commit()
+        (path / "small").write_text("x")
+    largest = max(FilePath(volume.git_dir, "objects/pack").glob("*.pack"), key=lambda one: one.stat().st_size)
+    largest.unlink()
+    again = vgit.Volume.from_name("x", client=vgit.Client(client.store))
+    mounted = MountedDirectory(str(tmp_path / "a"), again.repository, client.author)
+    with pytest.raises(vgit.CorruptObjectError):
+        mounted.unmount(remove_files=True)
+    assert (tmp_path / "a/big").stat().st_size == 10_000_000
+
+
+def test_mistakes_in_arguments_are_told(volume: vgit.Volume, tmp_path: FilePath) -> None:
+    with volume.mount(tmp_path / "a") as path:
+        (path / "ab").write_text("x")
+        with pytest.raises(vgit.InvalidError, match="must be a list"):
+            volume.restore("HEAD", "ab")  # type: ignore[arg-type]
+        with pytest.raises(vgit.InvalidError, match="expected text"):
+            volume.commit(3)  # type: ignore[arg-type]
+        with pytest.raises(vgit.InvalidError, match="expected text"):
+            volume.at(None)  # type: ignore[arg-type]
+        with pytest.raises(vgit.InvalidError, match="inside the mount"):
+            vgit.Volume.from_name("y", create_if_missing=True, client=volume._client).mount(path / "sub")
+        assert not (path / "sub").exists()
+
+
 def test_threads_share_a_volume(volume: vgit.Volume, tmp_path: FilePath) -> None:
     with volume.mount(tmp_path / "a") as path:
 

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from vgit.aio import Method
 from vgit.backend.forks import start_afresh_after_fork
-from vgit.errors import AlreadyExistsError, NotMountedError
+from vgit.errors import AlreadyExistsError, InvalidError, NotMountedError
 from vgit.history.log import counts_of
 from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
@@ -150,6 +150,8 @@ class Mount:
 
     def commit_in_detail(self, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
         """Commit, and return also what was unstable, unreadable or skipped."""
+        if message is not None and not isinstance(message, str):
+            raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
         committed = self._working.commit(self._author, message, when_unstable)
         if committed.published is not None:
             roll_up(self._working.repository)

@@ -257,15 +257,20 @@ class Repository:
         for entry in (edit.new for edit in edits.values()):
             if entry is None or entry.id is None or entry.is_directory:
                 continue
-            for id in self._content_ids(entry.id) if entry.is_chunked else [entry.id]:
+            for id in self.content_ids(entry):
                 if not writer.has_blob(id):
                     raise BackendUnavailableError(
                         f"{vanished} was removed by a gc while this commit relied on it, and {id.hex()} is nowhere"
                         " else. Nothing was published; commit again, which writes the content again."
                     ) from vanished
 
-    def _content_ids(self, id: ObjectId) -> Iterator[ObjectId]:
-        tree = require_chunk_tree(self.objects, TreeId(id))
+    def content_ids(self, entry: Entry) -> Iterator[ObjectId]:
+        """Yield the ids of the blobs that hold a file's content; raises CorruptObjectError if that cannot be told."""
+        assert entry.id is not None
+        if not entry.is_chunked:
+            yield entry.id
+            return
+        tree = require_chunk_tree(self.objects, TreeId(entry.id))
         for group in tree.groups:
             yield from (chunk.id for chunk in read_chunks(self.objects, tree, group))
 

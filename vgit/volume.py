@@ -246,6 +246,8 @@ class Volume(Readable):
     ) -> CommitInfo | None:
         """Publish an old state, or some paths of it, as the newest; None if it is that already."""
         self._refuse_read_only()
+        if isinstance(paths, str):  # each letter would be a path
+            raise InvalidError(f"paths must be a list; got the text {paths!r}. Give [{paths!r}].")
         repository = self._resolve().repository
         wanted = [parse_path(path) for path in paths] if paths is not None else None
         published = restore(repository, resolve_revision(repository, revision), wanted, self._client.author, message)

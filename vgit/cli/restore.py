@@ -3,7 +3,7 @@
 import click
 
 from vgit.cli.command import command, option_json, option_message, settings_of, volume_argument
-from vgit.cli.entries import change_line, commit_json, counts_line
+from vgit.cli.entries import change_json, change_line, commit_json, counts_line
 from vgit.cli.output import note, short, write_json, write_lines
 from vgit.types import Change
 from vgit.volume import Volume
@@ -38,7 +38,11 @@ def restore(
     handle = settings_of(ctx).volume(volume)
     wanted = handle.at(revision).id
     if dry_run:
-        write_lines(map(change_line, _changes_to(handle, wanted, paths)))
+        changes = _changes_to(handle, wanted, paths)
+        if as_json:
+            write_json([change_json(one) for one in changes])
+        else:
+            write_lines(map(change_line, changes))
         return
     info = handle.restore(wanted, list(paths) or None, message=message)
     if as_json:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from vgit.commit import Commit
-from vgit.errors import NotFoundError
+from vgit.errors import InvalidError, NotFoundError
 from vgit.history.moment import format_moment, parse_moment
 from vgit.history.tags import find_tag, peel
 from vgit.ids import CommitId, ObjectId
@@ -37,6 +37,8 @@ _ACCEPTED = (
 
 def resolve_revision(repository: Repository, text: str) -> CommitId:
     """Return the commit that ``text`` names; NotFoundError says why there is none, or which there are."""
+    if not isinstance(text, str):
+        raise InvalidError(f"Invalid revision: {text!r} is {type(text).__name__}, expected text such as 'HEAD~1'.")
     form = _FORM.fullmatch(text)
     assert form is not None, "both parts may be empty, so that every text matches"
     id = _resolve_base(repository, form["base"])

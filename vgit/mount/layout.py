@@ -80,7 +80,8 @@ def is_mount(root: str) -> bool:
 
 def read_record(root: str) -> MountRecord:
     """Return what ``root`` is bound to; NotMountedError if it is not a mount."""
-    path = os.path.join(root, STATE_DIRECTORY, MOUNT_FILE)
+    state = os.path.join(root, STATE_DIRECTORY)
+    path = os.path.join(state, MOUNT_FILE)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             fields = json.load(file)
@@ -90,7 +91,9 @@ def read_record(root: str) -> MountRecord:
             " again, nothing of the volume is lost: mount it again."
         ) from error
     except ValueError as error:
-        raise NotMountedError(f"{path} is damaged ({error}); unmount and mount again.") from error
+        raise NotMountedError(
+            f"{path} is damaged ({error}). Copy out what you changed, remove {state} and mount again."
+        ) from error
     if not isinstance(fields, dict) or fields.pop("version", None) != _VERSION:
         raise NotMountedError(f"{path} was not written by this version of vgit; expected version {_VERSION}.")
     try:

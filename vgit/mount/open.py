@@ -16,7 +16,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from vgit.clock import Clock
-from vgit.errors import AlreadyExistsError, BackendUnavailableError, InvalidError, NotADirectoryConflict
+from vgit.errors import (
+    AlreadyExistsError,
+    BackendUnavailableError,
+    InvalidError,
+    NotADirectoryConflict,
+    NotMountedError,
+)
 from vgit.ids import CommitId
 from vgit.mount.layout import (
     DISPLACED,
@@ -26,6 +32,7 @@ from vgit.mount.layout import (
     TEMPORARY,
     MountRecord,
     check_place,
+    find_root,
     is_mount,
     read_record,
     sync_directory,
@@ -134,6 +141,7 @@ def _describe(record: MountRecord) -> str:
 
 
 def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
+    _refuse_inside_a_mount(path)
     present = sorted(os.listdir(path))
     if STATE_DIRECTORY in present and not is_mount(path) and _is_remains(path):
         shutil.rmtree(os.path.join(path, STATE_DIRECTORY))  # of a mount that was cut off before it was one
@@ -166,6 +174,17 @@ def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
     except OSError as error:
         raise BackendUnavailableError(f"cannot mount at {printable(path)}: {error.strerror or error}.") from error
     return record
+
+
+def _refuse_inside_a_mount(path: str) -> None:
+    try:
+        outer = find_root(os.path.dirname(path))
+    except NotMountedError:
+        return
+    raise InvalidError(
+        f"cannot mount at {printable(path)}: it is inside the mount {printable(outer)}, whose commits would publish"
+        " what is in it. Mount at a directory outside."
+    )
 
 
 def _is_remains(path: str) -> bool:

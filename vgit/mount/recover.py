@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from vgit.errors import NotMountedError
-from vgit.ids import CommitId
+from vgit.ids import CommitId, TreeId
+from vgit.mount.changes import is_as_seen
 from vgit.mount.layout import DISPLACED, STATE_DIRECTORY, TEMPORARY
 from vgit.mount.plan import Action, Planner
 from vgit.mount.put_back import put_back
@@ -34,6 +35,7 @@ from vgit.mount.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.paths import Path
 from vgit.repository import Repository
 from vgit.tree.diff import diff_trees
+from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
 from vgit.tree.lookup import find_entry
 
@@ -115,6 +117,13 @@ def reload_candidates(
         if path:
             candidates[path] = find_entry(repository.directories, tree, path)
     return candidates
+
+
+def still_divergent(repository: Repository, divergent: set[Path], edits: Edits, tree: TreeId) -> set[Path]:
+    """Return those of which a merge left something else at head than what the mount has."""
+    head = repository.directories
+    ours = (path for path in divergent if path in edits)
+    return divergent - {path for path in ours if is_as_seen(edits[path].new, find_entry(head, tree, path))}
 
 
 def settle_reload(

@@ -14,7 +14,7 @@ from vgit.backend.forks import start_afresh_after_fork
 from vgit.clock import Clock
 from vgit.errors import LockedError, NotMountedError, ReadOnlyError
 from vgit.ids import CommitId, TreeId
-from vgit.mount.changes import ChangeReader, Changes, Keeper, Unstable, is_as_seen
+from vgit.mount.changes import ChangeReader, Changes, Keeper, Unstable
 from vgit.mount.checkout import Checkout
 from vgit.mount.filesystem_clock import Probe, probe, trusted
 from vgit.mount.keep import HashKeeper, PackKeeper
@@ -38,6 +38,7 @@ from vgit.mount.recover import (
     reload_journal,
     settle_commit,
     settle_reload,
+    still_divergent,
 )
 from vgit.mount.reload import Reload, Waiting
 from vgit.mount.results import Committed, Reloaded, Status
@@ -45,10 +46,10 @@ from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, untrusted
 from vgit.mount.scan import Scan, Scanner
 from vgit.mount.stat_cache import StatCache
+from vgit.mount.store_check import check_base, check_published
 from vgit.mount.syscalls import is_network_file_system, syncfs
 from vgit.paths import ROOT, Path
 from vgit.repository import Proposal, Published, Repository
-from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
 from vgit.tree.lookup import find_entry
 
@@ -205,8 +206,9 @@ class WorkingDirectory:
         _, changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
         if cache.base is None or changes.edits or changes.problems:
             return None
-        paths = {(*directory, name) for directory, packed in cache.directories().items() for name in packed.names}
-        return Planner(self._root, cache, self._reader(cache)).plan(dict.fromkeys(paths))
+        rows = {(*at, name): row for at, packed in cache.directories().items() for name, row in packed.items()}
+        check_published(self.repository, cache.base, (row.entry for row in rows.values()))
+        return Planner(self._root, cache, self._reader(cache)).plan(dict.fromkeys(rows))
 
     def _base(self, cache: StatCache) -> CommitId:
         base = cache.base
@@ -215,6 +217,7 @@ class WorkingDirectory:
                 f"the first checkout of {self.path} was cut off, so that it cannot tell what is missing from what was"
                 " removed. Mount the volume there again: that finishes it."
             )
+        check_base(self.repository, base)
         return base
 
     def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> tuple[Scan, Changes]:
@@ -248,18 +251,12 @@ class WorkingDirectory:
             cache.set_root_mode(changes.root_mode)
             if published is not None and published.parent.tree == self.repository.commit(base).tree:
                 cache.set_base(published.id)
-                cache.set_divergent(self._still_divergent(cache.divergent(), changes.edits, published.commit.tree))
+                cache.set_divergent(
+                    still_divergent(self.repository, cache.divergent(), changes.edits, published.commit.tree)
+                )
             elif changes.edits:
                 cache.add_divergent(path for path in changes.edits if path)
             cache.drop_journal()
-
-    def _still_divergent(self, divergent: set[Path], edits: Edits, tree: TreeId) -> set[Path]:
-        """Return those of which the merge left something else at head than what we have."""
-        ours = (path for path in divergent if path in edits)
-        settled = {
-            path for path in ours if is_as_seen(edits[path].new, find_entry(self.repository.directories, tree, path))
-        }
-        return divergent - settled
 
     def _reload(
         self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: Local
