@@ -194,12 +194,21 @@ class Repository:
             id = commit.parent
 
     def find_transaction(self, txn: str, base: CommitId | None) -> tuple[CommitId, Commit] | None:
-        """Return the commit of transaction ``txn`` on head's first-parent line after ``base``, if it was published."""
-        for id, commit in self.first_parents(self.head()):
+        """Return the commit of transaction ``txn`` among head and its ancestors after ``base``, if it was published.
+
+        All parents count: a merge that stock git pushed may have it as its second.
+        """
+        waiting = [self.head()]
+        seen = {base}
+        while waiting:
+            id = waiting.pop()
+            if id in seen:
+                continue
+            seen.add(id)
+            commit = self.commit(id)
             if commit.txn == txn:
                 return id, commit
-            if id == base:
-                return None
+            waiting += reversed(commit.parents)
         return None
 
     def root(self, tree: TreeId) -> Directory:

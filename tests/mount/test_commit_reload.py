@@ -468,3 +468,23 @@ def test_what_a_volume_cannot_hold_is_said_once_per_kind(bench: Bench) -> None:
     assert {word for word in expected for kind in skipped if kind.startswith(word)} == expected
     assert len(skipped) == len(expected)
     assert set(bench.published()) >= {"one", "two", "three"}
+
+
+def test_a_transaction_is_found_behind_a_merge_that_stock_git_pushed(bench: Bench, tmp_path: FilePath) -> None:
+    a = bench.mount("a")
+    write(a, "f", "1")
+    base = bench.repository().head()
+    published = a.commit(AUTHOR).published
+    assert published is not None and published.commit.txn is not None
+    copy = clone(bench.git_dir, tmp_path / "clone")
+    tree = ("--work-tree", str(copy))
+    run(copy / ".git", *tree, "checkout", "-q", "-b", "side", base.hex())
+    (copy / "by git").write_text("x")
+    run(copy / ".git", *tree, "add", "-A")
+    run(copy / ".git", *tree, "commit", "-qm", "side")
+    run(copy / ".git", *tree, "merge", "-q", "--no-ff", "-m", "merge", "-X", "ours", "main")
+    run(copy / ".git", "push", "-q", "origin", "side:main")
+    repository = bench.repository()
+    assert published.id not in [id for id, _ in repository.first_parents(repository.head())]
+    found = repository.find_transaction(published.commit.txn, base)
+    assert found is not None and found[0] == published.id

@@ -1,6 +1,6 @@
 """Recover: settle what a commit or reload left when it was cut off; no file is written or removed for it.
 
-    journal of a commit   its transaction on head's first-parent line down to base?
+    journal of a commit   its transaction among head's ancestors after base?
                           yes: it was published, its rows hold. no: it never happened
     journal of a reload   each candidate path is looked at:
                           on disk is the target's content   it counts as seen

@@ -18,8 +18,8 @@ def check_base(repository: Repository, base: CommitId) -> None:
     if not repository.objects.contains(base):
         raise CorruptVolumeError(
             f"the store does not have commit {base.hex()[:12]}, which this mount was last reloaded from: it was set"
-            " back to an older copy, or lost packs. Nothing was changed. Bring the newer store back; or keep these files:"
-            " copy them out, mount the volume at another directory, and put them there."
+            " back to an older copy, or lost packs. Nothing was changed. Bring the newer store back; or keep these"
+            " files: copy them out, mount the volume at another directory, and put them there."
         )
 
 
