@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "commit merge",
         "repository",
         "history/ maintenance/ mount/ catalog/",
-        "volume namespace volumes snapshot mounts client aio types __init__",
+        "volume namespace volumes snapshot mounts results client aio types __init__",
         "filesystem web/",
         "cli/",
         "__main__",

@@ -12,20 +12,18 @@ from types import TracebackType
 from vgit.aio import Method
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.errors import AlreadyExistsError, InvalidError, NotMountedError
-from vgit.history.log import counts_of
 from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
 from vgit.mount.open import Binding, open_mount, renew, reopen_mount, unbind
 from vgit.mount.plan import Local
-from vgit.mount.results import Committed, Reloaded
+from vgit.mount.results import Committed
 from vgit.mount.scan import describe_problem
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import format_path, printable
 from vgit.repository import Repository
-from vgit.tree.edits import Edit
-from vgit.tree.entry import same_content
-from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, MountStatus, ReloadInfo
+from vgit.results import commit_info, local_change, reload_info
+from vgit.types import CommitInfo, MountStatus, ReloadInfo
 
 
 class _OpenMounts:
@@ -111,18 +109,17 @@ class Mount:
     def _status(self) -> MountStatus:
         """Return what is here and not published. Reads files whose stat differs from what was seen."""
         status = self._working.status()
-        changes = [change for path, edit in status.edits.items() if (change := _change(format_path(path), edit))]
         return MountStatus(
             base=status.base.hex(),
             head=status.head.hex(),
-            changes=tuple(changes),
+            changes=tuple(local_change(path, edit) for path, edit in status.edits.items()),
             problems=tuple(describe_problem(problem) for problem in status.problems),
             skipped=tuple(f"{printable(format_path(path))}: {kind}" for kind, path in status.skipped),
         )
 
     def _commit(self, message: str | None = None) -> CommitInfo | None:
         """Publish what is here and not published; None if there is nothing. Raises ReadOnlyError."""
-        return commit_info(self._working.repository, self.commit_in_detail(message))
+        return commit_info(self._working.repository, self.commit_in_detail(message).published)
 
     def _reload(self, discard: bool = False) -> ReloadInfo:  # noqa: FBT001, FBT002 - the contract's spelling
         """Bring in what others published; raises FilesOpenError while a process has files of the mount open.
@@ -215,45 +212,3 @@ class MountedDirectory:
         """End the mount; say whether its files are gone too, which needs that none has a local change."""
         self.working.check_open_files()
         return unbind(self.working, remove_files=remove_files)
-
-
-def commit_info(repository: Repository, committed: Committed) -> CommitInfo | None:
-    """Return a mount's commit as the API shows it, its receipt whole."""
-    published = committed.published
-    if published is None:
-        return None
-    info = CommitInfo.of(published.id, published.commit, counts_of(repository, published.commit))
-    overwrote = tuple(format_path(lost.path) for lost in published.overwrote)
-    return replace_receipt(info, overwrote)
-
-
-def replace_receipt(info: CommitInfo, overwrote: tuple[str, ...]) -> CommitInfo:
-    """Return ``info`` with the whole receipt, of which the commit itself keeps the first 1,000 paths."""
-    fields = {name: getattr(info, name) for name in CommitInfo.__slots__}
-    return CommitInfo(**{**fields, "overwrote": overwrote, "overwrote_count": len(overwrote)})
-
-
-def reload_info(reloaded: Reloaded) -> ReloadInfo:
-    """Return a mount's reload as the API shows it."""
-    return ReloadInfo(reloaded.base.hex(), reloaded.written, tuple(format_path(path) for path in reloaded.kept))
-
-
-def _change(path: str, edit: Edit) -> Change | None:
-    new, seen = edit
-    if new is None:
-        kind = ChangeKind.REMOVED
-    elif seen is None:
-        kind = ChangeKind.ADDED
-    elif not same_content(new, seen):
-        kind = ChangeKind.CHANGED
-    elif new.mode != seen.mode:
-        kind = ChangeKind.MODE
-    else:
-        kind = ChangeKind.CHANGED  # touched: the mtime alone
-    parts = tuple(path.split("/"))
-    return Change(
-        path,
-        kind,
-        FileEntry.of(parts, seen) if seen is not None else None,
-        FileEntry.of(parts, new) if new is not None else None,
-    )

@@ -12,22 +12,21 @@ from typing import Any, ClassVar
 
 from vgit.aio import Both, Generator, Method
 from vgit.client import Client
-from vgit.commit import Commit
 from vgit.errors import InvalidError, ReadOnlyError
 from vgit.history.changes import changes
 from vgit.history.log import log as read_log
 from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import delete_tag, list_tags, set_tag
-from vgit.ids import CommitId
 from vgit.mount.open import Binding
 from vgit.mounts import Mount, expect_mounts, open_for_program
 from vgit.names import check_volume_id, check_volume_name
 from vgit.namespace import Objects, Renaming, check_version
-from vgit.paths import ROOT, format_path, parse_path
+from vgit.paths import ROOT, parse_path
 from vgit.repository import Repository
+from vgit.results import change, commit_info
 from vgit.snapshot import Readable, Snapshot, TreeView
-from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, ReloadInfo, VolumeInfo
+from vgit.types import Change, CommitInfo, ReloadInfo, VolumeInfo
 from vgit.volumes import Resolved, create_ephemeral, create_or_find, resolve_id, resolve_name
 
 
@@ -231,15 +230,7 @@ class Volume(Readable):
         repository = self._resolve().repository
         trees = [repository.commit(resolve_revision(repository, one)).tree for one in (old, new)]
         where = parse_path(path) if path is not None else None
-        return [
-            Change(
-                format_path(one.path),
-                ChangeKind(one.kind),
-                FileEntry.of(one.old_path or one.path, one.old) if one.old is not None else None,
-                FileEntry.of(one.path, one.new) if one.new is not None else None,
-            )
-            for one in changes(repository, trees[0], trees[1], where)
-        ]
+        return [change(one) for one in changes(repository, trees[0], trees[1], where)]
 
     def _restore(
         self, revision: str, paths: list[str] | None = None, *, message: str | None = None
@@ -251,7 +242,7 @@ class Volume(Readable):
         repository = self._resolve().repository
         wanted = [parse_path(path) for path in paths] if paths is not None else None
         published = restore(repository, resolve_revision(repository, revision), wanted, self._client.author, message)
-        return _published_info(published.id, published.commit) if published is not None else None
+        return commit_info(repository, published)
 
     def _at(self, revision: str) -> Snapshot:
         """Return a published state to be read; NotFoundError if there is no such revision."""
@@ -321,12 +312,6 @@ def _ephemeral(cls: type[Volume], client: Client, environment: str | None) -> It
     finally:
         resolved.repository.close()
         client.root.catalog().remove(resolved.record, client.author)
-
-
-def _published_info(id: CommitId, commit: Commit) -> CommitInfo:
-    counts = commit.counts
-    assert counts is not None, "what vgit publishes has its counts in a header"
-    return CommitInfo.of(id, commit, counts)
 
 
 Volume.objects = Objects(Volume._make)

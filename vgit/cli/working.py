@@ -8,8 +8,9 @@ from vgit.cli.mounted import mounted
 from vgit.cli.output import note, plural, short, shown_name, warn, write_json, write_lines
 from vgit.mount.results import Committed
 from vgit.mount.scan import describe_problem
-from vgit.mounts import MountedDirectory, commit_info
+from vgit.mounts import MountedDirectory
 from vgit.paths import format_path
+from vgit.results import commit_info
 from vgit.types import CommitInfo
 
 _KEPT_LINES = 20
@@ -90,7 +91,7 @@ def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool
 def publish(directory: MountedDirectory, message: str | None) -> CommitInfo | None:
     """Commit a mount and tell people what came of it; None if nothing changed."""
     committed = directory.mount.commit_in_detail(message)
-    info = commit_info(directory.working.repository, committed)
+    info = commit_info(directory.working.repository, committed.published)
     _report_commit(committed, info)
     return info
 

@@ -1,0 +1,55 @@
+"""Results: what the engine came to, as the values that the API gives."""
+
+from dataclasses import replace
+
+from vgit.history.changes import Difference
+from vgit.history.log import counts_of
+from vgit.mount.results import Reloaded
+from vgit.paths import Path, format_path
+from vgit.repository import Published, Repository
+from vgit.tree.edits import Edit
+from vgit.tree.entry import same_content
+from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, ReloadInfo
+
+
+def commit_info(repository: Repository, published: Published | None) -> CommitInfo | None:
+    """Return a commit just published, its receipt whole, of which the commit itself keeps the first 1,000 paths."""
+    if published is None:
+        return None
+    info = CommitInfo.of(published.id, published.commit, counts_of(repository, published.commit))
+    overwrote = tuple(format_path(lost.path) for lost in published.overwrote)
+    return replace(info, overwrote=overwrote, overwrote_count=len(overwrote))
+
+
+def reload_info(reloaded: Reloaded) -> ReloadInfo:
+    """Return what a mount's reload did."""
+    return ReloadInfo(reloaded.base.hex(), reloaded.written, tuple(format_path(path) for path in reloaded.kept))
+
+
+def change(one: Difference) -> Change:
+    """Return a difference between two states."""
+    return Change(
+        format_path(one.path),
+        ChangeKind(one.kind),
+        FileEntry.of(one.old_path or one.path, one.old) if one.old is not None else None,
+        FileEntry.of(one.path, one.new) if one.new is not None else None,
+    )
+
+
+def local_change(path: Path, edit: Edit) -> Change:
+    """Return what a mount has at ``path`` and did not publish."""
+    new, seen = edit
+    if new is None:
+        kind = ChangeKind.REMOVED
+    elif seen is None:
+        kind = ChangeKind.ADDED
+    elif same_content(new, seen) and new.mode != seen.mode:
+        kind = ChangeKind.MODE
+    else:
+        kind = ChangeKind.CHANGED  # other bytes, or touched: the mtime alone
+    return Change(
+        format_path(path),
+        kind,
+        FileEntry.of(path, seen) if seen is not None else None,
+        FileEntry.of(path, new) if new is not None else None,
+    )
