@@ -1,0 +1,133 @@
+"""Session: what every operation on a mount needs: its lock, its stat cache, the places beside, and the clock.
+
+An operation holds the mount's lock, on a directory that is still the mount it
+was, with nothing left half done. Threads take turns; a forked child opens its
+own state.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from vgit.backend.forks import start_afresh_after_fork
+from vgit.clock import Clock
+from vgit.errors import LockedError
+from vgit.ids import ObjectFormat
+from vgit.mount.filesystem_clock import Probe, probe
+from vgit.mount.layout import DATABASE_FILE, DISPLACED, LOCK_FILE, OWNER_FILE, STATE_DIRECTORY, TEMPORARY
+from vgit.mount.locks import FileLock
+from vgit.mount.root import RootDirectory
+from vgit.mount.stat_cache import StatCache
+from vgit.mount.syscalls import is_network_file_system
+
+TICK_SECONDS = 0.03  # longer than the margin within which a row is not trusted
+_LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB to write
+
+_parents: list[StatCache] = []  # handles that a forked child inherited, never to be used and never to be closed
+
+
+class Session:
+    """A mount's own state, open; ``settle`` finishes what an operation that was cut off left."""
+
+    def __init__(
+        self, path: str, object_format: ObjectFormat, clock: Clock, settle: Callable[[StatCache], None]
+    ) -> None:
+        self.root = RootDirectory(path)
+        self._format = object_format
+        self._clock = clock
+        self._settle = settle
+        self._turn = threading.RLock()
+        self._cache: StatCache | None = None
+        start_afresh_after_fork(self)
+        self._owner = FileLock(
+            self._state(OWNER_FILE), f"{self.root.path} is mounted by a running program already", clock=clock
+        )
+
+    def after_fork(self) -> None:
+        """Leave the parent what is its own: a lock that a thread of it may hold, and its database handle."""
+        self._turn = threading.RLock()
+        if self._cache is not None:
+            _parents.append(self._cache)  # closing it would drop the parent's locks on the file
+            self._cache = None
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._owner.release()
+        if self._cache is not None:
+            self._cache.close()
+        self._cache = None
+        self.root.close()
+
+    def own(self) -> None:
+        """Hold the mount for this program until ``close``; LockedError if another has it."""
+        if not self._owner.try_acquire(note=f"pid {os.getpid()}"):
+            raise LockedError(
+                f"{self.root.path} is already mounted by a running program ({self._owner.read_note() or 'unknown'})."
+                " Mount the volume at another directory, or end that program."
+            )
+
+    @contextmanager
+    def operation(self) -> Iterator[StatCache]:
+        """Hold the mount's lock, on a directory that is still the mount, with nothing left half done."""
+        with self._turn:
+            self.root.check_unmoved()
+            lock = FileLock(
+                self._state(LOCK_FILE),
+                f"another program is committing or reloading {self.root.path}",
+                clock=self._clock,
+            )
+            with self._hold(lock):
+                self.root.check_unmoved()  # it may have been unmounted while we waited
+                cache = self._open_cache()
+                cache.refresh()
+                self._settle(cache)
+                yield cache
+
+    @contextmanager
+    def areas(self) -> Iterator[tuple[int, int]]:
+        """Open the places beside; what an earlier run left there is gone by now or not needed."""
+        with ExitStack() as stack:
+            descriptors = []
+            for area in (TEMPORARY, DISPLACED):
+                descriptor = self.root.open_directory((STATE_DIRECTORY, area))
+                stack.callback(os.close, descriptor)
+                for name in os.listdir(descriptor):
+                    os.unlink(name, dir_fd=descriptor)
+                descriptors.append(descriptor)
+            yield descriptors[0], descriptors[1]
+
+    def probe(self) -> Probe:
+        """Return what time it is for the file system."""
+        descriptor = self.root.open_directory((STATE_DIRECTORY,))
+        try:
+            return probe(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def later_probe(self) -> Probe:
+        """Wait until what was written by now has a time to be trusted, then do as ``probe``."""
+        self._clock.sleep(TICK_SECONDS)
+        return self.probe()
+
+    @contextmanager
+    def _hold(self, lock: FileLock) -> Iterator[None]:
+        try:
+            lock.acquire(_LOCK_SECONDS, note=f"pid {os.getpid()}")
+        except FileNotFoundError:
+            self.root.check_unmoved()
+            raise
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _open_cache(self) -> StatCache:
+        if self._cache is None:
+            self._cache = StatCache(
+                self._state(DATABASE_FILE), self._format, network=is_network_file_system(self.root.fd)
+            )
+        return self._cache
+
+    def _state(self, name: str) -> str:
+        return os.path.join(self.root.path, STATE_DIRECTORY, name)
