@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from vgit.backend import Backend, Buffer, Listed, StagedFile
+from vgit.backend import Backend, Buffer, Held, Listed, StagedFile
 from vgit.errors import BackendUnavailableError
 
 _Result = TypeVar("_Result")
@@ -141,6 +141,12 @@ class FaultBackend:
 
     def delete(self, key: str) -> None:
         self._script.mutate(f"delete {key}", lambda: self._inner.delete(key))
+
+    def clear(self) -> None:
+        self._script.mutate("clear", self._inner.clear)
+
+    def hold(self, key: str) -> Held | None:
+        return self._script.mutate(f"hold {key}", lambda: self._inner.hold(key))
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -1,28 +1,41 @@
 """Aio: makes each blocking method awaitable too, as ``method.aio(...)``, at the surface and once.
 
 The engine is synchronous. ``.aio`` runs the same call in a worker thread, and a
-generator's items one by one there. ``Method``, ``Generator`` and ``Context``
-are descriptors that stand where a method stood; they keep its types.
+generator there too. ``Method`` and ``Generator`` are descriptors that
+stand where a method stood; they keep its types, signature and docstring.
+What cancelling does is in ``awaiting.py``, which the first ``.aio`` loads:
+asyncio takes 20 ms to import, and most programs never await anything.
 """
 
-import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from importlib import import_module
+from types import MethodType, TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+if TYPE_CHECKING:
+    from vgit import awaiting
+else:
+
+    class _Awaiting:
+        def __getattr__(self, name):
+            return getattr(import_module("vgit.awaiting"), name)
+
+    awaiting = _Awaiting()
 
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
-_END = object()
+Undo = Callable[[R], object]
 
 
 class Call(Generic[P, R]):
     """A method bound to its object: call it, or await its ``aio``."""
 
-    def __init__(self, function: Callable[P, R]) -> None:
+    def __init__(self, function: Callable[P, R], undo: Undo[R] | None = None) -> None:
         self._function = function
+        self._undo = undo
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -30,8 +43,8 @@ class Call(Generic[P, R]):
         return self._function(*args, **kwargs)
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the method in a worker thread."""
-        return await asyncio.to_thread(self._function, *args, **kwargs)
+        """Call the method in a worker thread. Cancelled, it stops and leaves nothing behind."""
+        return await awaiting.run(functools.partial(self._function, *args, **kwargs), self._undo)
 
 
 class GeneratorCall(Generic[P, R]):
@@ -45,16 +58,9 @@ class GeneratorCall(Generic[P, R]):
         """Return the generator; errors appear at its first item."""
         return self._function(*args, **kwargs)
 
-    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
-        """Return the same items as an async generator."""
-        items = self._function(*args, **kwargs)
-        try:
-            while (item := await asyncio.to_thread(next, items, _END)) is not _END:
-                yield cast(R, item)
-        finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                await asyncio.to_thread(close)
+    def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[R, None]:
+        """Return the same items as an async generator, which may read a moment ahead."""
+        return awaiting.iterate(self._function(*args, **kwargs))
 
 
 class Both(Generic[R]):
@@ -72,20 +78,24 @@ class Both(Generic[R]):
         self._manager.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> R:
-        return await asyncio.to_thread(self._manager.__enter__)
+        return await awaiting.enter(self._manager)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self._manager.__exit__, kind, error, traceback)
+        await awaiting.leave(self._manager, kind, error, traceback)
 
 
 class Method(Generic[S, P, R]):
-    """Stands for a blocking method in its class."""
+    """Stands for a blocking method in its class; ``undo`` takes back a result that a cancelled task cannot get."""
 
-    def __init__(self, function: Callable[Concatenate[S, P], R]) -> None:
+    def __init__(self, function: Callable[Concatenate[S, P], R], undo: Undo[R] | None = None) -> None:
         self._function = function
+        self._undo = undo
         functools.update_wrapper(cast(Any, self), function)
+
+    def __set_name__(self, owner: type[S], name: str) -> None:
+        self.__name__ = name
 
     @overload
     def __get__(self, instance: None, owner: type[S]) -> "Method[S, P, R]": ...
@@ -96,7 +106,11 @@ class Method(Generic[S, P, R]):
     def __get__(self, instance: S | None, owner: type[S]) -> "Method[S, P, R] | Call[P, R]":
         if instance is None:
             return self
-        return Call(functools.partial(self._function, instance))
+        return Call(_bind(self._function, instance), self._undo)
+
+    def __call__(self, instance: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the method of ``instance``, as ``Class.method(instance)`` does."""
+        return self._function(instance, *args, **kwargs)
 
 
 class Generator(Generic[S, P, R]):
@@ -105,6 +119,9 @@ class Generator(Generic[S, P, R]):
     def __init__(self, function: Callable[Concatenate[S, P], Iterator[R]]) -> None:
         self._function = function
         functools.update_wrapper(cast(Any, self), function)
+
+    def __set_name__(self, owner: type[S], name: str) -> None:
+        self.__name__ = name
 
     @overload
     def __get__(self, instance: None, owner: type[S]) -> "Generator[S, P, R]": ...
@@ -115,4 +132,12 @@ class Generator(Generic[S, P, R]):
     def __get__(self, instance: S | None, owner: type[S]) -> "Generator[S, P, R] | GeneratorCall[P, R]":
         if instance is None:
             return self
-        return GeneratorCall(functools.partial(self._function, instance))
+        return GeneratorCall(_bind(self._function, instance))
+
+    def __call__(self, instance: S, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        """Return the generator of ``instance``, as ``Class.method(instance)`` does."""
+        return self._function(instance, *args, **kwargs)
+
+
+def _bind(function: Callable[Concatenate[S, P], R], instance: S) -> Callable[P, R]:
+    return cast(Callable[P, R], MethodType(function, instance))

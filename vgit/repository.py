@@ -22,6 +22,7 @@ from typing import NamedTuple
 from dulwich.config import ConfigFile
 
 from vgit.backend import Backend
+from vgit.cancel import checkpoint
 from vgit.clock import Clock
 from vgit.commit import (
     RECEIPT_LIMIT,
@@ -189,6 +190,7 @@ class Repository:
         """Yield ``start`` and the states that were published before it, newest first."""
         id: CommitId | None = start
         while id is not None:
+            checkpoint()
             commit = self.commit(id)
             yield id, commit
             id = commit.parent
@@ -228,6 +230,7 @@ class Repository:
         writer.seal()
         with self.backend.turn(_TURN_SECONDS):
             while True:
+                checkpoint()
                 head = self.head()
                 parent = self.commit(head)
                 if proposal.check is not None:
@@ -239,6 +242,7 @@ class Repository:
                 commit = self._compose(proposal, merged, head, parent, writer)
                 id = writer.write_commit(encode_commit(commit))
                 writer.publish()
+                checkpoint()  # the last one: once the ref is swapped, a commit is completed
                 if self._swap(head, id, proposal.edits, writer):
                     _release(writer)
                     return Published(id, commit, parent, tuple(merged.overwrote))

@@ -460,3 +460,48 @@ def test_two_children_of_one_prefix_share_the_lock(backend: Backend) -> None:
         left.set()
     thread.join()
     assert order == [True]
+
+
+# hold, clear
+
+
+def test_a_key_has_one_holder(backend: Backend) -> None:
+    held = backend.hold("alive/a")
+    assert held is not None and held.is_held
+    assert keys(backend, "alive/") == ["alive/a"]
+    assert backend.hold("alive/a") is None
+    other = backend.hold("alive/b")
+    assert other is not None
+    held.release()
+    held.release()
+    assert not held.is_held
+    again = backend.hold("alive/a")
+    assert again is not None
+    backend.delete("alive/a")
+    backend.sync("alive/")
+    again.release()
+    other.release()
+    assert keys(backend, "alive/") == ["alive/b"]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+def test_only_keys_are_held(backend: Backend, key: str) -> None:
+    with pytest.raises(InvalidError):
+        backend.hold(key)
+
+
+def test_clear_leaves_nothing(backend: Backend) -> None:
+    child, beside = backend.child("volumes/b.git"), backend.child("volumes/b.gitx")
+    child.clear()  # of what is not there
+    child.put("config", b"1")
+    child.put(PACK, b"2")
+    beside.put("config", b"3")
+    assert child.get(PACK) == b"2"
+    with child.exclusive():
+        child.clear()
+    assert keys(child) == []
+    with pytest.raises(NotFoundError):
+        child.get(PACK)
+    assert beside.get("config") == b"3"
+    child.put("config", b"4")
+    assert child.get("config") == b"4"

@@ -1,5 +1,6 @@
 """Test_files: what store_file makes of a file, and that it does not depend on how it came about."""
 
+import io
 import os
 import random
 import threading
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.content.contents import MIB, chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd
-from vgit.content import chunk_tree_info, hash_file, is_chunk_tree, store_file, write_content
+from vgit.content import chunk_tree_info, hash_file, is_chunk_tree, store_file, store_stream, write_content
 from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
 from vgit.content.windows import BODY_SIZE
 from vgit.errors import BackendUnavailableError
@@ -79,6 +80,20 @@ def test_a_file_cut_or_extended_while_it_is_read(monkeypatch: pytest.MonkeyPatch
     data = b"".join(seen)
     assert content == put_bytes(new_store(), data)
     assert get(store, content) == data
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, BLOB_LIMIT, BLOB_LIMIT + 1, BODY_SIZE, 13 * MIB + 12345])
+@pytest.mark.parametrize("at_most", [99_999, 40 * MIB])
+def test_a_stream_is_stored_as_a_file_would_be(size: int, at_most: int) -> None:
+    stream = io.BytesIO(BASE[:size])
+    store = new_store()
+    watched: list[int] = []
+    with store.writer() as writer:
+        content = store_stream(lambda room: stream.readinto(room[:at_most]), writer, store, watch=watched.append)
+        writer.publish()
+    assert content == put_bytes(new_store(), BASE[:size])
+    assert get(store, content) == BASE[:size]
+    assert sum(watched) == (size if size > BLOB_LIMIT else 0)
 
 
 def test_short_reads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import stat
 from vgit.backend.directories import create_file
 from vgit.backend.keys import LOCK_SUFFIX
 from vgit.backend.os_errors import ABSENT
+from vgit.cancel import checkpoint
 from vgit.clock import Clock
 from vgit.errors import LockedError
 
@@ -42,6 +43,7 @@ def take(path: str, clock: Clock) -> int:
                 continue
         if clock.monotonic() >= deadline:
             raise LockedError(_describe(lock_path, clock))
+        checkpoint()
         clock.sleep(clock.jitter(_POLL_SECONDS))
 
 

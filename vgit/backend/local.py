@@ -16,12 +16,14 @@ loss, although every reader sees it. Callers of ``put_if`` then read back.
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 
 from vgit.backend import git_lock
 from vgit.backend.descriptors import Descriptors, OpenFile
-from vgit.backend.directories import create_file, create_temporary, rename_over, sync_directory, walk
+from vgit.backend.directories import create_file, create_temporary, make_directory, rename_over, sync_directory, walk
+from vgit.backend.file_lock import FileLock
 from vgit.backend.keys import (
     LOCK_SUFFIX,
     check_key,
@@ -31,6 +33,7 @@ from vgit.backend.keys import (
     is_immutable,
     is_temporary,
 )
+from vgit.backend.liveness import may_be_held_elsewhere, note_of_this_kernel
 from vgit.backend.lockfile import ExclusiveLock
 from vgit.backend.mapping import map_file
 from vgit.backend.os_errors import ABSENT, read_failed, write_failed
@@ -154,6 +157,28 @@ class LocalBackend:
             if error.errno not in ABSENT:
                 raise write_failed(error, "delete", path) from error
         self._descriptors.forget(path)
+
+    def clear(self) -> None:
+        """Remove the directory and all that is in it, durably."""
+        self._descriptors.clear()  # an open file's bytes would stay on the disk
+        try:
+            if os.path.isdir(self._root):
+                shutil.rmtree(self._root)
+                sync_directory(os.path.dirname(self._root.rstrip("/")))
+        except OSError as error:
+            raise write_failed(error, "delete", self._root) from error
+
+    def hold(self, key: str) -> FileLock | None:
+        """Hold the key's file by flock; None if somebody does, or may do so on another machine."""
+        path = self._root + check_key(key)
+        lock = FileLock(path, f"{path} is held", clock=self._clock)
+        try:
+            make_directory(os.path.dirname(path))
+            if may_be_held_elsewhere(path, lock.read_note()):
+                return None
+            return lock if lock.try_acquire(note_of_this_kernel()) else None
+        except OSError as error:
+            raise write_failed(error, "lock", path) from error
 
     def exclusive(self) -> ExclusiveLock:
         """Hold the lock under which refs move and packs go; 60 s of waiting at most, then LockedError."""

@@ -24,6 +24,7 @@ from vgit.backend.directories import create_file
 from vgit.backend.forks import no_fork, start_afresh_after_fork
 from vgit.backend.keys import LOCK_SUFFIX, check_key
 from vgit.backend.os_errors import write_failed
+from vgit.cancel import acquire, checkpoint
 from vgit.clock import Clock
 from vgit.errors import BackendUnavailableError, InvalidError, LockedError
 
@@ -53,7 +54,7 @@ class ExclusiveLock:
 
     def __enter__(self) -> None:
         deadline = self._clock.monotonic() + _WAIT_SECONDS
-        if not self._turn.acquire(timeout=_WAIT_SECONDS):
+        if not acquire(self._turn, _WAIT_SECONDS):
             raise self._locked()
         if self._depth == 0:
             try:
@@ -108,6 +109,7 @@ class ExclusiveLock:
                 continue
             if self._clock.monotonic() >= deadline:
                 raise self._locked()
+            checkpoint()
             self._clock.sleep(self._clock.jitter(poll))
             poll = min(poll * 1.5, _LAST_POLL_SECONDS)
         self._clear_after_the_dead()

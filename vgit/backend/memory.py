@@ -41,6 +41,7 @@ class _Space:
         self.now: SortedDict[str, _Value] = SortedDict()
         self.durable: dict[str, _Value] = {}
         self.exclusive: dict[str, threading.RLock] = {}
+        self.held: set[str] = set()
         self.open_staged_count = 0
 
     def read(self, key: str) -> bytes:
@@ -90,6 +91,22 @@ class _Space:
         below = next(self.now.irange(key + "/"), "")
         if below.startswith(key + "/"):
             raise IsADirectoryConflict(f"could not write {key}: {below} is there.")
+
+
+class MemoryHeld:
+    """A key held in memory."""
+
+    def __init__(self, space: _Space, key: str) -> None:
+        self._space = space
+        self._key = key
+        self.is_held = True
+
+    def release(self) -> None:
+        """Let go; does nothing a second time."""
+        if self.is_held:
+            self.is_held = False
+            with self._space.mutex:
+                self._space.held.discard(self._key)
 
 
 class MemoryStagedFile:
@@ -220,6 +237,23 @@ class MemoryBackend:
         with self._space.mutex:
             self._space.now.pop(whole, None)
 
+    def clear(self) -> None:
+        """Remove all keys, durably."""
+        with self._space.mutex:
+            for table in (self._space.now, self._space.durable):
+                for key in [key for key in table if key.startswith(self._prefix)]:
+                    del table[key]
+
+    def hold(self, key: str) -> MemoryHeld | None:
+        """Hold a key; None if somebody does."""
+        whole = self._key(key)
+        self._space.mark(whole)
+        with self._space.mutex:
+            if whole in self._space.held:
+                return None
+            self._space.held.add(whole)
+        return MemoryHeld(self._space, whole)
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the lock under which refs move and packs go; 60 s of waiting at most, then LockedError."""
         return self._exclusive()
@@ -254,6 +288,11 @@ class MemoryBackend:
                     self._settle(space.now, space.durable, key)
                 else:
                     self._settle(space.durable, space.now, key)
+
+    def release_all(self) -> None:
+        """Let all that is held go, as the kernel does for a process that dies."""
+        with self._space.mutex:
+            self._space.held.clear()
 
     def check(self) -> None:
         """Raise AssertionError if a staged file was neither published nor discarded."""

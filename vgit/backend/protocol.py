@@ -55,6 +55,17 @@ class StagedFile(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
+class Held(Protocol):
+    """A key that this process holds, while it lives."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds it; False after ``release``, and in a forked child."""
+
+    def release(self) -> None:
+        """Let go; does nothing if it is not held."""
+
+
 class Backend(Protocol):
     """Where a repository's bytes live."""
 
@@ -96,6 +107,16 @@ class Backend(Protocol):
 
     def sweep(self, older_than_seconds: float) -> int:
         """Remove staged values that a dead writer left, under ``exclusive``; return how many there were."""
+
+    def clear(self) -> None:
+        """Remove all keys, and whatever else is kept beside them, durably; for what nobody uses any more."""
+
+    def hold(self, key: str) -> Held | None:
+        """Hold a key, made empty if absent, until its release or this process's death, also by power loss.
+
+        None if somebody else holds it, or may do so where that cannot be told
+        from here. Its name is durable after ``sync``. Forked children hold nothing.
+        """
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the lock under which refs move and packs go; short, re-entrant in a thread, freed by death."""

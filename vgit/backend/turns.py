@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from vgit.backend.directories import create_file
 from vgit.backend.forks import no_fork
 from vgit.backend.os_errors import write_failed
+from vgit.cancel import checkpoint
 from vgit.clock import Clock
 
 _NAME = "vgit-turn.lock"
@@ -32,6 +33,7 @@ def take_turn(root: str, timeout_seconds: float, clock: Clock) -> Iterator[None]
         deadline = clock.monotonic() + timeout_seconds
         poll = 0.001
         while not _try(descriptor) and clock.monotonic() < deadline:
+            checkpoint()
             clock.sleep(clock.jitter(poll))
             poll = min(poll * 1.5, _LAST_POLL_SECONDS)
         yield

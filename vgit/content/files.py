@@ -1,4 +1,4 @@
-"""Files: storing one file's bytes, read from a descriptor or at hand.
+"""Files: storing one file's bytes, read from a descriptor or a stream, or at hand.
 
 Up to 4 MiB a file is one blob; above, a chunk tree. Only what is read counts:
 the size that the caller saw beforehand is a hint. While the calling thread
@@ -8,25 +8,30 @@ than half of the work, then their BLAKE3 and that of the whole file).
 
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
 
 from vgit.backend import Buffer
+from vgit.cancel import checkpoint
 from vgit.content.chunk_tree import ChunkTreeWriter
 from vgit.content.chunking import BLOB_LIMIT, Chunker
 from vgit.content.hashing import OrderedHash, spans_of, workers
 from vgit.content.old_chunks import load_old_chunks
 from vgit.content.planners import CuttingPlanner, FollowingPlanner, Plan, Planner
 from vgit.content.stored_content import BLOB_CONTENT, StoredContent
-from vgit.content.windows import BUFFER_COUNT, Body, FileWindows
+from vgit.content.windows import BUFFER_COUNT, Body, ReadInto, Windows, after, reading_file
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
 
+Watch: TypeAlias = Callable[[int], object]  # called with a number of bytes, each time that so many more were read
+
 _HASH_READ_SIZE = 1 << 20  # BLAKE3 gets at least so much a call
+_FIRST_READ = 1 << 16  # of a stream: most end here, and then need no windows
 
 
 def store_bytes(data: Buffer, writer: ObjectWriter) -> StoredContent:
@@ -50,14 +55,15 @@ def store_file(
     old: tuple[ObjectId, bytes] | None = None,
     *,
     pool: Executor | None = None,
+    watch: Watch | None = None,
 ) -> StoredContent:
     """Read ``fd`` from its first byte to its end, once, and write what is there.
 
     ``size_hint`` is the size to expect. ``old`` is the chunk tree and the BLAKE3 of the version
     that this one replaces: what is the same costs a BLAKE3 only, and the result does not depend on
     it. ``pool`` takes the hashing of files over 4 MiB; without it each of them starts two threads
-    of its own. An OSError of reading is passed on. Memory: 28 MiB, and with ``old`` about 300 bytes
-    for each of its chunks.
+    of its own. ``watch`` is called as a file over 4 MiB is read. An OSError of reading is passed on.
+    Memory: 28 MiB, and with ``old`` about 300 bytes for each of its chunks.
     """
     if size_hint <= BLOB_LIMIT:
         data = os.pread(fd, size_hint + 1, 0)
@@ -65,17 +71,29 @@ def store_file(
             data = _read_on(fd, data)
         if len(data) <= BLOB_LIMIT:
             return StoredContent(BLOB_CONTENT, writer.write_blob(data), len(data), blake3(data).digest())
-    windows = FileWindows(fd)
-    body = windows.read()
-    if body.at_end and body.size <= BLOB_LIMIT:
-        return store_bytes(body.data, writer)
-    with workers(pool) as running:
-        chunks = None if old is None else load_old_chunks(store, TreeId(old[0]), old[1])
-        if chunks is None:
-            planner: Planner = CuttingPlanner(store.format, running)
-        else:
-            planner = FollowingPlanner(store.format, running, chunks)
-        return _store_chunks(windows, body, planner, writer, OrderedHash(running))
+    return _store_windows(Windows(reading_file(fd)), writer, store, old, pool, watch)
+
+
+def store_stream(
+    read_into: ReadInto,
+    writer: ObjectWriter,
+    store: ObjectStore,
+    *,
+    pool: Executor | None = None,
+    watch: Watch | None = None,
+) -> StoredContent:
+    """Write what ``read_into`` reads up to its end; the same bytes give the same id as ``store_file``.
+
+    ``pool``, ``watch`` and memory as there. What ``read_into`` raises is passed on.
+    """
+    start = memoryview(bytearray(_FIRST_READ))
+    size = 0
+    while size < _FIRST_READ:
+        count = read_into(start[size:])
+        if count == 0:
+            return store_bytes(start[:size], writer)
+        size += count
+    return _store_windows(Windows(after(start, read_into)), writer, store, None, pool, watch)
 
 
 def hash_file(fd: int) -> tuple[int, bytes]:
@@ -83,6 +101,7 @@ def hash_file(fd: int) -> tuple[int, bytes]:
     digest = blake3()
     size = 0
     while data := os.pread(fd, _HASH_READ_SIZE, size):
+        checkpoint()
         digest.update(data)
         size += len(data)
     return size, digest.digest()
@@ -106,8 +125,29 @@ def _read_on(fd: int, data: bytes) -> bytes:
     return b"".join(parts)
 
 
+def _store_windows(
+    windows: Windows,
+    writer: ObjectWriter,
+    store: ObjectStore,
+    old: tuple[ObjectId, bytes] | None,
+    pool: Executor | None,
+    watch: Watch | None,
+) -> StoredContent:
+    """Write all that ``windows`` read: small after all, or a chunk tree."""
+    body = windows.read()
+    if body.at_end and body.size <= BLOB_LIMIT:
+        return store_bytes(body.data, writer)
+    with workers(pool) as running:
+        chunks = None if old is None else load_old_chunks(store, TreeId(old[0]), old[1])
+        if chunks is None:
+            planner: Planner = CuttingPlanner(store.format, running)
+        else:
+            planner = FollowingPlanner(store.format, running, chunks)
+        return _store_chunks(windows, body, planner, writer, OrderedHash(running), watch)
+
+
 def _store_chunks(
-    windows: FileWindows, body: Body, planner: Planner, writer: ObjectWriter, whole: OrderedHash
+    windows: Windows, body: Body, planner: Planner, writer: ObjectWriter, whole: OrderedHash, watch: Watch | None
 ) -> StoredContent:
     """Write the file that starts with ``body`` as a chunk tree."""
     tree = ChunkTreeWriter(writer)
@@ -115,10 +155,13 @@ def _store_chunks(
     rest = memoryview(b"")
     size = 0
     while True:
+        checkpoint()
         window = body.window(rest)
         hashed = whole.submit(body.data)
         planner.begin(window, at_end=body.at_end)
         size += body.size
+        if watch is not None:
+            watch(body.size)
         at_end = body.at_end
         if not at_end:
             # The next body goes into the oldest buffer, so that one must be done with.

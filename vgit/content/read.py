@@ -17,6 +17,7 @@ from operator import attrgetter
 from blake3 import blake3
 
 from vgit.backend import Buffer
+from vgit.cancel import checkpoint
 from vgit.content.chunk_tree import Chunk, ChunkTree, read_chunks, require_chunk_tree
 from vgit.content.stored_content import Content
 from vgit.errors import CorruptObjectError, InvalidError
@@ -107,6 +108,7 @@ def _read_tree(store: ObjectStore, tree: ChunkTree, start: int, end: int) -> Ite
         for chunk in chunks[max(bisect_right(chunks, start, key=_offset) - 1, 0) :]:
             if chunk.offset >= end:
                 return
+            checkpoint()
             data = read_chunk(store, chunk)
             yield from _pieces(data, max(start - chunk.offset, 0), min(end - chunk.offset, len(data)))
 

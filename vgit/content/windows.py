@@ -11,13 +11,16 @@ is cut short, and may show other bytes to the hash than to the store.
 """
 
 import os
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
 
 BODY_SIZE = 6 << 20  # bytes; over BLOB_LIMIT, so that the first body tells whether the file is small after all
 BUFFER_COUNT = 4  # one being filled, one being cut, two being hashed and written: 28 MiB in all
 assert BODY_SIZE > BLOB_LIMIT
+
+ReadInto: TypeAlias = Callable[[memoryview], int]  # the next bytes, at most so many as fit; how many: 0 at the end
 
 
 class Body(NamedTuple):
@@ -39,12 +42,11 @@ class Body(NamedTuple):
         return self.buffer[start : MAX_SIZE + self.size]
 
 
-class FileWindows:
-    """Reads ``fd`` from its first byte to its end, whatever its size was thought to be."""
+class Windows:
+    """Reads to the end, wherever that is thought to be."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._offset = 0
+    def __init__(self, read_into: ReadInto) -> None:
+        self._read_into = read_into
         self._buffers: list[memoryview] = []
         self._next = 0
 
@@ -53,11 +55,10 @@ class FileWindows:
         buffer = self._buffer()
         size = 0
         while size < BODY_SIZE:
-            count = os.preadv(self._fd, [buffer[MAX_SIZE + size :]], self._offset + size)
+            count = self._read_into(buffer[MAX_SIZE + size :])
             if count == 0:
                 break
             size += count
-        self._offset += size
         return Body(buffer, size, at_end=size < BODY_SIZE)
 
     def _buffer(self) -> memoryview:
@@ -66,3 +67,32 @@ class FileWindows:
         if index == len(self._buffers):
             self._buffers.append(memoryview(bytearray(MAX_SIZE + BODY_SIZE)))
         return self._buffers[index]
+
+
+def reading_file(fd: int) -> ReadInto:
+    """Return what reads ``fd`` from its first byte; its own offset stays where it is."""
+    offset = 0
+
+    def read_into(room: memoryview) -> int:
+        nonlocal offset
+        count = os.preadv(fd, [room], offset)
+        offset += count
+        return count
+
+    return read_into
+
+
+def after(start: memoryview, read_into: ReadInto) -> ReadInto:
+    """Return what gives ``start`` first, then what ``read_into`` reads."""
+    rest = start
+
+    def read_on(room: memoryview) -> int:
+        nonlocal rest
+        if not rest:
+            return read_into(room)
+        count = min(len(rest), len(room))
+        room[:count] = rest[:count]
+        rest = rest[count:]
+        return count
+
+    return read_on

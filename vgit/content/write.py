@@ -8,13 +8,14 @@ nobody see the file before that. Zeros are not written: they become holes.
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
 from blake3 import blake3
 
 from vgit.backend import Buffer
+from vgit.cancel import checkpoint
 from vgit.content.chunk_tree import Chunk, ChunkTree, read_chunks
 from vgit.content.hashing import workers
 from vgit.content.read import open_content, read_blob, read_chunk, read_content, wrong_hash
@@ -28,18 +29,28 @@ _BATCH_SIZE = 4 << 20  # bytes of chunks a job; at most _JOB_COUNT + 1 batches a
 _JOB_COUNT = 3
 
 
-def write_content(store: ObjectStore, content: Content, fd: int, *, pool: Executor | None = None) -> bytes:
+def write_content(
+    store: ObjectStore,
+    content: Content,
+    fd: int,
+    *,
+    pool: Executor | None = None,
+    wrote: Callable[[int], None] | None = None,
+) -> bytes:
     """Write ``content`` to ``fd``, a new empty file, and return its BLAKE3.
 
     Raises CorruptObjectError, which names the object, for damage; what the file holds then is of no
     worth. An OSError of writing is passed on. ``pool`` reads files over 4 MiB; without it each of
-    them starts two threads of its own. Memory: about 20 MiB.
+    them starts two threads of its own. ``wrote`` is told of bytes as they are written. Memory: about 20 MiB.
     """
     if content.git_mode != TREE_MODE:
-        return _write_blob(store, content, fd)
+        digest = _write_blob(store, content, fd)
+        if wrote is not None:
+            wrote(content.size)
+        return digest
     tree = open_content(store, content)
     with workers(pool) as running:
-        digest = _write_tree(store, tree, fd, running)
+        digest = _write_tree(store, tree, fd, running, wrote)
     expected = content.hash or tree.hash
     if expected is not None and digest != expected:
         # Chunk by chunk: raises at the one that is damaged, or finds a whole copy of it in another pack.
@@ -65,6 +76,7 @@ def _write_verified(store: ObjectStore, content: Content, fd: int) -> bytes:
     whole = blake3()
     offset = 0
     for data in read_content(store, content):
+        checkpoint()
         whole.update(data)
         _write_sparse(fd, data, offset)
         offset += len(data)
@@ -72,7 +84,9 @@ def _write_verified(store: ObjectStore, content: Content, fd: int) -> bytes:
     return whole.digest()
 
 
-def _write_tree(store: ObjectStore, tree: ChunkTree, fd: int, pool: Executor) -> bytes:
+def _write_tree(
+    store: ObjectStore, tree: ChunkTree, fd: int, pool: Executor, wrote: Callable[[int], None] | None
+) -> bytes:
     """Write the chunks and return the BLAKE3 of what was written."""
     whole = blake3()
     jobs: deque[Future[list[Buffer]]] = deque()
@@ -84,9 +98,12 @@ def _write_tree(store: ObjectStore, tree: ChunkTree, fd: int, pool: Executor) ->
         for data in jobs.popleft().result():
             _write_sparse(fd, data, offset)
             offset += len(data)
+            if wrote is not None:
+                wrote(len(data))
 
     try:
         for batch in _batches(store, tree):
+            checkpoint()
             last = pool.submit(_read_batch, store, batch, whole, last)
             jobs.append(last)
             if len(jobs) > _JOB_COUNT:

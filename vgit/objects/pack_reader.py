@@ -144,7 +144,7 @@ class PackReader:
         if int.from_bytes(start[8:], "big") != index.count:
             raise CorruptObjectError(f"{self.key}: not as many objects as its index has ({index.count})")
         if self._backend.get(self.key, self._end, self._format.id_size) != index.pack_hash:
-            raise CorruptObjectError(f"{self.key}: does not end with the hash that its index names; cut off?")
+            raise CorruptObjectError(f"{self.key}: does not end with its index's hash of it, as if it were cut off")
         self._checked = True
 
     def _entry(self, offset: int) -> tuple[int, int, int, int | bytes | None]:

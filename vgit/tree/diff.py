@@ -7,6 +7,7 @@ turn comes, so a caller that stops early has not paid for the rest.
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from vgit.cancel import checkpoint
 from vgit.ids import TreeId
 from vgit.paths import ROOT, Path
 from vgit.tree.directory import DirectoryReader
@@ -46,6 +47,7 @@ def _differences(reader: DirectoryReader, path: Path, old: TreeId | None, new: T
     """Yield what differs in one directory, in order of name; reads nothing before the first is asked for."""
     if old == new:
         return
+    checkpoint()
     before = reader.read(old).entries if old is not None else {}
     after = reader.read(new).entries if new is not None else {}
     names = [name for name, entry in after.items() if before.get(name) != entry]

@@ -87,3 +87,8 @@ def same_content(one: Entry | None, other: Entry | None) -> bool:
     if one.hash is not None and other.hash is not None:
         return one.hash == other.hash
     return one.id == other.id
+
+
+def directory_entry(mode: int, mtime_ns: int) -> Entry:
+    """Return a directory as an edit names it: without what is in it."""
+    return Entry(mode, TREE_MODE, None, 0, mtime_ns, None)

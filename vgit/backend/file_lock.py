@@ -1,4 +1,4 @@
-"""Locks: one file, one holder, freed by the kernel when the holder dies.
+"""File lock: one file, one holder, freed by the kernel when the holder dies.
 
 ``flock`` belongs to an open file description, so two ``FileLock`` objects exclude
 each other also within a process, and a forked child would share its parent's
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from vgit.backend.forks import no_fork, start_afresh_after_fork
+from vgit.cancel import checkpoint
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.errors import LockedError
 from vgit.paths import printable
@@ -70,6 +71,7 @@ class FileLock:
         deadline = None if timeout_seconds is None else self._clock.monotonic() + timeout_seconds
         wait = _FIRST_WAIT_SECONDS
         while not self.try_acquire(note):
+            checkpoint()
             left = _LONGEST_WAIT_SECONDS if deadline is None else deadline - self._clock.monotonic()
             if left <= 0:
                 raise LockedError(self._refusal())
