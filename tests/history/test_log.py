@@ -22,7 +22,7 @@ from tests.history.volumes import (
     volume,
 )
 from vgit.backend.local import LocalBackend
-from vgit.errors import InvalidError
+from vgit.errors import InvalidError, NotFoundError
 from vgit.history.log import counts_of, log
 from vgit.ids import CommitId
 from vgit.paths import Path
@@ -34,7 +34,30 @@ Git = Callable[..., bytes]
 
 
 def ids_of(repository: Repository, path: Path | None = None, **options: int) -> list[CommitId]:
-    return [one.id for one in log(repository, repository.head(), path, **options)]
+    """Return what the log of a path has; of one that never was, nothing: its NotFoundError has a test of its own."""
+    try:
+        return [one.id for one in log(repository, repository.head(), path, **options)]
+    except NotFoundError:
+        assert all(
+            find_entry(repository.directories, tree_at(repository, id), path or ()) is None for id in line(repository)
+        )
+        return []
+
+
+def line(repository: Repository) -> list[CommitId]:
+    return [id for id, _ in repository.first_parents(repository.head())]
+
+
+def test_a_path_that_never_was_is_an_error_at_the_end() -> None:
+    repository, _ = history({"a": file(b"1")}, {"b": file(b"1")})
+    for path in (("nothing",), ("a", "below"), ("b", "below", "it")):
+        with pytest.raises(NotFoundError, match="No commit has touched"):
+            list(log(repository, repository.head(), path))
+        with pytest.raises(NotFoundError, match="No commit has touched"):
+            list(log(repository, repository.head(), path, since=START + 100))
+        assert list(log(repository, repository.head(), path, limit=0)) == []
+    for path in (("a",), ("b",)):
+        assert list(log(repository, repository.head(), path, since=START + 100)) == [], "it was there, only not then"
 
 
 def history(*states: State) -> tuple[Repository, list[CommitId]]:

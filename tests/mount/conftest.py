@@ -13,7 +13,9 @@ from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK
 from vgit.mount.open import Binding, open_mount, reopen_mount
+from vgit.mount.scope import Scope
 from vgit.mount.working_directory import WorkingDirectory
+from vgit.paths import ROOT, Path
 from vgit.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Entry
@@ -23,10 +25,11 @@ _MEMORY = "/dev/shm"
 
 
 class Bench:
-    """One volume and the mounts that a test makes of it."""
+    """One volume and the mounts that a test makes of it, all of the same directory of it."""
 
-    def __init__(self, base: FilePath) -> None:
+    def __init__(self, base: FilePath, sub_path: Path = ROOT) -> None:
         self.base = base
+        self.sub_path = sub_path
         self.store = str(base / "store")
         self.root = StoreRoot(LocalBackend(self.store), SYSTEM_CLOCK, self.store)
         self.volume_id = self.root.create_volume("main", "x", AUTHOR).id
@@ -39,7 +42,9 @@ class Bench:
     def mount(
         self, name: str, *, read_only: bool = False, at: bytes | None = None, adopt: bool = False
     ) -> WorkingDirectory:
-        binding = Binding(self.store, self.volume_id, "x", "main", read_only or at is not None, at, adopt)  # type: ignore[arg-type]
+        binding = Binding(
+            self.store, self.volume_id, "x", "main", read_only or at is not None, at, adopt, self.sub_path
+        )  # type: ignore[arg-type]
         working = open_mount(str(self.base / name), binding, self.repository(), SYSTEM_CLOCK)
         self._open.append(working)
         return working
@@ -51,9 +56,9 @@ class Bench:
         return working
 
     def published(self) -> dict[str, Entry]:
-        """Return path → entry of head, directories included."""
+        """Return path → entry of head, directories included, as far as the mounts show it."""
         repository = self.repository()
-        tree = repository.commit(repository.head()).tree
+        tree = Scope(repository, self.sub_path).tree(repository.head())
         return {
             "/".join(path): new for path, _, new in diff_trees(repository.directories, None, tree) if new is not None
         }

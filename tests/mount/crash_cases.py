@@ -1,7 +1,7 @@
 """Crash_cases: die at every step of a commit or reload, and see what the next operations make of it.
 
 Run as a program, because each case forks, which a threaded test runner must
-not: ``python -m tests.mount.crash_cases commit DIRECTORY``. A step is every
+not: ``python -m tests.mount.crash_cases commit DIRECTORY [SUB_PATH]``. A step is every
 call that changes the file system or the state database, as Python's audit
 events and our own renames tell; the child ends there as ``kill -9`` would.
 """
@@ -16,6 +16,7 @@ from tests.gitjudge import fsck
 from tests.mount.conftest import AUTHOR, Bench, listing
 from vgit.mount import put_back, recover, reload, stat_cache
 from vgit.mount.working_directory import WorkingDirectory
+from vgit.paths import ROOT, Path, parse_path
 
 _STEPS = {
     "os.rename",
@@ -90,9 +91,9 @@ def _announced(function: Callable[..., object]) -> Callable[..., object]:
     return call
 
 
-def commit_dies_at(base: FilePath, step: int) -> bool:
+def commit_dies_at(base: FilePath, step: int, part: Path) -> bool:
     """A's commit dies; B then publishes newer versions of the same paths; A commits again."""
-    bench = Bench(base)
+    bench = Bench(base, part)
     a, b = bench.mount("a"), bench.mount("b")
     put(a, "f", "first")
     put(a, "gone", "first")
@@ -132,9 +133,9 @@ def commit_dies_at(base: FilePath, step: int) -> bool:
     return died
 
 
-def reload_dies_at(base: FilePath, step: int) -> bool:
+def reload_dies_at(base: FilePath, step: int, part: Path) -> bool:
     """B's reload dies; nothing of B's own is lost, nothing of A's is taken back, and the next reload ends it."""
-    bench = Bench(base)
+    bench = Bench(base, part)
     a, b = bench.mount("a"), bench.mount("b")
     for name in ("changed", "gone", "local", "file to directory", "directory to file/in", "deep/er/x", "mode"):
         put(a, name, "old")
@@ -182,9 +183,9 @@ def reload_dies_at(base: FilePath, step: int) -> bool:
     return died
 
 
-def checkout_dies_at(base: FilePath, step: int) -> bool:
+def checkout_dies_at(base: FilePath, step: int, part: Path) -> bool:
     """A first checkout dies; nothing can be committed from it, and mounting again finishes it."""
-    bench = Bench(base)
+    bench = Bench(base, part)
     a = bench.mount("a")
     for name in ("one", "d/two", "d/e/three"):
         put(a, name, name)
@@ -214,8 +215,9 @@ CASES = {"commit": commit_dies_at, "reload": reload_dies_at, "checkout": checkou
 
 def main() -> None:
     case, base = CASES[sys.argv[1]], FilePath(sys.argv[2])
+    part = parse_path(sys.argv[3]) if len(sys.argv) > 3 else ROOT
     step = 1
-    while case(base / f"{step}", step):
+    while case(base / f"{step}", step, part):
         shutil.rmtree(base / f"{step}", ignore_errors=True)
         step += 1
     print(f"{sys.argv[1]}: died at each of {step - 1} steps")

@@ -12,6 +12,15 @@ ROOT = FilePath(__file__).parent.parent.parent
 @pytest.mark.parametrize(("case", "fewest_steps"), [("commit", 15), ("reload", 25), ("checkout", 15)])
 def test_no_step_loses_anything(tmp_path: FilePath, case: str, fewest_steps: int) -> None:
     command = [sys.executable, "-m", "tests.mount.crash_cases", case, str(tmp_path)]
+    _check(command, fewest_steps)
+
+
+@pytest.mark.parametrize(("case", "fewest_steps"), [("commit", 15), ("reload", 25)])
+def test_nor_in_a_mount_of_a_part(tmp_path: FilePath, case: str, fewest_steps: int) -> None:
+    _check([sys.executable, "-m", "tests.mount.crash_cases", case, str(tmp_path), "part/of"], fewest_steps)
+
+
+def _check(command: list[str], fewest_steps: int) -> None:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     steps = int(result.stdout.split(" of ")[1].split()[0])

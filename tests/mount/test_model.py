@@ -19,6 +19,7 @@ from tests.mount.conftest import AUTHOR, Bench
 from tests.mount.volume_model import State, at_head, check_reloaded, differing, merged, on_disk, show
 from vgit.history.restore import restore
 from vgit.mount.plan import Local
+from vgit.paths import ROOT
 
 _SEEDS = range(*map(int, os.environ.get("VGIT_MODEL_SEEDS", "0:10").split(":")))
 _STEPS = 60
@@ -30,7 +31,7 @@ class World:
 
     def __init__(self, place: FilePath, seed: int) -> None:
         self.random = random.Random(seed)
-        self.bench = Bench(place)
+        self.bench = Bench(place, ("part", "of") if seed % 3 == 2 else ROOT)
         self.clone = place / "clone"
         names = [f"m{number}" for number in range(2 + seed % 2)]
         self.mounts = {name: self.bench.mount(name) for name in names}
@@ -63,7 +64,8 @@ class World:
         assert on_disk(mount.path) == mine, "a commit changed a file"
         found = at_head(self.bench)
         assert not differing(expected, found), show(expected, found, differing(expected, found))
-        assert {one.path for one in published.overwrote} == lost if published else not lost
+        part = self.bench.sub_path
+        assert {one.path for one in published.overwrote} == {part + path for path in lost} if published else not lost
         assert published is None or differing(seen, mine), "published, though nothing was changed"
         self.seen[name] = mine
         assert mount.commit(AUTHOR).published is None
@@ -97,7 +99,7 @@ class World:
         shutil.rmtree(self.clone, ignore_errors=True)
         clone(self.bench.git_dir, self.clone)
         with contextlib.suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
-            path = self._new_path(str(self.clone))
+            path = self._new_path(str(self.clone.joinpath(*self.bench.sub_path)))
             path.unlink(missing_ok=True)
             path.write_bytes(self._content() + b"git")
         git = self.clone / ".git"

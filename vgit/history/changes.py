@@ -23,7 +23,7 @@ from vgit.merge import DEFAULT_DIRECTORY_MODE
 from vgit.paths import ROOT, Path
 from vgit.repository import Repository
 from vgit.tree.diff import diff_trees
-from vgit.tree.edits import Counts
+from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import TREE_MODE, Entry, Kind, same_content
 from vgit.tree.lookup import find_entry
 
@@ -49,6 +49,24 @@ def changes(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Pa
     renamed across the border of ``path`` is added or removed.
     """
     found = list(_classified(repository, diff_below(repository, old_tree, new_tree, path or ROOT)))
+    return _with_renames(found)
+
+
+def edited(edits: Edits) -> list[Difference]:
+    """Return what a writer's edits change of what it saw, in path order, as ``changes`` would tell it."""
+    found = []
+    parents = {path[:depth] for path in edits for depth in range(len(path))}
+    for path, (new, old) in edits.items():
+        if new is not None and old is not None and same_content(new, old):
+            if new.mode != old.mode:
+                found.append(Difference(path, "mode", old, new))
+            continue
+        # As everywhere: a directory with something in it is not told of, what is in it is.
+        before = None if old is not None and old.is_directory and path in parents else old
+        after = None if new is not None and new.is_directory and path in parents else new
+        if before is not None or after is not None:
+            kind: DifferenceKind = "added" if before is None else "removed" if after is None else "changed"
+            found.append(Difference(path, kind, before, after))
     return _with_renames(found)
 
 

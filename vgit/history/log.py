@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vgit.commit import Commit
-from vgit.errors import InvalidError
+from vgit.errors import InvalidError, NotFoundError
 from vgit.history.changes import count_changes
 from vgit.history.path_versions import PathVersions
 from vgit.ids import CommitId, TreeId
-from vgit.paths import Path
+from vgit.paths import Path, format_path, printable
 from vgit.repository import Repository
 from vgit.tree.edits import Counts
+from vgit.tree.lookup import find_entry
 
 
 class LoggedCommit(NamedTuple):
@@ -39,12 +40,13 @@ def log(
 ) -> Iterator[LoggedCommit]:
     """Yield ``start`` and what was published before it; ``limit`` is the most to yield.
 
+    NotFoundError, at the end, for a path that no commit has ever touched.
     ``since`` and ``until`` are committer times in seconds, both inclusive.
     The walk ends at the first commit before ``since`` that vgit made: vgit
     gives no commit an earlier time than its parent's. Stock git may have.
     """
-    if limit is not None and limit < 0:
-        raise InvalidError(f"Invalid limit: {limit}; expected 0 or more.")
+    if limit is not None and (not isinstance(limit, int) or limit < 0):
+        raise InvalidError(f"Invalid limit: {limit!r}; expected a number from 0 on.")
     return _log(repository, start, path, since, until, limit)
 
 
@@ -53,19 +55,34 @@ def _log(
 ) -> Iterator[LoggedCommit]:
     versions = PathVersions(repository, path) if path else None
     left = limit
+    is_empty = True
     for id, commit in repository.first_parents(start):
         if left == 0:
-            return
+            break
         if since is not None and commit.commit_time < since:
             if commit.txn is not None:
-                return
+                break
             continue
         if until is not None and commit.commit_time > until:
             continue
         if versions is not None and not versions.differ(_parent_tree(repository, commit), commit.tree):
             continue
         yield LoggedCommit(id, commit, counts_of(repository, commit))
+        is_empty = False
         left = None if left is None else left - 1
+    if path and is_empty and limit != 0:
+        _expect_a_trace(repository, start, path)
+
+
+def _expect_a_trace(repository: Repository, start: CommitId, path: Path) -> None:
+    """Raise NotFoundError if nothing has ever been at ``path``: more likely a slip than a question."""
+    if find_entry(repository.directories, repository.commit(start).tree, path) is not None:
+        return
+    versions = PathVersions(repository, path)
+    for _, commit in repository.first_parents(start):
+        if versions.differ(_parent_tree(repository, commit), commit.tree):
+            return
+    raise NotFoundError(f"No commit has touched {printable(format_path(path))!r}: nothing was ever there.")
 
 
 def counts_of(repository: Repository, commit: Commit) -> Counts:

@@ -12,6 +12,8 @@ import re
 from datetime import UTC, datetime
 from math import floor
 
+from vgit.errors import InvalidError
+
 _UNITS = {
     **dict.fromkeys(("second", "seconds", "sec", "secs", "s"), 1),
     **dict.fromkeys(("minute", "minutes", "min", "mins"), 60),
@@ -44,6 +46,21 @@ def parse_moment(text: str, now_ns: int) -> int | None:
         return floor(datetime.fromisoformat(text.strip()).timestamp())
     except (ValueError, OverflowError, OSError):  # the last two: years that the system's clock does not have
         return None
+
+
+def to_seconds(when: datetime | str, now_ns: int) -> int:
+    """Return a moment of the API, a datetime or text as above, in seconds since the epoch; InvalidError if it is none.
+
+    A datetime without a zone is in the machine's.
+    """
+    seconds = floor(when.timestamp()) if isinstance(when, datetime) else None
+    if isinstance(when, str):
+        seconds = parse_moment(when, now_ns)
+    if seconds is None:
+        raise InvalidError(
+            f"Invalid time: {when!r}; expected a datetime, or text as 2026-11-01T12:00 or '2 hours ago'."
+        )
+    return seconds
 
 
 def _parse_span(words: str) -> int | None:

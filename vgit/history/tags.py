@@ -30,7 +30,7 @@ def set_tag(repository: Repository, name: str, id: CommitId) -> None:
         if peel(repository, taken) == id:
             return
         raise AlreadyExistsError(
-            f"Tag {name!r} already names {taken.hex()[:12]}; delete it first, or choose another name."
+            f"Tag {name!r} already names {taken.hex()[:12]}; take it away first (untag), or choose another name."
         )
 
 
@@ -98,7 +98,14 @@ def _target(id: ObjectId, data: bytes) -> ObjectId:
 
 
 def _ref(name: str) -> str:
+    if not isinstance(name, str):
+        raise InvalidError(f"Invalid tag name: {name!r} is {type(name).__name__}, expected text.")
     # "HEAD" would hide behind the head, and "-x" behind an option: stock git refuses both.
     if name == "HEAD" or name.startswith("-"):
         raise InvalidError(f"Invalid tag name: {name!r}; git refuses 'HEAD' and names that begin with '-'.")
-    return check_ref_name(TAGS + name)
+    try:
+        return check_ref_name(TAGS + name)
+    except InvalidError as error:
+        raise InvalidError(
+            f"Invalid tag name: {name!r}; git's rules (git check-ref-format) do not allow it."
+        ) from error

@@ -8,14 +8,23 @@ So each object is copied at most once a tier, and packs above 4 MiB never.
 
 from collections import defaultdict
 
+from vgit.cancel import uninterrupted
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
-from vgit.repository import Repository
+from vgit.repository import Published, Repository
 
 _LARGEST_BYTES = 4 << 20
 _PACKS_A_TIER = 32
 _TIER_BITS = 3
 _WORTH_A_LOOK = 2 * _PACKS_A_TIER
+
+
+def rolled_up(repository: Repository, published: Published | None) -> Published | None:
+    """Return ``published``, once the roll-up that is part of committing is done."""
+    if published is not None:
+        with uninterrupted():  # the commit is published, and must not look as if it were not
+            roll_up(repository)
+    return published
 
 
 def roll_up(repository: Repository) -> int:

@@ -4,7 +4,14 @@ Each changed file is read in one pass with ``fstat`` after it; if that differs
 from what the scan saw, the file is being written: it is read again, a few
 times. What does not hold still is stored as read and named unstable, or held
 back at its published version, as the caller wants. Nothing torn is published
-silently.
+silently. That an equal stat proves stillness takes care in three cases:
+
+    a write just before    where the clock that stamps files ticks coarsely, the next
+                           write has the same time: wait a tick before reading
+    a write under way      one call may store 2 GiB and sets the times when it begins:
+                           wait for the inode's lock, which it holds to its end
+    a shared map           stores move no time before ``fsync`` has made the pages
+                           clean; in memory (tmpfs) never: nothing can be proved
 """
 
 import enum
@@ -13,15 +20,17 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from vgit.backend.file_systems import is_memory_file_system
+from vgit.cancel import checkpoint
 from vgit.content import StoredContent
 from vgit.errors import Error
-from vgit.mount.filesystem_clock import Probe, trusted
+from vgit.mount.filesystem_clock import FINE_MARGIN_NS, Probe, trusted
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import PackedRows, Row, Stat, untrusted
 from vgit.mount.scan import Problem, Scan, to_stat
 from vgit.paths import ROOT, Path, encode_name
 from vgit.tree.edits import Edit, Edits
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, TREE_MODE, Entry, same_content
+from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry, same_content
 
 _TRIES = 3
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -90,6 +99,7 @@ class ChangeReader:
         self._reading: Path = ROOT
         self._owner = os.fstat(root.fd).st_uid
         self._has_attributes = True
+        self._maps_show: bool | None = None  # whether a store into a shared map ever moves a time here
         self._not_kept: dict[str, Path] = {}
 
     def read(self, scan: Scan, known_root_mode: int | None) -> Changes:
@@ -101,7 +111,7 @@ class ChangeReader:
             self._remove(path)
         root_mode = scan.directories[ROOT][0] if ROOT in scan.directories else known_root_mode or 0
         if known_root_mode is not None and root_mode != known_root_mode:
-            self._edits[ROOT] = Edit(_directory_entry(root_mode, 0), _directory_entry(known_root_mode, 0))
+            self._edits[ROOT] = Edit(directory_entry(root_mode, 0), directory_entry(known_root_mode, 0))
         edits = Edits(self._edits)
         self._add_parents(edits, scan)
         return Changes(edits, self._rows, self._unstable, [*scan.problems, *self._problems], root_mode)
@@ -116,6 +126,7 @@ class ChangeReader:
         rows = self._rows.setdefault(directory, {})
         try:
             for name, now in names:
+                checkpoint()
                 old = packed.row(name) if packed is not None else None
                 self._read_name(directory, descriptor, name, now, old, rows)
         finally:
@@ -127,7 +138,12 @@ class ChangeReader:
         seen = old.entry if old is not None else None
         steady = True
         try:
-            entry, now, steady = self.read_steadily(descriptor, name, now, old)
+            if self._when_unstable is Unstable.HOLD_BACK:
+                entry = self._read_still(descriptor, name, now, old)
+            else:
+                entry, now, steady = self.read_steadily(descriptor, name, now, old)
+        except _Moved:
+            return  # held back: the next commit sees what is there then
         except Error:
             raise  # the store's trouble, not this file's, though some of ours are OSErrors too
         except FileNotFoundError:
@@ -137,8 +153,6 @@ class ChangeReader:
             return
         path = (*directory, name)
         if not steady:
-            if self._when_unstable is Unstable.HOLD_BACK:
-                return
             self._unstable.append(path)
         keep = steady and trusted(now[3], self._probe) and now[4] not in self._mapped
         rows[name] = Row(now if keep else untrusted(now), entry)
@@ -149,11 +163,31 @@ class ChangeReader:
         """Return the entry, its stat, and whether it held still while it was read."""
         for _ in range(_TRIES):
             try:
+                self._wait_for_tick(now)
                 return self._read_once(descriptor, name, now, old), now, True
             except _Moved:
                 now = to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
         entry, now = self._read_as_is(descriptor, name, old)
         return entry, now, False
+
+    def _read_still(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
+        """Return the entry of what held still since the scan saw it, and while it was read; else raise _Moved."""
+        self._wait_for_tick(now)
+        if not self._probe.is_exact and stat.S_ISREG(now[0]) and not trusted(now[3], self._probe):
+            raise _Moved  # a network's cached times lag by seconds: the next commit will know
+        return self._read_once(descriptor, name, now, old)
+
+    def _wait_for_tick(self, now: Stat) -> None:
+        """Take a later probe if a write from now on might leave a file's stat as it is.
+
+        One wait is enough for all that a scan saw. A large file waits in any
+        case: its row is then one to be trusted, and it need not be read again.
+        """
+        if not stat.S_ISREG(now[0]) or trusted(now[3], self._probe):
+            return
+        is_tick_over = self._probe.is_exact or now[3] < self._probe.ctime_ns - FINE_MARGIN_NS
+        if not is_tick_over or now[1] >= _WORTH_A_WAIT_BYTES:
+            self._probe = self._new_probe()
 
     def _read_once(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
         kind = stat.S_IFMT(now[0])
@@ -167,7 +201,7 @@ class ChangeReader:
             stored = self._keeper.keep_bytes(target, old.entry if old else None)
             return Entry(mode, SYMLINK_MODE, stored.id, len(target), mtime_ns, stored.hash)
         if kind == stat.S_IFDIR:
-            return _directory_entry(mode, mtime_ns)
+            return directory_entry(mode, mtime_ns)
         return Entry(mode, NO_GIT_ENTRY, None, 0, mtime_ns, None)
 
     def _read_file(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
@@ -178,12 +212,12 @@ class ChangeReader:
                 raise _Moved from error
             raise
         seen = old.entry if old is not None else None
-        if now[1] >= _WORTH_A_WAIT_BYTES and not trusted(now[3], self._probe):
-            # Just written: a later probe, taken before the reading begins, makes its row one to be trusted.
-            self._probe = self._new_probe()
         try:
             if now[4] in self._mapped:
-                os.fsync(file)  # what was stored into the map is in the file, and its times move
+                if not self._can_show_stores():
+                    raise _Moved
+                os.fsync(file)  # what was stored into the map is in the file, and the next store moves its times
+            _await_write(file)
             if now[1] <= _IN_MEMORY_BYTES:
                 data = os.read(file, now[1] + 1)
                 found = os.fstat(file)
@@ -199,6 +233,11 @@ class ChangeReader:
         finally:
             os.close(file)
         return _file_entry(now, old, stored)
+
+    def _can_show_stores(self) -> bool:
+        if self._maps_show is None:
+            self._maps_show = not is_memory_file_system(self._root.fd)
+        return self._maps_show
 
     def _note_what_is_not_kept(self, file: int, name: str, found: os.stat_result) -> None:
         """Say once per kind what a volume cannot hold of a file, so that nobody relies on it."""
@@ -245,11 +284,25 @@ class ChangeReader:
 
     def _directory(self, path: Path, now: Stat) -> Entry:
         mode, _ = _recorded(now, self._old_row(path))
-        return _directory_entry(mode, now[2])
+        return directory_entry(mode, now[2])
 
     def _old_row(self, path: Path) -> Row | None:
         packed = self._old.get(path[:-1])
         return packed.row(path[-1]) if packed is not None else None
+
+
+def _await_write(file: int) -> None:
+    """Wait until a write to the file that has begun is done.
+
+    A write sets the times when it begins, so an equal stat would not show it.
+    It holds the inode's lock, and looking for data takes that lock (ext4,
+    btrfs, f2fs, tmpfs; xfs takes it to read).
+    """
+    try:
+        os.lseek(file, 0, os.SEEK_DATA)
+    except OSError:
+        pass  # ENXIO: all of it is a hole. Or the file system knows no holes
+    os.lseek(file, 0, os.SEEK_SET)
 
 
 def is_as_seen(entry: Entry | None, seen: Entry | None) -> bool:
@@ -275,7 +328,3 @@ def _file_entry(now: Stat, old: Row | None, stored: StoredContent) -> Entry:
     mode, mtime_ns = _recorded(now, old)
     git_mode = stored.git_mode or (EXECUTABLE_MODE if mode & 0o100 else FILE_MODE)
     return Entry(mode, git_mode, stored.id, stored.size, mtime_ns, stored.hash)
-
-
-def _directory_entry(mode: int, mtime_ns: int) -> Entry:
-    return Entry(mode, TREE_MODE, None, 0, mtime_ns, None)

@@ -8,6 +8,7 @@ Directory modes and mtimes come last, bottom-up, so that a directory without
 
 import os
 
+from vgit.cancel import checkpoint
 from vgit.errors import InvalidError
 from vgit.ids import CommitId, TreeId
 from vgit.mount.layout import STATE_DIRECTORY
@@ -32,16 +33,14 @@ class Checkout:
         self._made: list[tuple[Path, Entry]] = []
         self.rows: Rows = {}
 
-    def run(self, revision: CommitId, tree: TreeId) -> int | None:
-        """Write the tree; return the root's own mode as recorded. Not durable before the caller's ``syncfs``."""
+    def run(self, revision: CommitId, tree: TreeId) -> None:
+        """Write the tree. Not durable before the caller's ``syncfs``."""
         waiting: list[tuple[Path, TreeId]] = [(ROOT, tree)]
-        root_mode = self._repository.directories.read(tree).mode
         while waiting:
             path, tree = waiting.pop()
             below = self._fill(path, tree, revision)
             waiting += reversed(below)
         self._finish_directories()
-        return root_mode
 
     def _fill(self, path: Path, tree: TreeId, revision: CommitId) -> list[tuple[Path, TreeId]]:
         """Write what one directory holds; return the directories in it, which exist and are empty."""
@@ -50,10 +49,11 @@ class Checkout:
         descriptor = self._root.open_directory(path)
         try:
             for name, entry in self._repository.directories.read(tree).entries.items():
+                checkpoint()
                 if not path and name == STATE_DIRECTORY:
                     raise InvalidError(
-                        f"the volume has an entry {name} at its root, which only a mount itself may have. Remove it"
-                        " from the volume (with git, or Volume.restore of an older state)."
+                        f"the volume has an entry {name} where the mount has its own. Remove it"
+                        " from the volume (with git, `vgit rm`, or by restoring an older state)."
                     )
                 if entry.kind is Kind.GITLINK:
                     continue

@@ -1,8 +1,10 @@
 """Keep: the two ways in which changed content is read, into packs or only through a hash."""
 
+from concurrent.futures import Executor
+
 from blake3 import blake3
 
-from vgit.content import StoredContent, hash_file, store_bytes, store_file
+from vgit.content import StoredContent, Watch, hash_file, store_bytes, store_file
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
@@ -10,11 +12,15 @@ from vgit.tree.entry import TREE_MODE, Entry
 
 
 class PackKeeper:
-    """Content goes into the packs of a commit under way."""
+    """Content goes into the packs of a commit under way; ``pool`` and ``watch`` as for ``store_file``."""
 
-    def __init__(self, store: ObjectStore, writer: ObjectWriter) -> None:
+    def __init__(
+        self, store: ObjectStore, writer: ObjectWriter, *, pool: Executor | None = None, watch: Watch | None = None
+    ) -> None:
         self._store = store
         self._writer = writer
+        self._pool = pool
+        self._watch = watch
 
     def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
         """Store content in memory, unless it is what was seen."""
@@ -29,7 +35,7 @@ class PackKeeper:
         old = None
         if seen is not None and seen.is_chunked and seen.id is not None and seen.hash is not None:
             old = (seen.id, seen.hash)
-        return store_file(descriptor, size, self._writer, self._store, old)
+        return store_file(descriptor, size, self._writer, self._store, old, pool=self._pool, watch=self._watch)
 
 
 class HashKeeper:

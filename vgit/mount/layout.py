@@ -49,6 +49,7 @@ class MountRecord:
     read_only: bool = False
     adopted: bool = False  # the directory had files of its own when it became a mount
     at: str | None = None  # hex id of the revision that a mount of an old state stays at
+    sub_path: str = ""  # the directory of the volume that the mount shows; empty: all of it
 
 
 def write_record(root: str, record: MountRecord) -> None:

@@ -41,7 +41,7 @@ from vgit.mount.layout import (
 from vgit.mount.lease import Lease, drop_lease, renew_lease
 from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.paths import printable
+from vgit.paths import ROOT, Path, format_path, printable
 from vgit.repository import Repository
 
 
@@ -55,6 +55,7 @@ class Binding(NamedTuple):
     read_only: bool
     at: CommitId | None
     adopt: bool
+    sub_path: Path = ROOT
 
 
 def open_mount(path: str, binding: Binding, repository: Repository, clock: Clock) -> WorkingDirectory:
@@ -84,6 +85,15 @@ def open_mount(path: str, binding: Binding, repository: Repository, clock: Clock
 def reopen_mount(path: str, repository: Repository, clock: Clock) -> WorkingDirectory:
     """Return the mount at ``path`` as it is, nothing checked out; NotMountedError if it is none."""
     return WorkingDirectory(path, read_record(path), repository, clock)
+
+
+def share_mount(path: str, binding: Binding, repository: Repository, clock: Clock) -> WorkingDirectory:
+    """Return the mount at ``path``, which another program holds open for this one, as it is; nothing is checked out.
+
+    Raises AlreadyExistsError if it is not bound as ``binding`` says.
+    """
+    path = os.path.abspath(path)
+    return WorkingDirectory(path, _same_binding(path, read_record(path), binding), repository, clock)
 
 
 def renew(working: WorkingDirectory, clock: Clock) -> None:
@@ -127,7 +137,7 @@ def _same_binding(path: str, record: MountRecord, binding: Binding) -> MountReco
             f"{printable(path)} is a mount of volume {record.volume_name or record.volume_id} in {record.store};"
             " unmount it, or mount at another directory."
         )
-    if (record.read_only, record.at) != (binding.read_only, at):
+    if (record.read_only, record.at, record.sub_path) != (binding.read_only, at, format_path(binding.sub_path)):
         raise AlreadyExistsError(
             f"{printable(path)} is mounted {_describe(record)}; unmount it, or mount at another directory."
         )
@@ -135,9 +145,10 @@ def _same_binding(path: str, record: MountRecord, binding: Binding) -> MountReco
 
 
 def _describe(record: MountRecord) -> str:
+    how = "read-only" if record.read_only else "for writing"
     if record.at is not None:
-        return f"at revision {record.at[:12]}"
-    return "read-only" if record.read_only else "for writing"
+        how = f"at revision {record.at[:12]}"
+    return f"{how}, of its directory {printable(record.sub_path)!r} only" if record.sub_path else how
 
 
 def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
@@ -147,8 +158,9 @@ def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
         shutil.rmtree(os.path.join(path, STATE_DIRECTORY))  # of a mount that was cut off before it was one
         present.remove(STATE_DIRECTORY)
     if present and not binding.adopt:
+        more = f" and {len(present) - 1} more" if len(present) > 1 else ""
         raise InvalidError(
-            f"cannot mount at {printable(path)}: it holds {len(present)} entries ({printable(present[0])}, …)."
+            f"cannot mount at {printable(path)}: it is not empty ({printable(present[0])}{more})."
             " Mount at an empty or new directory, or adopt its files into the volume (adopt=True, --adopt)."
         )
     if STATE_DIRECTORY in present:
@@ -162,6 +174,7 @@ def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
         read_only=binding.read_only,
         adopted=bool(present),
         at=binding.at.hex() if binding.at is not None else None,
+        sub_path=format_path(binding.sub_path),
     )
     try:
         for directory in ("", TEMPORARY, DISPLACED):

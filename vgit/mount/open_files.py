@@ -18,9 +18,9 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from vgit.backend.file_systems import MountPoint, mount_point_of, read_mount_points
 from vgit.errors import FilesOpenError
 from vgit.mount.layout import STATE_DIRECTORY
-from vgit.mount.syscalls import MountPoint, mount_point_of, read_mount_points
 from vgit.paths import decode_name, printable
 
 _READ_BYTES = 1 << 16

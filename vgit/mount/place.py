@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from blake3 import blake3
@@ -24,10 +24,11 @@ _IN_MEMORY_BYTES = 4 << 20
 
 
 class Placer:
-    """Makes entries in directories given by descriptor; holds nothing open."""
+    """Makes entries in directories given by descriptor; holds nothing open. ``wrote`` is told of files' bytes."""
 
-    def __init__(self, store: ObjectStore, *, read_only: bool) -> None:
+    def __init__(self, store: ObjectStore, *, read_only: bool, wrote: Callable[[int], None] | None = None) -> None:
         self._store = store
+        self._wrote = wrote
         self._kept_bits = _RESTORED_BITS & ~_WRITE_BITS if read_only else _RESTORED_BITS
 
     def permissions(self, mode: int) -> int:
@@ -75,9 +76,11 @@ class Placer:
         try:
             data = self._read_small(entry)
             if data is None:
-                known = entry._replace(hash=write_content(self._store, entry, file))
+                known = entry._replace(hash=write_content(self._store, entry, file, wrote=self._wrote))
             elif os.write(file, data) != len(data):
                 raise BackendUnavailableError(f"{printable(name)} could not be written whole: the disk is full.")
+            elif self._wrote is not None:
+                self._wrote(len(data))
             os.fchmod(file, self.permissions(entry.mode))
             if entry.hash is not None:  # else stock git wrote it, and its time is not known
                 os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from vgit.cancel import checkpoint
 from vgit.errors import ConflictError, InvalidError
 from vgit.mount.changes import ChangeReader
 from vgit.mount.layout import STATE_DIRECTORY
@@ -69,13 +70,14 @@ class Planner:
         steps: list[Step] = []
         blocked: Path | None = None  # a local change where head has a directory: nothing below it can be written
         for path in sorted(candidates):
+            checkpoint()
             target = candidates[path]
             if path[:1] == (STATE_DIRECTORY,):
                 if target is None:
                     continue
                 raise InvalidError(
-                    f"the volume has an entry {STATE_DIRECTORY} at its root, which only a mount itself may have;"
-                    " nothing was changed. Remove it from the volume (with git, or Volume.restore of an older state)."
+                    f"the volume has an entry {STATE_DIRECTORY} where the mount has its own; nothing was changed."
+                    " Remove it from the volume (with git, `vgit rm`, or by restoring an older state)."
                 )
             if target is not None and target.kind is Kind.GITLINK:
                 continue

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from vgit.errors import NotMountedError
-from vgit.ids import CommitId, TreeId
+from vgit.ids import CommitId
 from vgit.mount.changes import is_as_seen
 from vgit.mount.layout import DISPLACED, STATE_DIRECTORY, TEMPORARY
 from vgit.mount.plan import Action, Planner
@@ -30,14 +30,13 @@ from vgit.mount.reload import Waiting
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat, untrusted
 from vgit.mount.scan import to_stat
+from vgit.mount.scope import Scope
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.paths import Path
 from vgit.repository import Repository
-from vgit.tree.diff import diff_trees
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
-from vgit.tree.lookup import find_entry
 
 _COMMIT = "commit"
 _RELOAD = "reload"
@@ -87,7 +86,7 @@ def _decode_waiting(journal: Journal) -> list[Waiting]:
     return found
 
 
-def settle_commit(cache: StatCache, repository: Repository, journal: Journal) -> None:
+def settle_commit(cache: StatCache, repository: Repository, scope: Scope, journal: Journal) -> None:
     """Apply the rows of a commit that was published before it was cut off, or forget one that was not."""
     base = CommitId(repository.refs.parse_id(journal.base))
     found = repository.find_transaction(journal.txn, base)
@@ -97,43 +96,36 @@ def settle_commit(cache: StatCache, repository: Repository, journal: Journal) ->
             id, commit = found
             cache.put(pending)
             cache.set_root_mode(journal.root_mode)
-            parent = repository.commit(commit.parent) if commit.parent is not None else None
             paths = {(*directory, name) for directory, names in pending.items() for name in names}
-            if parent is not None and parent.tree == repository.commit(base).tree:
+            if commit.parent is not None and scope.tree(commit.parent) == scope.tree(base):
                 cache.set_base(id)
             else:
                 cache.add_divergent(paths)
         cache.drop_journal()
 
 
-def reload_candidates(
-    repository: Repository, base: CommitId, target: CommitId, divergent: set[Path]
-) -> dict[Path, Entry | None]:
+def reload_candidates(scope: Scope, base: CommitId, target: CommitId, divergent: set[Path]) -> dict[Path, Entry | None]:
     """Return every path where a mount at ``base`` may differ from ``target``, with the target's entry."""
-    tree = repository.commit(target).tree
-    old = repository.commit(base).tree
-    candidates = {path: new for path, _, new in diff_trees(repository.directories, old, tree)}
+    candidates = {path: new for path, _, new in scope.differences(base, target)}
     for path in divergent - candidates.keys():
         if path:
-            candidates[path] = find_entry(repository.directories, tree, path)
+            candidates[path] = scope.entry(target, path)
     return candidates
 
 
-def still_divergent(repository: Repository, divergent: set[Path], edits: Edits, tree: TreeId) -> set[Path]:
+def still_divergent(scope: Scope, divergent: set[Path], edits: Edits, head: CommitId) -> set[Path]:
     """Return those of which a merge left something else at head than what the mount has."""
-    head = repository.directories
     ours = (path for path in divergent if path in edits)
-    return divergent - {path for path in ours if is_as_seen(edits[path].new, find_entry(head, tree, path))}
+    return divergent - {path for path in ours if is_as_seen(edits[path].new, scope.entry(head, path))}
 
 
 def settle_reload(
-    cache: StatCache, repository: Repository, planner: Planner, root: RootDirectory, journal: Journal
+    cache: StatCache, target: CommitId, scope: Scope, planner: Planner, root: RootDirectory, journal: Journal
 ) -> None:
     """Look at every path that a reload which was cut off may have touched."""
     base = cache.base
     assert base is not None, "a reload begins only on a mount that has been checked out"
-    target = CommitId(repository.refs.parse_id(journal.target))
-    candidates = reload_candidates(repository, base, target, cache.divergent())
+    candidates = reload_candidates(scope, base, target, cache.divergent())
     waiting = {(one.area, one.name): one for one in _decode_waiting(journal)}
     cleared = {one.path for one in waiting.values() if one.area == DISPLACED}
     for area in (TEMPORARY, DISPLACED):

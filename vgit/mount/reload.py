@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from vgit.cancel import checkpoint
 from vgit.ids import CommitId
 from vgit.mount.layout import DISPLACED, TEMPORARY
 from vgit.mount.place import Placer, naming
@@ -116,13 +117,19 @@ class Reload:
     def _stage(self, writes: list[Step]) -> list[tuple[Step, Staged]]:
         """Write new content beside; durable on return."""
         staged: list[tuple[Step, Staged]] = []
-        for step in writes:
-            assert step.target is not None
-            name = self._next_name()
-            with naming(step.path, self._target):
-                row = self._placer.place(self._temporary_fd, name, step.target)
-            staged.append((step, Staged(name, *row)))
-            self.bytes_written += step.target.size
+        try:
+            for step in writes:
+                checkpoint()
+                assert step.target is not None
+                name = self._next_name()
+                with naming(step.path, self._target):
+                    row = self._placer.place(self._temporary_fd, name, step.target)
+                staged.append((step, Staged(name, *row)))
+                self.bytes_written += step.target.size
+        except BaseException:
+            for _, new in staged:  # no journal names them yet
+                os.unlink(new.name, dir_fd=self._temporary_fd)
+            raise
         if len(staged) > _FEW:
             syncfs(self._temporary_fd)
         else:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Collection
 from typing import NamedTuple
 
+from vgit.cancel import checkpoint
 from vgit.errors import InvalidError
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.root import RootDirectory
@@ -65,6 +66,7 @@ class Scanner:
         """Scan the whole working directory."""
         waiting: list[Path] = [ROOT]
         while waiting:
+            checkpoint()
             directory = waiting.pop()
             listing = self._list(directory)
             if listing is None:
@@ -86,7 +88,8 @@ class Scanner:
             descriptor = self._root.open_directory(directory)
         except (OSError, InvalidError) as error:
             if not isinstance(error, FileNotFoundError):
-                self._found.problems.append(Problem(directory, str(error)))
+                reason = error.strerror if isinstance(error, OSError) else None
+                self._found.problems.append(Problem(directory, reason or str(error)))
             return None
         try:
             for _ in range(_TRIES):

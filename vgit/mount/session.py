@@ -10,16 +10,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from vgit.backend.file_lock import FileLock
+from vgit.backend.file_systems import is_network_file_system
 from vgit.backend.forks import start_afresh_after_fork
+from vgit.cancel import holding
 from vgit.clock import Clock
 from vgit.errors import LockedError
 from vgit.ids import ObjectFormat
 from vgit.mount.filesystem_clock import Probe, probe
 from vgit.mount.layout import DATABASE_FILE, DISPLACED, LOCK_FILE, OWNER_FILE, STATE_DIRECTORY, TEMPORARY
-from vgit.mount.locks import FileLock
 from vgit.mount.root import RootDirectory
 from vgit.mount.stat_cache import StatCache
-from vgit.mount.syscalls import is_network_file_system
 
 TICK_SECONDS = 0.03  # longer than the margin within which a row is not trusted
 _LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB to write
@@ -70,7 +71,7 @@ class Session:
     @contextmanager
     def operation(self) -> Iterator[StatCache]:
         """Hold the mount's lock, on a directory that is still the mount, with nothing left half done."""
-        with self._turn:
+        with holding(self._turn):
             self.root.check_unmoved()
             lock = FileLock(
                 self._state(LOCK_FILE),

@@ -14,7 +14,10 @@ from vgit.tree.entry import Entry
 
 
 def check_base(repository: Repository, base: CommitId) -> None:
-    """Raise CorruptVolumeError unless the store has the commit that a mount was last reloaded from."""
+    """Raise CorruptVolumeError unless the store is there and has the commit that a mount was last reloaded from."""
+    repository.head()  # of a store that is out of reach (a disk not mounted) nothing must be made anew
+    if not repository.objects.contains(base):
+        repository.objects.refresh()  # another process may have committed in this mount since the last listing
     if not repository.objects.contains(base):
         raise CorruptVolumeError(
             f"the store does not have commit {base.hex()[:12]}, which this mount was last reloaded from: it was set"
@@ -30,6 +33,7 @@ def check_published(repository: Repository, base: CommitId, entries: Iterable[En
             f"commit {base.hex()[:12]}, which this mount was last reloaded from, is not in the volume's history any"
             " more. Its files were left as they are."
         )
+    repository.objects.refresh()
     for entry in entries:
         if entry.id is None or entry.is_directory:
             continue

@@ -31,14 +31,14 @@ from vgit.mount.reload import Reload, Waiting
 from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.rows import Row, untrusted
 from vgit.mount.scan import Scan, Scanner
+from vgit.mount.scope import Scope
 from vgit.mount.session import TICK_SECONDS, Session
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_base, check_published
 from vgit.mount.syscalls import syncfs
-from vgit.paths import ROOT, Path
+from vgit.paths import ROOT, Path, parse_path
 from vgit.repository import Proposal, Published, Repository
-from vgit.tree.entry import Entry
-from vgit.tree.lookup import find_entry
+from vgit.tree.entry import Entry, directory_entry
 
 
 class WorkingDirectory:
@@ -48,6 +48,7 @@ class WorkingDirectory:
         self.record = record
         self.repository = repository
         self._clock = clock
+        self._scope = Scope(repository, parse_path(record.sub_path))
         self._session = Session(path, repository.format, clock, self._recover)
         self._root = self._session.root
         self._placer = Placer(repository.objects, read_only=record.read_only)
@@ -81,7 +82,9 @@ class WorkingDirectory:
         """Fill a directory that is new to this mount with ``revision``; done again if it was cut off."""
         with self._session.operation() as cache:
             checkout = Checkout(self.repository, self._root, self._placer)
-            root_mode = checkout.run(revision, self.repository.commit(revision).tree)
+            tree = self._scope.tree(revision)
+            if tree is not None:
+                checkout.run(revision, tree)
             syncfs(self._root.fd)
             self._clock.sleep(TICK_SECONDS)  # so that the rows of what was just written can be trusted
             before = self._session.probe().trusted_before_ns
@@ -91,18 +94,17 @@ class WorkingDirectory:
                         if row.stat[3] >= before:
                             rows[name] = Row(untrusted(row.stat), row.entry)
                     cache.replace(directory, rows)
-                self._take_root_mode(cache, root_mode)
+                self._take_root_mode(cache, self._scope.root_mode(revision))
                 cache.set_base(revision)
 
     def adopt(self, revision: CommitId) -> Reloaded:
         """Bind a directory that has files already: equal ones are clean, others local changes nobody has seen."""
         with self._session.operation() as cache:
-            tree = self.repository.commit(revision).tree
             candidates: dict[Path, Entry | None] = {}
-            waiting = [(ROOT, tree)]
+            waiting = [(ROOT, self._scope.tree(revision))]
             while waiting:
                 path, directory = waiting.pop()
-                for name, entry in self.repository.directories.read(directory).entries.items():
+                for name, entry in self._scope.entries(directory).items():
                     candidates[(*path, name)] = entry
                     if entry.is_directory and entry.id is not None:
                         waiting.append(((*path, name), TreeId(entry.id)))
@@ -131,7 +133,10 @@ class WorkingDirectory:
                 if changes.edits:
                     txn = self._clock.random_bytes(16).hex()
                     cache.write_journal(commit_journal(txn, base, changes.root_mode), changes.rows)
-                    proposal = Proposal(changes.edits, author, txn, message, base, tuple(changes.unstable))
+                    root = directory_entry(changes.root_mode, os.fstat(self._root.fd).st_mtime_ns)
+                    edits = self._scope.to_volume(changes.edits, root)
+                    unstable = self._scope.paths_in_volume(changes.unstable)
+                    proposal = Proposal(edits, author, txn, message, base, unstable)
                     published = self.repository.publish(proposal, writer)
             self._finish_commit(cache, base, changes, published)
             return Committed(published, tuple(changes.unstable), tuple(changes.problems), tuple(scan.skipped.items()))
@@ -142,7 +147,7 @@ class WorkingDirectory:
             base = self._base(cache)
             target = self.repository.head() if self.record.at is None else base
             divergent = cache.divergent()
-            candidates = reload_candidates(self.repository, base, target, divergent)
+            candidates = reload_candidates(self._scope, base, target, divergent)
             if local is Local.DISCARD:
                 self._add_local_changes(cache, candidates, target)
             elif not candidates and base == target:
@@ -219,14 +224,17 @@ class WorkingDirectory:
         with cache.transaction():
             cache.put(changes.rows)
             cache.set_root_mode(changes.root_mode)
-            if published is not None and published.parent.tree == self.repository.commit(base).tree:
+            if published is not None and self._follows(base, published):
                 cache.set_base(published.id)
-                cache.set_divergent(
-                    still_divergent(self.repository, cache.divergent(), changes.edits, published.commit.tree)
-                )
+                cache.set_divergent(still_divergent(self._scope, cache.divergent(), changes.edits, published.id))
             elif changes.edits:
                 cache.add_divergent(path for path in changes.edits if path)
             cache.drop_journal()
+
+    def _follows(self, base: CommitId, published: Published) -> bool:
+        """Whether the commit was made on what the mount was last reloaded from: then it shows all of it."""
+        parent = published.commit.parent
+        return parent is not None and self._scope.tree(parent) == self._scope.tree(base)
 
     def _reload(
         self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: Local
@@ -249,7 +257,7 @@ class WorkingDirectory:
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
-                self._take_root_mode(cache, self.repository.root(self.repository.commit(target).tree).mode, local)
+                self._take_root_mode(cache, self._scope.root_mode(target), local)
                 cache.drop_journal()
         quiet = (Action.NOTHING, Action.KEEP, Action.ADOPT)
         written = sum(step.action not in quiet and step.path not in reload.kept for step in steps)
@@ -267,10 +275,9 @@ class WorkingDirectory:
 
     def _add_local_changes(self, cache: StatCache, candidates: dict[Path, Entry | None], target: CommitId) -> None:
         scan = Scanner(self._root, cache.directories()).run()
-        tree = self.repository.commit(target).tree
         changed = [(*directory, name) for directory, names in scan.changed.items() for name, _ in names]
         for path in [*changed, *scan.removed]:
-            candidates[path] = find_entry(self.repository.directories, tree, path)
+            candidates[path] = self._scope.entry(target, path)
         new = [path for path in changed if path in scan.directories and cache.row(path) is None]
         for directory in new:  # all of a new directory is local: what is in it was listed as changed
             candidates.setdefault(directory, None)
@@ -291,7 +298,8 @@ class WorkingDirectory:
             return
         journal = decode_journal(data)
         if journal.txn:
-            settle_commit(cache, self.repository, journal)
+            settle_commit(cache, self.repository, self._scope, journal)
         else:
             planner = Planner(self._root, cache, self._reader(cache))
-            settle_reload(cache, self.repository, planner, self._root, journal)
+            target = CommitId(self.repository.refs.parse_id(journal.target))
+            settle_reload(cache, target, self._scope, planner, self._root, journal)

@@ -1,0 +1,93 @@
+"""Scope: the part of a volume that a mount shows: all of it, or what is below one directory.
+
+The mount knows paths from its own root, the repository those from the
+volume's. This is the only place that turns one into the other. Where a commit
+has no directory at the scope's path (nobody made one yet, or a file is there),
+the mount shows nothing; the first file committed from it makes the directory.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from vgit.errors import NotADirectoryConflict, NotFoundError
+from vgit.ids import CommitId, TreeId
+from vgit.paths import Path, format_path, printable
+from vgit.repository import Repository
+from vgit.tree.diff import diff_trees
+from vgit.tree.edits import Edits
+from vgit.tree.entry import Entry
+from vgit.tree.lookup import find_entry
+
+_NOTHING: Mapping[str, Entry] = {}
+
+
+class Scope:
+    """What a mount sees of its volume's commits."""
+
+    def __init__(self, repository: Repository, path: Path) -> None:
+        self._repository = repository
+        self._directories = repository.directories
+        self.path = path  # from the volume's root
+
+    def tree(self, commit: CommitId) -> TreeId | None:
+        """Return the tree that the mount's root shows at a commit; None if there is no such directory."""
+        tree = self._repository.commit(commit).tree
+        if not self.path:
+            return tree
+        entry = find_entry(self._directories, tree, self.path)
+        return TreeId(entry.id) if entry is not None and entry.is_directory and entry.id is not None else None
+
+    def root_mode(self, commit: CommitId) -> int | None:
+        """Return the recorded mode of the directory that the mount's root is; None if it has none."""
+        tree = self._repository.commit(commit).tree
+        if not self.path:
+            return self._directories.read(tree).mode
+        entry = find_entry(self._directories, tree, self.path)
+        return entry.mode if entry is not None and entry.is_directory else None
+
+    def entry(self, commit: CommitId, path: Path) -> Entry | None:
+        """Return what stands at the mount's ``path`` at a commit."""
+        tree = self.tree(commit)
+        return find_entry(self._directories, tree, path) if tree is not None else None
+
+    def entries(self, tree: TreeId | None) -> Mapping[str, Entry]:
+        """Return what is in a directory; nothing where there is none."""
+        return self._directories.read(tree).entries if tree is not None else _NOTHING
+
+    def differences(self, old: CommitId, new: CommitId) -> Iterator[tuple[Path, Entry | None, Entry | None]]:
+        """Yield what differs between two commits, as ``diff_trees`` does, in the mount's paths."""
+        return diff_trees(self._directories, self.tree(old), self.tree(new))
+
+    def to_volume(self, edits: Edits, root: Entry) -> Edits:
+        """Return the mount's edits as the volume's; ``root`` is the mount's root as a directory."""
+        if not self.path:
+            return edits
+        result = Edits({self.path + path: edit for path, edit in edits.items()})
+        result.directories = {self.path + path: entry for path, entry in edits.directories.items()}
+        result.directories[self.path] = root
+        return result
+
+    def paths_in_volume(self, paths: Iterable[Path]) -> tuple[Path, ...]:
+        """Return the mount's paths as the volume's."""
+        return tuple(self.path + path for path in paths)
+
+
+def check_sub_path(repository: Repository, path: Path, revision: CommitId | None) -> None:
+    """Raise NotADirectoryConflict if ``path`` is a file; NotFoundError if a given ``revision`` does not have it.
+
+    At the newest state (None) it may be missing: a commit from the mount makes it.
+    """
+    if not path:
+        return
+    commit = revision or repository.head()
+    entry = find_entry(repository.directories, repository.commit(commit).tree, path)
+    shown = printable(format_path(path))
+    if entry is None and revision is not None:
+        raise NotFoundError(f"No such directory: {shown!r} at {commit.hex()[:12]}; it cannot be mounted.")
+    if entry is not None and not entry.is_directory:
+        raise NotADirectoryConflict(f"{shown!r} at {commit.hex()[:12]} is a file; give a directory as sub_path.")
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Return whether two directories are the same, or one is in the other."""
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]
