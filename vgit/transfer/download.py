@@ -1,0 +1,284 @@
+"""Download: what a published state holds, made on the file system of this machine.
+
+    plan     all of it against what stands there already: a conflict raises before anything is written
+    make     what is missing, under names ``.NAME.vgit-…`` beside the names that are meant; new directories whole
+    sync     so that not even a power loss shows a name with half of what belongs to it
+    rename   to the names that are meant
+
+The last three are done for 10,000 files or 1 GiB at a time, or one new directory however large it is.
+If something goes wrong, what has not got its name yet is removed; only a process that is
+killed leaves such names behind. A directory that exists already keeps its mode.
+"""
+
+import errno
+import os
+import shutil
+import stat
+from collections import deque
+from contextlib import ExitStack
+from typing import NamedTuple, NoReturn
+
+from vgit.cancel import checkpoint
+from vgit.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    CorruptObjectError,
+    Error,
+    InvalidError,
+    IsADirectoryConflict,
+)
+from vgit.mount.place import Placer
+from vgit.mount.root import RootDirectory
+from vgit.mount.syscalls import rename_noreplace, syncfs
+from vgit.paths import Path, encode_name, format_path, printable
+from vgit.repository import Repository
+from vgit.transfer.local_target import LocalTarget, Missing, Source, entries_of, locate
+from vgit.transfer.progress import NoProgress, Progress
+from vgit.tree.entry import Entry, Kind
+
+_BATCH_FILES = 10_000
+_BATCH_BYTES = 1 << 30
+_SUFFIX = ".vgit-"
+_NAME_BYTES = 255
+_IMPOSSIBLE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+
+
+class _Made(NamedTuple):
+    """Something that is whole, but not yet at its name."""
+
+    path: Path
+    temporary: str  # beside it
+    entry: Entry
+
+
+def download(
+    repository: Repository, source: Source, destination: str, *, force: bool = False, progress: Progress | None = None
+) -> None:
+    """Make ``source`` at ``destination``: in a directory that exists under its name, else at that very path.
+
+    A directory comes whole, and is merged into one that exists. ``force`` replaces files, and removes nothing else.
+    Content is checked by its BLAKE3. Raises AlreadyExistsError, ConflictError or InvalidError before
+    anything is written; CorruptObjectError; OSError for what the local file system refuses.
+    """
+    place = locate(repository, source, destination)
+    watched = progress or NoProgress()
+    with RootDirectory(place.directory) as root:
+        target = LocalTarget(repository, root, place.wanted, replace=force)
+        for missing in target.missing():
+            watched.expect(*target.count(missing))
+        with _Download(repository, root, target, source, place.depth, watched) as run:
+            for missing in target.missing():
+                run.make(missing)
+            run.publish()
+
+
+class _Download:
+    """What was made so far; a context manager that removes what has not got its name."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        root: RootDirectory,
+        target: LocalTarget,
+        source: Source,
+        depth: int,
+        progress: Progress,
+    ) -> None:
+        self._repository = repository
+        self._root = root
+        self._target = target
+        self._source = source
+        self._depth = depth
+        self._progress = progress
+        self._placer = Placer(repository.objects, read_only=False, wrote=self._wrote)
+        self._made: deque[_Made] = deque()
+        self._batch_bytes = 0
+        self._closed_directories: list[tuple[Path, int]] = []  # made without rwx for their owner, and their modes
+        self._devices: dict[int, int] = {}  # of what was written to: device → a descriptor on it
+        self._descriptors = ExitStack()
+        self._prefix = repository.clock.random_bytes(4).hex()
+
+    def __enter__(self) -> "_Download":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._discard()
+        finally:
+            self._descriptors.close()
+
+    def make(self, missing: Missing) -> None:
+        """Make one thing under a temporary name; publish if that is enough for a batch."""
+        path, entry = missing.path, missing.entry
+        temporary = self._temporary_name(path[-1])
+        self._remember_device(missing.directory_fd)
+        self._made.append(_Made(path, temporary, entry))
+        if entry.is_directory:
+            self._make_directory(missing.directory_fd, temporary, path)
+            self._fill((*path[:-1], temporary), path, entry)
+        else:
+            self._make_file(missing.directory_fd, temporary, path, entry)
+            self._batch_bytes += entry.size
+        if len(self._made) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
+            self.publish()
+
+    def publish(self) -> None:
+        """Give what was made its names."""
+        for path, mode in self._closed_directories:
+            self._root.set_directory_mode(path, mode)
+        self._sync()
+        parent: Path | None = None
+        descriptor = -1
+        with ExitStack() as stack:
+            while self._made:
+                made = self._made[0]
+                if made.path[:-1] != parent:
+                    stack.close()
+                    parent = made.path[:-1]
+                    descriptor = self._root.open_directory(parent)
+                    stack.callback(os.close, descriptor)
+                self._rename(descriptor, made)
+                self._made.popleft()
+        self._closed_directories.clear()
+        self._batch_bytes = 0
+
+    def _wrote(self, size_bytes: int) -> None:
+        checkpoint()
+        self._progress.advance(0, size_bytes)
+
+    def _fill(self, staged: Path, path: Path, entry: Entry) -> None:
+        """Make what is in a new directory, which stands at ``staged`` for now; modes and times bottom-up."""
+        waiting = [(staged, path, entry, False)]
+        while waiting:
+            staged, path, entry, is_filled = waiting.pop()
+            descriptor = self._root.open_directory(staged)
+            try:
+                if is_filled:
+                    self._finish_directory(descriptor, staged, path, entry)
+                    continue
+                waiting.append((staged, path, entry, True))
+                below = self._fill_one(descriptor, path, entry)
+            finally:
+                os.close(descriptor)
+            waiting += [((*staged, name), (*path, name), one, False) for name, one in reversed(below)]
+
+    def _fill_one(self, descriptor: int, path: Path, entry: Entry) -> list[tuple[str, Entry]]:
+        """Make what one directory holds; return the directories in it, which are empty."""
+        below = []
+        for name, one in entries_of(self._repository, entry).items():
+            if one.is_directory:
+                self._make_directory(descriptor, name, (*path, name))
+                below.append((name, one))
+            elif one.kind is not Kind.GITLINK:
+                self._make_file(descriptor, name, (*path, name), one)
+        return below
+
+    def _make_file(self, descriptor: int, name: str, path: Path, entry: Entry) -> None:
+        try:
+            self._placer.place(descriptor, name, entry)
+        except (OSError, CorruptObjectError) as error:
+            self._explain(error, path)
+        self._progress.advance(1, 0)
+
+    def _make_directory(self, descriptor: int, name: str, path: Path) -> None:
+        try:
+            os.mkdir(name, 0o700, dir_fd=descriptor)
+        except OSError as error:
+            self._explain(error, path)
+
+    def _finish_directory(self, descriptor: int, staged: Path, path: Path, entry: Entry) -> None:
+        mode = self._placer.permissions(entry.mode)
+        if len(path) > self._depth or self._source.path:  # when a volume's root was changed is not recorded
+            os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+        if mode & stat.S_IRWXU == stat.S_IRWXU:
+            os.fchmod(descriptor, mode)
+        else:  # until all of it is made, whatever is in it must be removable
+            self._closed_directories.append((staged, mode))
+
+    def _sync(self) -> None:
+        """Have the disk know what was made: of one file that alone, not all that anybody has written lately."""
+        if len(self._made) == 1 and self._made[0].entry.kind is Kind.FILE and self._sync_file(self._made[0]):
+            return
+        for descriptor in self._devices.values():
+            syncfs(descriptor)
+
+    def _sync_file(self, made: _Made) -> bool:
+        parent = self._root.open_directory(made.path[:-1])
+        try:
+            descriptor = os.open(made.temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        except PermissionError:  # of a mode that its owner may not read
+            return False
+        finally:
+            os.close(parent)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _rename(self, descriptor: int, made: _Made) -> None:
+        name = made.path[-1]
+        try:
+            if self._target.replace and not made.entry.is_directory:
+                os.rename(made.temporary, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+            else:
+                rename_noreplace(descriptor, made.temporary, descriptor, name)
+        except FileExistsError as error:
+            raise AlreadyExistsError(f"{self._target.local(made.path)} was made by somebody else meanwhile.") from error
+        except IsADirectoryError as error:
+            raise IsADirectoryConflict(
+                f"{self._target.local(made.path)} became a directory meanwhile; a file cannot replace it."
+            ) from error
+        except OSError as error:
+            self._explain(error, made.path)
+
+    def _discard(self) -> None:
+        """Remove what has not got its name. An error of that is not told: the one that led here says more."""
+        for path, _ in reversed(self._closed_directories if self._made else []):
+            try:
+                self._root.set_directory_mode(path, stat.S_IRWXU)
+            except OSError:
+                pass  # it was not closed yet, or cannot be opened: then its removal fails too
+        for made in self._made:
+            try:
+                descriptor = self._root.open_directory(made.path[:-1])
+            except OSError:
+                continue
+            try:
+                if made.entry.is_directory:
+                    shutil.rmtree(made.temporary, ignore_errors=True, dir_fd=descriptor)
+                else:
+                    os.unlink(made.temporary, dir_fd=descriptor)
+            except OSError:
+                pass
+            finally:
+                os.close(descriptor)
+
+    def _temporary_name(self, name: str) -> str:
+        suffix = f"{_SUFFIX}{self._prefix}{len(self._made):x}"
+        # A character that is cut through would be a name that some file systems refuse.
+        kept = encode_name(name)[: _NAME_BYTES - 1 - len(suffix)].decode("utf-8", "ignore")
+        return f".{kept}{suffix}"
+
+    def _remember_device(self, descriptor: int) -> None:
+        device = os.fstat(descriptor).st_dev
+        if device not in self._devices:
+            self._devices[device] = os.dup(descriptor)
+            self._descriptors.callback(os.close, self._devices[device])
+
+    def _explain(self, error: Exception, path: Path) -> NoReturn:
+        """Raise ``error`` with what it is about: the path in the volume, or on this machine."""
+        local = self._target.local(path)
+        if isinstance(error, CorruptObjectError):
+            shown = printable(format_path(self._source.path + path[self._depth :]))
+            raise CorruptObjectError(
+                f"{shown} at revision {self._source.revision.hex()[:12]} is damaged in the store: {error}."
+                " It was not written; run git fsck on the volume and restore the object from a copy."
+            ) from error
+        if isinstance(error, Error) or not isinstance(error, OSError):
+            raise error
+        if isinstance(error, FileExistsError):
+            raise ConflictError(f"{local}: this file system takes two names of the volume for one.") from error
+        if error.errno in _IMPOSSIBLE_NAME:
+            raise InvalidError(f"{local} cannot be on this file system: {error.strerror}.") from error
+        raise OSError(error.errno, error.strerror, local) from error

@@ -1,0 +1,201 @@
+"""Local target: the directory of this machine that a download writes into, and what is in its way there.
+
+    there                        a file, link, ... is wanted     a directory is wanted
+    nothing                      made                            made
+    file, link, FIFO, socket     AlreadyExistsError, or          NotADirectoryConflict
+                                 replaced if allowed
+    device                       ConflictError                   NotADirectoryConflict
+    directory                    IsADirectoryConflict            fine: they become one
+
+A link is never followed, except in the path that the caller gave: what a directory holds may be anybody's.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from vgit.cancel import checkpoint
+from vgit.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    InvalidError,
+    IsADirectoryConflict,
+    NotADirectoryConflict,
+    NotFoundError,
+)
+from vgit.ids import CommitId, TreeId
+from vgit.mount.layout import STATE_DIRECTORY
+from vgit.mount.root import RootDirectory
+from vgit.paths import ROOT, Path, encode_name, format_path, printable
+from vgit.repository import Repository
+from vgit.tree.entry import Entry, Kind
+
+_DEFAULT_NAME_MAX = 255
+
+
+class Source(NamedTuple):
+    """What of a volume is wanted."""
+
+    revision: CommitId
+    path: Path
+    entry: Entry
+
+
+class Place(NamedTuple):
+    """Where it is wanted: ``wanted`` are to be the names in ``directory``, which exists."""
+
+    directory: str
+    wanted: Mapping[str, Entry]
+    depth: int  # how many names of a path below ``directory`` come before those below the source
+
+
+class Missing(NamedTuple):
+    """Something that has to be made, all that is below it included."""
+
+    directory_fd: int  # open until the next one is asked for
+    path: Path  # below the target
+    entry: Entry
+
+
+def locate(repository: Repository, source: Source, destination: str) -> Place:
+    """Return where ``source`` goes: into a directory that exists under its name, else to ``destination`` itself.
+
+    What a volume's root holds goes directly into a directory that exists. Raises NotFoundError where
+    the directory to write into is missing, ConflictError where something other than a file stands.
+    """
+    try:
+        found = os.stat(destination)
+    except FileNotFoundError:
+        found = None
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        if source.path:
+            return Place(destination, {source.path[-1]: source.entry}, 1)
+        return Place(destination, entries_of(repository, source.entry), 0)
+    shown = printable(destination)
+    if found is not None and source.entry.is_directory:
+        raise NotADirectoryConflict(f"{shown} is a file; a directory cannot replace it.")
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise ConflictError(f"{shown} is not a file that can be replaced. '-' writes to standard output.")
+    directory, name = os.path.split(destination.rstrip("/"))
+    if not name:
+        raise InvalidError("Invalid destination: it is empty. Give '.' for the current directory.")
+    if not os.path.isdir(directory or "."):
+        raise NotFoundError(f"No such directory: {printable(directory)}. Make it first.")
+    if not source.entry.is_directory and destination.endswith("/"):
+        raise NotFoundError(f"No such directory: {shown}. Make it first, or leave the / at its end away.")
+    return Place(directory or ".", {name: source.entry}, 1)
+
+
+def entries_of(repository: Repository, directory: Entry) -> Mapping[str, Entry]:
+    """Return what is in a directory of a volume."""
+    assert directory.id is not None, "a directory that is read from a tree has an id"
+    return repository.directories.read(TreeId(directory.id)).entries
+
+
+class LocalTarget:
+    """An open directory, and what is to be in it."""
+
+    def __init__(
+        self, repository: Repository, root: RootDirectory, wanted: Mapping[str, Entry], *, replace: bool
+    ) -> None:
+        self._repository = repository
+        self._root = root
+        self._wanted = wanted
+        self.replace = replace
+        self._name_max = _name_max(root.fd)
+
+    def local(self, path: Path) -> str:
+        """Return ``path`` as the caller's file system has it, for messages."""
+        return printable(os.path.join(self._root.path, *path))
+
+    def missing(self) -> Iterator[Missing]:
+        """Yield what has to be made, directory by directory; raise at the first thing that is in the way."""
+        waiting = [(ROOT, self._wanted)]
+        while waiting:
+            parent, wanted = waiting.pop()
+            below = []
+            descriptor = self._root.open_directory(parent)
+            try:
+                for name, entry in wanted.items():
+                    path = (*parent, name)
+                    if entry.kind is Kind.GITLINK:
+                        continue
+                    there = _stat(descriptor, name)
+                    if there is not None and self._is_merged(path, entry, there):
+                        below.append((path, entry))
+                    else:
+                        yield Missing(descriptor, path, entry)
+            finally:
+                os.close(descriptor)
+            waiting += [(path, entries_of(self._repository, entry)) for path, entry in reversed(below)]
+
+    def count(self, missing: Missing) -> tuple[int, int]:
+        """Return how many files, and bytes in files, are to be made; InvalidError for a name that cannot be."""
+        files = size_bytes = 0
+        self._check_name(missing.path[:-1], missing.path[-1])
+        waiting = [(missing.path, missing.entry)]
+        while waiting:
+            checkpoint()
+            path, entry = waiting.pop()
+            if not entry.is_directory:
+                files += 1
+                size_bytes += entry.size if entry.kind is Kind.FILE else 0
+                continue
+            for name, one in entries_of(self._repository, entry).items():
+                self._check_name(path, name)
+                if one.is_directory:
+                    waiting.append(((*path, name), one))
+                elif one.kind is not Kind.GITLINK:
+                    files += 1
+                    size_bytes += one.size if one.kind is Kind.FILE else 0
+        return files, size_bytes
+
+    def _is_merged(self, path: Path, entry: Entry, there: os.stat_result) -> bool:
+        """Return whether ``path`` is a directory on both sides; False: a file that may be replaced."""
+        if path[-1] == STATE_DIRECTORY:
+            raise ConflictError(
+                f"{self.local(path)} belongs to a mount, and a volume's own {STATE_DIRECTORY} cannot replace it."
+            )
+        kind = stat.S_IFMT(there.st_mode)
+        if entry.is_directory:
+            if kind == stat.S_IFDIR:
+                return True
+            what = "symbolic link" if kind == stat.S_IFLNK else "file"
+            raise NotADirectoryConflict(f"{self.local(path)} is a {what}; a directory cannot replace it.")
+        if kind == stat.S_IFDIR:
+            raise IsADirectoryConflict(f"{self.local(path)} is a directory; a file cannot replace it.")
+        if kind in (stat.S_IFCHR, stat.S_IFBLK):
+            raise ConflictError(f"{self.local(path)} is a device; a file cannot replace it.")
+        if not self.replace:
+            raise AlreadyExistsError(
+                f"{self.local(path)} exists already, and nothing was written. force=True replaces files."
+            )
+        return False
+
+    def _check_name(self, parent: Path, name: str) -> None:
+        # No character takes more than 4 bytes: nearly all names need no second look.
+        if len(name) * 4 > self._name_max and len(encode_name(name)) > self._name_max:
+            raise InvalidError(
+                f"{printable(format_path((*parent, name)))!r} has a name of {len(encode_name(name))} bytes; this file"
+                f" system takes {self._name_max}. `vgit cat`, or a '-' as destination, reads it all the same."
+            )
+
+
+def _stat(directory_fd: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # then nothing has it; `count` refuses it
+            return None
+        raise
+
+
+def _name_max(fd: int) -> int:
+    try:
+        return os.fpathconf(fd, "PC_NAME_MAX")
+    except OSError:
+        return _DEFAULT_NAME_MAX

@@ -1,0 +1,104 @@
+"""Local tree: what a local directory holds, as entries to be and files to be read.
+
+Links are kept and never followed, so are empty directories, FIFOs and sockets;
+a device is refused, as no volume can hold one. The state of a mount (its
+``.vgit``) is no content and is left out.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+from vgit.cancel import checkpoint
+from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
+from vgit.mount.layout import STATE_DIRECTORY, is_mount
+from vgit.mount.rows import bounded
+from vgit.paths import Path, encode_name, printable
+from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry
+
+
+class LocalFile(NamedTuple):
+    """A regular file that is yet to be read."""
+
+    local: str
+    size: int  # when it was looked at, bytes
+    mode: int | None = None  # permission bits that it is to get; None: its own
+    follow: bool = False  # whether it may be a link to a file
+
+
+class LocalLink(NamedTuple):
+    """A symlink."""
+
+    target: bytes
+    mode: int
+    mtime_ns: int
+
+
+LocalItem: TypeAlias = LocalFile | LocalLink | Entry  # an Entry: a directory, FIFO or socket
+
+
+def walk(local: str, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
+    """Yield what is in a local directory by its path from there: itself first, directories before what is in them.
+
+    Without ``recursive`` its directories are left out. NotFoundError and
+    NotADirectoryConflict if ``local`` is no directory; other trouble as an OSError.
+    """
+    waiting: list[tuple[Path, str]] = [((), local)]
+    while waiting:
+        path, where = waiting.pop()
+        names, own = _list(where, is_top=not path)
+        yield path, directory_entry(own.st_mode, bounded(own.st_mtime_ns))
+        below = []
+        for name, found in names:
+            checkpoint()
+            inside = os.path.join(where, name)
+            if not stat.S_ISDIR(found.st_mode):
+                yield (*path, name), _item(inside, found)
+            elif recursive:
+                below.append(((*path, name), inside))
+        waiting += reversed(below)
+
+
+def _list(where: str, *, is_top: bool) -> tuple[list[tuple[str, os.stat_result]], os.stat_result]:
+    """Return what is in a directory, by name, and its own stat."""
+    names = []
+    try:
+        with os.scandir(where) as found:
+            for one in found:
+                if one.name == STATE_DIRECTORY and is_mount(where):
+                    continue
+                try:
+                    names.append((one.name, one.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue  # gone since it was listed
+        own = os.stat(where, follow_symlinks=is_top)
+    except FileNotFoundError as error:
+        raise gone(where) from error
+    except NotADirectoryError as error:
+        if not is_top:
+            raise gone(where) from error
+        raise NotADirectoryConflict(f"{printable(where)} is not a directory; put_file uploads a file.") from error
+    if not stat.S_ISDIR(own.st_mode):
+        raise gone(where)  # it was a directory a moment ago
+    names.sort(key=lambda item: encode_name(item[0]))
+    return names, own
+
+
+def _item(where: str, found: os.stat_result) -> LocalItem:
+    kind, mtime_ns = stat.S_IFMT(found.st_mode), bounded(found.st_mtime_ns)
+    if kind == stat.S_IFREG:
+        return LocalFile(where, found.st_size)
+    if kind == stat.S_IFLNK:
+        try:
+            return LocalLink(encode_name(os.readlink(where)), found.st_mode, mtime_ns)
+        except FileNotFoundError as error:
+            raise gone(where) from error
+    if kind in (stat.S_IFIFO, stat.S_IFSOCK):
+        return Entry(found.st_mode, NO_GIT_ENTRY, None, 0, mtime_ns, None)
+    raise InvalidError(f"cannot upload {printable(where)}: it is a device, which no volume can hold.")
+
+
+def gone(where: str) -> NotFoundError:
+    """Return the error for a local path that is not there, or not what it was a moment ago."""
+    return NotFoundError(f"No such local file or directory: {printable(where)}. Nothing was uploaded.")

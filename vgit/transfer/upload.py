@@ -1,0 +1,147 @@
+"""Upload: the puts of a batch, published as one commit.
+
+    1. the puts are spread out: a source for each path         no file is read
+    2. the volume is asked what is in their way                nothing is written
+    3. sources are read, in order, into packs without a name   small files ahead, in threads
+    4. the commit is published, onto whatever head is by then  step 2 again for each head tried
+
+What goes wrong, until the last step is done, leaves the volume as it was and
+drops what was written.
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+from concurrent.futures import Executor
+
+from vgit.cancel import checkpoint
+from vgit.commit import Commit
+from vgit.content import StoredContent, store_stream
+from vgit.content.hashing import workers
+from vgit.maintenance.roll_up import rolled_up
+from vgit.mount.keep import PackKeeper
+from vgit.mount.scan import to_stat
+from vgit.objects.writer import ObjectWriter
+from vgit.paths import Path
+from vgit.repository import Proposal, Published, Repository
+from vgit.transfer.local_tree import LocalFile, LocalLink
+from vgit.transfer.plan import FileObject, Plan, Source, make_plan
+from vgit.transfer.progress import NoProgress, Progress
+from vgit.transfer.puts import Put
+from vgit.transfer.read_local import SmallFile, read_ahead, readers, store_descriptor, store_local
+from vgit.transfer.streams import descriptor_of, reading
+from vgit.transfer.targets import Targets, TreeLooker, to_edits
+from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
+
+_FILE_OBJECT_MODE = stat.S_IFREG | 0o644
+
+
+def upload(
+    repository: Repository,
+    puts: Iterable[Put],
+    *,
+    author: str,
+    message: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Published | None:
+    """Publish what ``puts`` ask for as one commit; None if head has all of it already.
+
+    ``force`` lets files replace what is there, but never a directory. Raise
+    AlreadyExistsError, a conflict, or what reading a local file raised; then
+    nothing was published. What ``progress`` raises ends the upload as well.
+    """
+    plan = make_plan(puts)
+    if not plan.files and not plan.directories:
+        return None
+    head = repository.head()
+    seen = repository.commit(head)
+    targets = Targets(repository, plan.files, plan.directories, overwrite=force)
+    targets.check(seen)
+    now_ns = repository.clock.now_ns()
+    with repository.objects.writer() as writer:
+        reader = _Reader(repository, writer, seen, now_ns, progress or NoProgress())
+        files = reader.run(plan)
+        proposal = Proposal(
+            edits=to_edits(repository, seen, files, plan.directories, now_ns),
+            author=author,
+            txn=repository.clock.random_bytes(16).hex(),
+            message=message,
+            base=head,
+            unstable=tuple(sorted(reader.unstable)),
+            check=targets.check,
+        )
+        published = repository.publish(proposal, writer)
+    return rolled_up(repository, published)
+
+
+class _Reader:
+    """Reads all sources of one upload into the store, one after the other."""
+
+    def __init__(
+        self, repository: Repository, writer: ObjectWriter, head: Commit, now_ns: int, progress: Progress
+    ) -> None:
+        self.unstable: list[Path] = []
+        self._store = repository.objects
+        self._writer = writer
+        self._looker = TreeLooker(repository, head.tree)
+        self._now_ns = now_ns
+        self._progress = progress
+        self._watched = 0  # bytes of the file being read that progress knows of
+
+    def run(self, plan: Plan) -> dict[Path, Entry]:
+        """Return what the files come to."""
+        self._progress.expect(len(plan.files), plan.size_bytes)
+        files: dict[Path, Entry] = {}
+        with workers(None) as pool, readers() as ahead:
+            keeper = PackKeeper(self._store, self._writer, pool=pool, watch=self._watch)
+            for path, source, read in read_ahead(plan.files.items(), ahead):
+                checkpoint()
+                self._watched = 0
+                entry = files[path] = self._read(path, source, read, keeper, pool)
+                self._progress.advance(1, max(entry.size - self._watched, 0))
+        return files
+
+    def _read(self, path: Path, source: Source, read: SmallFile | None, keeper: PackKeeper, pool: Executor) -> Entry:
+        if isinstance(source, Entry):
+            return source
+        seen = self._looker.find(path)
+        if read is not None and isinstance(source, LocalFile):
+            return _file(keeper.keep_bytes(read.data, seen), read.now[0], read.now[2], source.mode)
+        if isinstance(source, LocalLink):
+            stored = keeper.keep_bytes(source.target, seen)
+            return Entry(source.mode, SYMLINK_MODE, stored.id, stored.size, source.mtime_ns, stored.hash)
+        if isinstance(source, FileObject):
+            return self._read_object(path, source, seen, keeper, pool)
+        result = store_local(source, keeper, seen)
+        self._note(path, is_steady=result.is_steady)
+        return _file(result.content, result.now[0], result.now[2], source.mode)
+
+    def _read_object(
+        self, path: Path, source: FileObject, seen: Entry | None, keeper: PackKeeper, pool: Executor
+    ) -> Entry:
+        descriptor = descriptor_of(source.stream)
+        if descriptor is None:
+            read_into = reading(source.stream)
+            content = store_stream(read_into, self._writer, self._store, pool=pool, watch=self._watch)
+        else:
+            result = store_descriptor(descriptor, to_stat(os.fstat(descriptor)), keeper, seen)
+            self._note(path, is_steady=result.is_steady)
+            content = result.content
+        return _file(content, _FILE_OBJECT_MODE, self._now_ns, source.mode)
+
+    def _note(self, path: Path, *, is_steady: bool) -> None:
+        if not is_steady:
+            self.unstable.append(path)
+
+    def _watch(self, size_bytes: int) -> None:
+        self._watched += size_bytes
+        self._progress.advance(0, size_bytes)
+
+
+def _file(content: StoredContent, mode: int, mtime_ns: int, bits: int | None) -> Entry:
+    """Return a file's entry; ``bits`` are the permissions it is to have instead of those in ``mode``."""
+    if bits is not None:
+        mode = stat.S_IFREG | bits
+    git_mode = content.git_mode or (EXECUTABLE_MODE if mode & 0o100 else FILE_MODE)
+    return Entry(mode, git_mode, content.id, content.size, mtime_ns, content.hash)

@@ -1,0 +1,71 @@
+"""Writable: writing to a volume without a mount; each call is one commit, visible to everyone at once."""
+
+from collections.abc import Sequence
+
+from vgit.aio import Method
+from vgit.batch import Batch
+from vgit.client import Client
+from vgit.errors import InvalidError
+from vgit.repository import Repository
+from vgit.results import commit_info
+from vgit.transfer.copy import copy
+from vgit.transfer.progress import Progress
+from vgit.transfer.remove import remove
+from vgit.types import CommitInfo
+
+
+class Writable:
+    """What can be written to: a volume."""
+
+    _client: Client
+
+    @property
+    def repository(self) -> Repository:
+        """Say where the commits go."""
+        raise AssertionError("a writable thing says what its repository is")
+
+    def _refuse_read_only(self) -> None:
+        raise AssertionError("a writable thing says whether it is read-only")
+
+    def batch_upload(
+        self,
+        force: bool = False,  # noqa: FBT001, FBT002 - Modal's
+        *,
+        message: str | None = None,
+        progress: Progress | None = None,
+    ) -> Batch:
+        """Return a batch, for ``with`` or ``async with``, whose files are uploaded when its block ends. Source: Modal.
+
+        All of them become one commit. If a path exists already the batch fails
+        and nothing is written; ``force`` replaces files, but never a directory.
+        """
+        self._refuse_read_only()
+        return Batch(lambda: self.repository, self._client.author, force=force, message=message, progress=progress)
+
+    def _copy_files(
+        self,
+        src_paths: Sequence[str],
+        dst_path: str,
+        recursive: bool = False,  # noqa: FBT001, FBT002 - Modal's
+    ) -> CommitInfo | None:
+        """Copy files within the volume as the Unix ``cp`` does; their contents are shared, not copied. Source: Modal.
+
+        Files that exist are replaced. Several sources need a directory as
+        destination, directories need ``recursive``. None: it is so already.
+        """
+        self._refuse_read_only()
+        if isinstance(src_paths, str):  # each letter would be a path
+            raise InvalidError(f"src_paths must be a list; got the text {src_paths!r}. Give [{src_paths!r}].")
+        author = self._client.author
+        return commit_info(
+            self.repository, copy(self.repository, src_paths, dst_path, recursive=recursive, author=author)
+        )
+
+    def _remove_file(self, path: str, recursive: bool = False) -> CommitInfo | None:  # noqa: FBT001, FBT002 - Modal's
+        """Remove a file, or a directory: one that is not empty needs ``recursive``. Source: Modal."""
+        self._refuse_read_only()
+        removed = remove(self.repository, [path], recursive=recursive, author=self._client.author)
+        return commit_info(self.repository, removed)
+
+    copy_files = Method(_copy_files)
+    remove_file = Method(_remove_file)
