@@ -3,15 +3,20 @@
     store         the argument, else VGIT_STORE, else ``vgit`` in the user's data directory
     environment   the argument, else VGIT_ENVIRONMENT, else ``main``
     author        VGIT_AUTHOR ("Name <mail>"), else user@host
+    handed        VGIT_MOUNTS, by which ``vgit run`` tells its command which mounts it holds open for it:
+                  a JSON list of absolute paths. A client that was not made by ``from_env`` has none
 
 ``Client.from_env`` and the command line are the only readers of the environment.
 """
 
 import getpass
+import json
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path as FilePath
+from typing import Any
 
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.local import LocalBackend
@@ -20,12 +25,19 @@ from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.commit import clean_identity
 from vgit.errors import InvalidError
 from vgit.names import check_environment_name
+from vgit.paths import local_path
 
 DEFAULT_ENVIRONMENT = "main"
 
 
 class Client:
-    """A store as one program uses it. Cheap to make; picklable; safe in threads and after a fork."""
+    """A store as one program uses it. Cheap to make; picklable; safe in threads and after a fork.
+
+    ``store`` is a directory, made with the first volume; ``environment`` the one
+    that names belong to; ``author`` "Name <mail>". Without an argument it is the
+    default above; the environment variables count in ``from_env`` only.
+    InvalidError for what cannot be one.
+    """
 
     def __init__(
         self,
@@ -34,16 +46,20 @@ class Client:
         *,
         author: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        handed_mounts: Sequence[str] = (),
     ) -> None:
-        location = os.fspath(store) if store is not None else default_store()
+        location = local_path(store) if store is not None else default_store()
         if "://" in location:
             raise InvalidError(
                 f"cannot use the store {location!r}: this vgit reads stores in local directories only; give a path."
             )
         self.store = os.path.abspath(os.path.expanduser(location))
         self.environment = check_environment_name(environment or DEFAULT_ENVIRONMENT)
+        if not isinstance(author, str | None):
+            raise InvalidError(f"Invalid author: {author!r} is {type(author).__name__}, expected 'Name <mail>'.")
         self.author = clean_identity(author or _default_author())
         self.clock = clock
+        self.handed_mounts = tuple(handed_mounts)
         self._guard = threading.Lock()
         start_afresh_after_fork(self)
         self._root: StoreRoot | None = None
@@ -55,16 +71,17 @@ class Client:
             store or os.environ.get("VGIT_STORE") or None,
             environment or os.environ.get("VGIT_ENVIRONMENT") or None,
             author=os.environ.get("VGIT_AUTHOR") or None,
+            handed_mounts=_handed_mounts(os.environ.get("VGIT_MOUNTS", "")),
         )
 
     def __repr__(self) -> str:
         return f"vgit.Client(store={self.store!r}, environment={self.environment!r})"
 
-    def __getstate__(self) -> dict[str, str]:
-        return {"store": self.store, "environment": self.environment, "author": self.author}
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("store", "environment", "author", "handed_mounts")}
 
-    def __setstate__(self, state: dict[str, str]) -> None:
-        Client.__init__(self, state["store"], state["environment"], author=state["author"])
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Client.__init__(self, **state)
 
     def after_fork(self) -> None:
         """Open the store anew in a forked child, where a thread that held the guard does not exist."""
@@ -86,10 +103,34 @@ class Client:
         return self.environment if environment is None or environment == "" else check_environment_name(environment)
 
 
+def given_or_default(client: Client | None) -> Client:
+    """Return the client that a call was given, or the one that the environment variables describe."""
+    if client is None:
+        return Client.from_env()
+    if not isinstance(client, Client):
+        raise InvalidError(f"Invalid client: {client!r} is {type(client).__name__}, expected a vgit.Client.")
+    return client
+
+
 def default_store() -> str:
     """Return where volumes live if nobody says otherwise."""
     data = os.environ.get("XDG_DATA_HOME") or str(FilePath.home() / ".local" / "share")
     return os.path.join(data, "vgit")
+
+
+def _handed_mounts(text: str) -> tuple[str, ...]:
+    """Return the paths in ``VGIT_MOUNTS``; InvalidError for what ``vgit run`` does not write."""
+    if not text:
+        return ()
+    try:
+        paths = json.loads(text)
+    except ValueError:
+        paths = None
+    if not isinstance(paths, list) or not all(isinstance(path, str) and os.path.isabs(path) for path in paths):
+        raise InvalidError(
+            f"Invalid VGIT_MOUNTS: {text!r}; expected a JSON list of absolute paths, as `vgit run` sets it."
+        )
+    return tuple(paths)
 
 
 def _default_author() -> str:

@@ -1,29 +1,42 @@
-"""Mounts: a volume's working directories as the API gives them, and which of them this process has open.
+"""Mounts: a volume's working directories as the API gives them, and which of them this process has.
 
 ``Volume.commit()`` and ``reload()`` act on the mounts that this process opened,
 through whatever handle, so the list of them is the process's and not a
 handle's. It is the one piece of state that the library keeps by itself.
+
+They act as well on the mounts that ``vgit run`` **handed** to this process: it
+holds them open and commits them in the background, the process takes one up for
+each operation.
 """
 
+import os
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path as FilePath
 from types import TracebackType
+from typing import NoReturn
 
-from vgit.aio import Method
+from vgit.aio import Both, Method
 from vgit.backend.forks import start_afresh_after_fork
-from vgit.errors import AlreadyExistsError, InvalidError, NotMountedError
+from vgit.background import Background, check_commit_every
+from vgit.client import Client
+from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
+from vgit.history.changes import edited
 from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
-from vgit.mount.open import Binding, open_mount, renew, reopen_mount, unbind
+from vgit.mount.layout import MountRecord, is_mount, read_record
+from vgit.mount.open import Binding, open_mount, renew, reopen_mount, share_mount, unbind
 from vgit.mount.plan import Local
 from vgit.mount.results import Committed
 from vgit.mount.scan import describe_problem
+from vgit.mount.scope import overlap
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.paths import format_path, printable
+from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository import Repository
-from vgit.results import commit_info, local_change, reload_info
-from vgit.types import CommitInfo, MountStatus, ReloadInfo
+from vgit.results import change, commit_info, local_change, reload_info
+from vgit.types import Change, CommitInfo, MountStatus, ReloadInfo
 
 
 class _OpenMounts:
@@ -58,16 +71,26 @@ class Mount:
     """A working directory bound to a volume; a context manager that commits at its end and gives the path.
 
     Made by ``Volume.mount``. An exception that passes through the block keeps
-    what was not committed in the directory, which can be mounted again.
+    what was not committed in the directory, which can be mounted again. But one
+    with ``commit_every`` commits then too: what its program had done when it
+    failed is published as the commits in the background would have. A child
+    that was forked inside the block commits nothing.
     """
 
     def __init__(self, working: WorkingDirectory, author: str) -> None:
         self._working = working
         self._author = author
+        self._background: Background | None = None
 
     def __repr__(self) -> str:
         record = self._working.record
         return f"<vgit.Mount of {record.volume_name or record.volume_id} at {self._working.path}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be sent to another process: one program at a time has a mount. Send its path, where the"
+            " files are, or the Volume, which can be read, and mounted at another directory."
+        )
 
     def __enter__(self) -> FilePath:
         return self.path
@@ -75,10 +98,10 @@ class Mount:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is None or self._background is not None:
             self.close()
         else:
-            self._release()
+            self.release()
 
     async def __aenter__(self) -> FilePath:
         return self.path
@@ -86,10 +109,7 @@ class Mount:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            await self.close.aio()
-        else:
-            self._release()
+        await Both(self).__aexit__(kind, error, traceback)
 
     @property
     def path(self) -> FilePath:
@@ -102,9 +122,19 @@ class Mount:
         return self._working.record.volume_id
 
     @property
+    def sub_path(self) -> Path:
+        """The directory of the volume that the mount shows; empty: all of it."""
+        return parse_path(self._working.record.sub_path)
+
+    @property
     def read_only(self) -> bool:
         """Whether the mount refuses to commit."""
         return self._working.record.read_only
+
+    @property
+    def background_error(self) -> Error | OSError | None:
+        """What the last commit in the background failed with; None if it went well, or there was none."""
+        return self._background.error if self._background is not None else None
 
     def _status(self) -> MountStatus:
         """Return what is here and not published. Reads files whose stat differs from what was seen."""
@@ -133,14 +163,30 @@ class Mount:
         return reload_info(reloaded)
 
     def _close(self, commit: bool = True) -> CommitInfo | None:  # noqa: FBT001, FBT002 - the contract's spelling
-        """Commit unless told not to, and let go of the directory, which can be mounted again."""
+        """Commit unless told not to, and let go of the directory, which can be mounted again.
+
+        Ends the commits in the background, the one under way first. This last
+        commit holds nothing back: it stores what is being written as it is, and
+        names it ``unstable``.
+        """
         try:
-            info = self._commit() if commit and not self.read_only else None
+            is_ours = not self.stop_background()
+            info = self._commit() if commit and is_ours and not self.read_only else None
         finally:
-            self._release()
+            self.release()
         return info
 
+    def _diff(self, path: str | None = None) -> list[Change]:
+        """Return how the mount differs from the state that it was last reloaded from, in path order.
+
+        As ``Volume.diff`` tells it: renames are found, mtimes alone are no difference. Paths, ``path`` too, are
+        from the mount's root.
+        """
+        where = parse_path(path) if path is not None else ()
+        return [change(one) for one in edited(self._working.status().edits) if one.path[: len(where)] == where]
+
     status = Method(_status)
+    diff = Method(_diff)
     commit = Method(_commit)
     reload = Method(_reload)
     close = Method(_close)
@@ -154,24 +200,61 @@ class Mount:
             roll_up(self._working.repository)
         return committed
 
-    def _release(self) -> None:
+    def commit_in_background(self, every_seconds: float) -> None:
+        """Commit every so many seconds from now on, until ``close``; InvalidError for a read-only mount."""
+        check_commit_every(every_seconds, read_only=self.read_only)
+
+        def commit() -> bool:
+            return self.commit_in_detail(when_unstable=Unstable.HOLD_BACK).published is not None
+
+        self.stop_background()
+        clock = self._working.repository.clock
+        self._background = Background(commit, every_seconds, printable(self._working.path), clock)
+
+    def stop_background(self) -> bool:
+        """End the commits in the background; say whether they are another process's, that forked this one."""
+        if self._background is None:
+            return False
+        self._background.stop()
+        return self._background.is_inherited
+
+    def release(self) -> None:
+        """Let go of the directory; nothing is committed."""
+        self.stop_background()
         _open.discard(self)
         self._working.close()
 
 
-def open_for_program(path: str, binding: Binding, repository: Repository, author: str) -> Mount:
-    """Mount for this process; AlreadyExistsError if it has the volume mounted for writing elsewhere."""
+def open_for_program(
+    path: str,
+    binding: Binding,
+    repository: Repository,
+    author: str,
+    *,
+    commit_every: float | None = None,
+    handed: Sequence[str] = (),
+) -> Mount:
+    """Mount for this process; AlreadyExistsError if it has that part of the volume mounted for writing elsewhere.
+
+    One of the ``handed`` mounts is used as it is: whoever handed it has brought
+    it up to date, and other programs may be at work in it.
+    """
+    if commit_every is not None:
+        check_commit_every(commit_every, read_only=binding.read_only)
     if not binding.read_only:
         for mount in mounts_of(binding.volume_id):
-            if not mount.read_only:
+            if not mount.read_only and overlap(mount.sub_path, binding.sub_path):
                 raise AlreadyExistsError(
                     f"this process has the volume mounted for writing at {mount.path} already;"
                     " close that mount first, or mount read-only."
                 )
-    mount = Mount(open_mount(path, binding, repository, repository.clock), author)
+    is_handed = os.path.realpath(path) in map(os.path.realpath, handed) and is_mount(path)
+    mount = Mount((share_mount if is_handed else open_mount)(path, binding, repository, repository.clock), author)
     if not binding.read_only:
         sweep(repository)
     _open.add(mount)
+    if commit_every is not None:
+        mount.commit_in_background(commit_every)
     return mount
 
 
@@ -180,15 +263,31 @@ def mounts_of(volume_id: str) -> "list[Mount]":
     return _open.of(volume_id)
 
 
-def expect_mounts(volume_id: str, shown: str) -> "list[Mount]":
-    """Return this process's mounts of a volume; NotMountedError if there is none."""
-    found = mounts_of(volume_id)
-    if not found:
-        raise NotMountedError(
-            f"{shown} is not mounted by this process. Mount it (with vol.mount(path)), or in a directory that"
-            " `vgit mount` made, run `vgit commit` or `vgit reload`."
-        )
-    return found
+@contextmanager
+def expect_mounts(volume_id: str, client: Client, repository: Repository, shown: str) -> "Iterator[list[Mount]]":
+    """Give this process's mounts of a volume, those handed to it too; NotMountedError if there is none."""
+    with ExitStack() as stack:
+        found = mounts_of(volume_id)
+        known = {os.path.realpath(mount.path) for mount in found}
+        for path in client.handed_mounts:
+            record = _record_or_none(path)
+            if record is None or os.path.realpath(path) in known:
+                continue
+            if record.volume_id == volume_id and os.path.realpath(record.store) == os.path.realpath(client.store):
+                found.append(stack.enter_context(MountedDirectory(path, repository, client.author)).mount)
+        if not found:
+            raise NotMountedError(
+                f"{shown} is not mounted by this process. Mount it (with vol.mount(path)), or start the program by"
+                " `vgit run`; in a directory that `vgit mount` made, run `vgit commit` or `vgit reload`."
+            )
+        yield found
+
+
+def _record_or_none(path: str) -> MountRecord | None:
+    try:
+        return read_record(path)
+    except (NotMountedError, OSError):
+        return None  # unmounted since it was handed over, or of another machine
 
 
 class MountedDirectory:

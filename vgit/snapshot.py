@@ -1,10 +1,13 @@
 """Snapshot: one published state of a volume, to be read; and the reading that volumes and snapshots share."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Any, Protocol
 
 from vgit.aio import Generator, Method
+from vgit.cancel import checkpoint
 from vgit.content import read_content
 from vgit.errors import (
     ConflictError,
@@ -15,6 +18,7 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.ids import CommitId, TreeId
+from vgit.mounts import Mount
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository import Repository
 from vgit.tree.entry import TREE_MODE, Entry, Kind
@@ -36,7 +40,7 @@ class TreeView:
         for depth, name in enumerate(path):
             if not entry.is_directory or entry.id is None:
                 raise NotADirectoryConflict(f"{_shown(path[:depth])} at {self._name} is a file, not a directory.")
-            below = self._repository.directories.read(TreeId(entry.id)).entries.get(name)
+            below = self._read(path[:depth], entry).get(name)
             if below is None:
                 raise NotFoundError(f"No such file or directory: {_shown(path)!r} at {self._name}.")
             entry = below
@@ -50,10 +54,10 @@ class TreeView:
             return
         waiting = [(path, entry)]
         while waiting:
+            checkpoint()
             parent, directory = waiting.pop()
-            assert directory.id is not None
             below = []
-            for name, one in self._repository.directories.read(TreeId(directory.id)).entries.items():
+            for name, one in self._read(parent, directory).items():
                 yield (*parent, name), one
                 if recursive and one.is_directory:
                     below.append(((*parent, name), one))
@@ -66,11 +70,23 @@ class TreeView:
             raise IsADirectoryConflict(f"{_shown(path)!r} at {self._name} is a directory, expected a file.")
         if entry.kind not in (Kind.FILE, Kind.SYMLINK):
             raise ConflictError(f"{_shown(path)!r} at {self._name} is a {entry.kind.value}; it has no content.")
-        if offset < 0 or (length is not None and length < 0):
-            raise InvalidError(f"offset and length must not be negative; got {offset} and {length}.")
-        try:
+        for number in (offset, 0 if length is None else length):
+            if not isinstance(number, int) or number < 0:
+                raise InvalidError(f"offset and length must be numbers from 0 on; got {offset!r} and {length!r}.")
+        with self._naming(path):
             for piece in read_content(self._repository.objects, entry, offset, length):
                 yield bytes(piece)
+
+    def _read(self, path: Path, directory: Entry) -> Mapping[str, Entry]:
+        assert directory.id is not None, "a directory that is stored has an id"
+        with self._naming(path):
+            return self._repository.directories.read(TreeId(directory.id)).entries
+
+    @contextmanager
+    def _naming(self, path: Path) -> Iterator[None]:
+        """Complete an error about stored data with the path and the revision."""
+        try:
+            yield
         except CorruptObjectError as error:
             raise CorruptObjectError(
                 f"{_shown(path)} at revision {self._name} is damaged in the store: {error}."
@@ -88,20 +104,44 @@ class Readable:
         raise AssertionError("a readable thing says what its tree is")
 
     def _listdir(self, path: str, recursive: bool = False) -> list[FileEntry]:  # noqa: FBT001, FBT002 - Modal's
-        """Return what is in a directory; a file's path gives its own entry. Source: Modal."""
+        """Return what is in a directory, with ``recursive`` all that is below it. Source: Modal.
+
+        The directory itself is not listed; a file's path gives its own entry.
+        Paths are from the volume's root, without a leading slash. NotFoundError
+        if there is nothing, InvalidError for a path with ``..`` or a ``*`` at its end.
+        """
         return list(list_entries(self._view(), path, recursive=recursive))
 
     def _iterdir(self, path: str, recursive: bool = True) -> Iterator[FileEntry]:  # noqa: FBT001, FBT002
-        """Yield what is in a directory; with ``recursive`` all that is below it. Source: Modal."""
+        """Yield what ``listdir`` returns, without having all of it at once; errors come at the first. Source: Modal."""
         yield from list_entries(self._view(), path, recursive=recursive)
 
     def _read_file(self, path: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield a file's bytes in pieces of at most 8 MiB, checked by BLAKE3; an empty file yields nothing."""
+        """Yield a file's bytes in pieces of at most 8 MiB; an empty file yields nothing. Source: Modal.
+
+        ``length`` bytes from ``offset``, or all; fewer only where the file ends.
+        Each is checked by BLAKE3 before it is given: CorruptObjectError. Else
+        NotFoundError, or ConflictError for what is no file, at the first piece.
+        """
         yield from self._view().read(parse_path(path), offset, length)
 
-    def _read_file_into_fileobj(self, path: str, fileobj: IO[bytes]) -> int:
-        """Write a file's bytes to ``fileobj`` at its position; return how many."""
-        return sum(_write(fileobj, piece) for piece in self._view().read(parse_path(path)))
+    def _read_file_into_fileobj(
+        self, path: str, fileobj: IO[bytes], progress_cb: Callable[..., Any] | None = None
+    ) -> int:
+        """Write a file's bytes to ``fileobj`` at its position; return how many. Source: Modal.
+
+        ``progress_cb(advance=n)`` is called for every ``n`` bytes written.
+        Errors as ``read_file``; what was written until then stays in ``fileobj``.
+        """
+        if not hasattr(fileobj, "write"):
+            raise InvalidError(f"Invalid fileobj: {fileobj!r} has no write(); give a file that is open in binary mode.")
+        size_bytes = 0
+        for piece in self._view().read(parse_path(path)):
+            _write(fileobj, piece)
+            size_bytes += len(piece)
+            if progress_cb is not None:
+                progress_cb(advance=len(piece))
+        return size_bytes
 
     listdir = Method(_listdir)
     iterdir = Generator(_iterdir)
@@ -109,10 +149,22 @@ class Readable:
     read_file_into_fileobj = Method(_read_file_into_fileobj)
 
 
-class Snapshot(Readable):
-    """One published state of a volume. Nothing that is published later changes it."""
+class Home(Protocol):
+    """What a snapshot needs of the volume that it belongs to, which this module must not import."""
 
-    def __init__(self, repository: Repository, revision: CommitId) -> None:
+    def mount(self, path: str | os.PathLike[str], *, at: str | None = None) -> Mount:
+        """Mount the volume at a revision."""
+
+    @property
+    def at(self) -> Callable[[str], "Snapshot"]:
+        """Find a snapshot by its revision."""
+
+
+class Snapshot(Readable):
+    """One published state of a volume. Nothing that is published later changes it. Picklable."""
+
+    def __init__(self, volume: Home, repository: Repository, revision: CommitId) -> None:
+        self._volume = volume
         self._tree = TreeView(repository, revision)
         self._commit = repository.commit(revision)
 
@@ -129,21 +181,36 @@ class Snapshot(Readable):
         """When it was published; aware, UTC."""
         return datetime.fromtimestamp(self._commit.commit_time, UTC)
 
+    def __reduce__(self) -> tuple[Callable[..., "Snapshot"], tuple[Home, str]]:
+        return _find, (self._volume, self.id)
+
+    def _mount(self, path: str | os.PathLike[str]) -> Mount:
+        """Check this state out into ``path``, read-only, and return the mount, a context manager giving the path."""
+        return self._volume.mount(path, at=self.id)
+
+    mount = Method(_mount, undo=Mount.release)
+
     def _view(self) -> TreeView:
         return self._tree
 
 
+def _find(volume: Home, revision: str) -> Snapshot:
+    return volume.at(revision)
+
+
 def list_entries(view: TreeView, path: str, *, recursive: bool) -> Iterator[FileEntry]:
     """Yield the entries of a directory, or a file's own, as the API shows them."""
-    if path.endswith("*"):
+    start = parse_path(path)
+    if str(path).endswith("*"):
         raise InvalidError(f"Invalid path: {path!r} ends in '*'; give a directory and filter what it lists.")
-    for where, entry in view.walk(parse_path(path), recursive=recursive):
+    for where, entry in view.walk(start, recursive=recursive):
         yield FileEntry.of(where, entry)
 
 
-def _write(fileobj: IO[bytes], piece: bytes) -> int:
-    fileobj.write(piece)
-    return len(piece)
+def _write(fileobj: IO[bytes], piece: bytes) -> None:
+    # A raw file may take a part only. One that does not say how much it took is taken at its word.
+    while isinstance(count := fileobj.write(piece), int) and 0 < count < len(piece):
+        piece = piece[count:]
 
 
 def _shown(path: Path) -> str:

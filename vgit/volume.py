@@ -5,32 +5,46 @@ and stays with that id: a volume renamed meanwhile is still the same volume.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from copy import copy
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
 
 from vgit.aio import Both, Generator, Method
-from vgit.client import Client
+from vgit.client import Client, given_or_default
 from vgit.errors import InvalidError, ReadOnlyError
 from vgit.history.changes import changes
 from vgit.history.log import log as read_log
+from vgit.history.moment import to_seconds
 from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import delete_tag, list_tags, set_tag
+from vgit.maintenance.roll_up import rolled_up
 from vgit.mount.open import Binding
+from vgit.mount.scope import check_sub_path
 from vgit.mounts import Mount, expect_mounts, open_for_program
 from vgit.names import check_volume_id, check_volume_name
 from vgit.namespace import Objects, Renaming, check_version
-from vgit.paths import ROOT, parse_path
+from vgit.paths import ROOT, Path, local_path, parse_path
 from vgit.repository import Repository
 from vgit.results import change, commit_info
 from vgit.snapshot import Readable, Snapshot, TreeView
-from vgit.types import Change, CommitInfo, ReloadInfo, VolumeInfo
-from vgit.volumes import Resolved, create_ephemeral, create_or_find, resolve_id, resolve_name
+from vgit.types import Change, CommitInfo, ReloadInfo, VolumeInfo, time_of
+from vgit.types import FileEntry as FileEntry  # also here, because Modal's programs take them from modal.volume
+from vgit.types import FileEntryType as FileEntryType
+from vgit.volumes import Resolved, create_or_find, ephemeral, resolve_id, resolve_name
+from vgit.writable import Writable
 
 
-class Volume(Readable):
+class MountOptions(NamedTuple):
+    """What ``with_mount_options`` said of a handle's mounts."""
+
+    read_only: bool = False
+    sub_path: Path = ROOT
+
+
+class Volume(Readable, Writable):
     """A versioned directory tree that many programs share. Get one by ``from_name``, ``from_id`` or ``ephemeral``."""
 
     objects: "ClassVar[Objects[Volume]]"
@@ -42,6 +56,7 @@ class Volume(Readable):
     _volume_id: str | None
     _create_if_missing: bool
     _read_only: bool
+    _mount_options: "MountOptions | None"
     _resolved: Resolved | None
 
     def __init__(self) -> None:
@@ -65,6 +80,7 @@ class Volume(Readable):
         volume._volume_id = volume_id
         volume._create_if_missing = create_if_missing
         volume._read_only = read_only
+        volume._mount_options = None
         volume._resolved = None
         return volume
 
@@ -85,7 +101,7 @@ class Volume(Readable):
         """
         check_version(version)
         return cls._make(
-            client or Client.from_env(),
+            given_or_default(client),
             name=check_volume_name(name),
             environment=environment_name,
             volume_id=None,
@@ -93,14 +109,26 @@ class Volume(Readable):
         )
 
     @classmethod
-    def from_id(cls, volume_id: str, *, client: Client | None = None) -> "Volume":
+    def from_id(cls, volume_id: str, client: Client | None = None) -> "Volume":
         """Return the handle of a volume by its id. No I/O; ``name`` is known once it was used."""
-        return cls._make(client or Client.from_env(), name=None, environment=None, volume_id=check_volume_id(volume_id))
+        return cls._make(given_or_default(client), name=None, environment=None, volume_id=check_volume_id(volume_id))
 
     @classmethod
-    def ephemeral(cls, environment_name: str | None = None, *, client: Client | None = None) -> "Both[Volume]":
-        """Return a context manager, also for ``async with``, of a volume without a name, deleted at its end."""
-        return Both(_ephemeral(cls, client or Client.from_env(), environment_name))
+    def ephemeral(
+        cls,
+        environment_name: str | None = None,
+        *,
+        version: int | None = None,
+        create_options: Any = None,
+        client: Client | None = None,
+    ) -> "Both[Volume]":
+        """Return a context manager, also for ``async with``, of a volume without a name, deleted at its end.
+
+        Nothing is made before the block is entered. ``version`` and
+        ``create_options`` are as in ``from_name``. Source: Modal.
+        """
+        check_version(version)
+        return Both(_ephemeral(cls, given_or_default(client), environment_name))
 
     def __repr__(self) -> str:
         if self._name is None:
@@ -109,7 +137,7 @@ class Volume(Readable):
         return f"vgit.Volume.from_name({self._name!r}{environment})"
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("_client", "_name", "_environment", "_volume_id", "_create_if_missing", "_read_only")
+        kept = ("_client", "_name", "_environment", "_volume_id", "_create_if_missing", "_read_only", "_mount_options")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -132,15 +160,30 @@ class Volume(Readable):
         return os.path.join(self._client.store, "volumes", f"{self._resolve().record.id}.git")
 
     def read_only(self) -> "Volume":
-        """Return a handle that refuses to write."""
-        return Volume._make(
-            self._client,
-            name=self._name,
-            environment=self._environment,
-            volume_id=self._volume_id,
-            create_if_missing=self._create_if_missing,
-            read_only=True,
+        """Return a handle that refuses to write, through mounts and through the API. Source: Modal."""
+        if self._mount_options is not None:
+            raise InvalidError(
+                "read_only() and with_mount_options() do not mix; use with_mount_options(read_only=True)."
+            )
+        handle = copy(self)
+        handle._read_only = True
+        return handle
+
+    def with_mount_options(self, *, read_only: bool | None = None, sub_path: str | None = None) -> "Volume":
+        """Return a handle whose mounts are read-only, or show only the directory ``sub_path``. Source: Modal.
+
+        None keeps what an earlier call said; ``sub_path="/"`` is the whole
+        volume again. Reading and writing through the API are not affected.
+        """
+        if self._read_only:
+            raise InvalidError("read_only() and with_mount_options() do not mix; this handle came from read_only().")
+        earlier = self._mount_options or MountOptions()
+        handle = copy(self)
+        handle._mount_options = MountOptions(
+            read_only=earlier.read_only if read_only is None else read_only,
+            sub_path=earlier.sub_path if sub_path is None else parse_path(sub_path),
         )
+        return handle
 
     def _hydrate(self) -> "Volume":
         """Resolve the handle now and return it; NotFoundError if there is no such volume."""
@@ -148,13 +191,13 @@ class Volume(Readable):
         return self
 
     def _info(self) -> VolumeInfo:
-        """Return name, creation, id, head, size and number of commits. Cost grows with files and commits."""
+        """Return name, creation, id, head, size in bytes, commits. Cost grows with files and commits. Source: Modal."""
         resolved = self._resolve()
         head = resolved.repository.head()
         view = TreeView(resolved.repository, head)
         return VolumeInfo(
             name=self._name,
-            created_at=datetime.fromtimestamp(resolved.record.created_at_ns / 1e9, UTC),
+            created_at=time_of(resolved.record.created_at_ns),
             created_by=resolved.record.created_by,
             id=resolved.record.id,
             head=head.hex(),
@@ -164,69 +207,101 @@ class Volume(Readable):
         )
 
     def _commit(self, message: str | None = None) -> CommitInfo | None:
-        """Publish what this process's mounts of the volume have; None if nothing changed. The receipt is in it."""
+        """Publish what this process's mounts have; None if nothing changed. The receipt is in it. Source: Modal.
+
+        NotMountedError if it has no mount of the volume, ReadOnlyError for a read-only handle.
+        """
         self._refuse_read_only()
         newest = None
-        for mount in expect_mounts(self.object_id, repr(self)):
-            if not mount.read_only:
-                newest = mount.commit(message) or newest
+        with self._mounts() as mounts:
+            for mount in mounts:
+                if not mount.read_only:
+                    newest = mount.commit(message) or newest
         return newest
 
     def _reload(self) -> ReloadInfo:
-        """Bring the newest published state into this process's mounts; FilesOpenError while files are open."""
-        infos = [mount.reload() for mount in expect_mounts(self.object_id, repr(self))]
-        return infos[-1]
+        """Bring the newest published state into this process's mounts. Source: Modal.
 
-    def mount(
+        FilesOpenError while a process has files open there, NotMountedError if there is no mount.
+        """
+        with self._mounts() as mounts:
+            return [mount.reload() for mount in mounts][-1]
+
+    def _mount(
         self,
         path: str | os.PathLike[str],
         *,
         read_only: bool | None = None,
         at: str | None = None,
+        sub_path: str | None = None,
+        commit_every: float | None = None,
         adopt: bool = False,
     ) -> Mount:
         """Check the newest commit out into ``path`` and return the mount, a context manager that gives the path.
 
-        ``at`` mounts an old revision, read-only. ``adopt`` takes a directory
-        that has files: equal ones are clean, others are local changes. A
-        directory that is this volume's mount already is taken up again.
+        ``at`` mounts an old revision, read-only. ``sub_path`` mounts what is
+        below one directory of the volume: only that is checked out and
+        committed. ``commit_every`` commits in the background after so many
+        seconds, and at the end after an exception too. ``adopt`` takes a
+        directory that has files: equal ones are clean, others are local changes.
+        This volume's mount is taken up again, one that `vgit run` handed
+        over is used as it is. InvalidError for a directory that cannot be
+        one, AlreadyExistsError if it, or the volume, is mounted by this process.
         """
         resolved = self._resolve()
         revision = resolve_revision(resolved.repository, at) if at is not None else None
+        options = self._mount_options or MountOptions()
+        shown = parse_path(sub_path) if sub_path is not None else options.sub_path
+        check_sub_path(resolved.repository, shown, revision)
         binding = Binding(
             store=self._client.store,
             volume_id=resolved.record.id,
             volume_name=self._name,
             environment=resolved.record.environment,
-            read_only=bool(read_only) or self._read_only or revision is not None,
+            read_only=self._read_only
+            or revision is not None
+            or (options.read_only if read_only is None else read_only),
             at=revision,
             adopt=adopt,
+            sub_path=shown,
         )
-        return open_for_program(os.fspath(path), binding, resolved.repository, self._client.author)
+        return open_for_program(
+            local_path(path),
+            binding,
+            resolved.repository,
+            self._client.author,
+            commit_every=commit_every,
+            handed=self._client.handed_mounts,
+        )
 
     def _log(
         self,
         path: str | None = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         limit: int | None = None,
     ) -> Iterator[CommitInfo]:
-        """Yield the published states, newest first; of ``path`` only those that changed something there."""
+        """Yield the published states, newest first; of ``path`` only those that changed something there.
+
+        ``since`` and ``until``, both inclusive, are datetimes or text such as
+        "2026-11-01" or "2 hours ago". NotFoundError if nothing was ever at ``path``.
+        """
         repository = self._resolve().repository
+        now_ns = self._client.clock.now_ns()
         logged = read_log(
             repository,
             repository.head(),
             parse_path(path) if path is not None else None,
-            since=int(since.timestamp()) if since is not None else None,
-            until=int(until.timestamp()) if until is not None else None,
+            since=to_seconds(since, now_ns) if since is not None else None,
+            until=to_seconds(until, now_ns) if until is not None else None,
             limit=limit,
         )
         for id, commit, counts in logged:
             yield CommitInfo.of(id, commit, counts)
 
     def _diff(self, old: str = "HEAD~1", new: str = "HEAD", path: str | None = None) -> list[Change]:
-        """Return what differs between two revisions, in path order; mtimes alone are no difference."""
+        """Return what differs between two revisions, in path order; mtimes alone do not count. Or NotFoundError."""
         repository = self._resolve().repository
         trees = [repository.commit(resolve_revision(repository, one)).tree for one in (old, new)]
         where = parse_path(path) if path is not None else None
@@ -235,19 +310,19 @@ class Volume(Readable):
     def _restore(
         self, revision: str, paths: list[str] | None = None, *, message: str | None = None
     ) -> CommitInfo | None:
-        """Publish an old state, or some paths of it, as the newest; None if it is that already."""
+        """Publish an old state, or some paths of it, as the newest; None if it is that already. Or NotFoundError."""
         self._refuse_read_only()
-        if isinstance(paths, str):  # each letter would be a path
-            raise InvalidError(f"paths must be a list; got the text {paths!r}. Give [{paths!r}].")
+        if isinstance(paths, str) or not isinstance(paths, Iterable | None):  # of a text, each letter would be a path
+            raise InvalidError(f"paths must be a list; got {paths!r}. Give [{paths!r}].")
         repository = self._resolve().repository
         wanted = [parse_path(path) for path in paths] if paths is not None else None
         published = restore(repository, resolve_revision(repository, revision), wanted, self._client.author, message)
-        return commit_info(repository, published)
+        return commit_info(repository, rolled_up(repository, published))
 
     def _at(self, revision: str) -> Snapshot:
         """Return a published state to be read; NotFoundError if there is no such revision."""
         repository = self._resolve().repository
-        return Snapshot(repository, resolve_revision(repository, revision))
+        return Snapshot(self, repository, resolve_revision(repository, revision))
 
     def _tag(self, name: str, revision: str = "HEAD") -> None:
         """Give a revision a name that stays with it; AlreadyExistsError if another revision has it."""
@@ -268,6 +343,7 @@ class Volume(Readable):
     info = Method(_info)
     commit = Method(_commit)
     reload = Method(_reload)
+    mount = Method(_mount, undo=Mount.release)
     log = Generator(_log)
     diff = Method(_diff)
     restore = Method(_restore)
@@ -293,6 +369,10 @@ class Volume(Readable):
                 self._resolved = find(self._client, self._client.in_environment(self._environment), self._name)
         return self._resolved
 
+    def _mounts(self) -> AbstractContextManager[list[Mount]]:
+        resolved = self._resolve()
+        return expect_mounts(resolved.record.id, self._client, resolved.repository, repr(self))
+
     def _view(self) -> TreeView:
         repository = self._resolve().repository
         return TreeView(repository, repository.head())
@@ -304,14 +384,13 @@ class Volume(Readable):
 
 @contextmanager
 def _ephemeral(cls: type[Volume], client: Client, environment: str | None) -> Iterator[Volume]:
-    resolved = create_ephemeral(client, client.in_environment(environment))
-    volume = cls._make(client, name=None, environment=environment, volume_id=resolved.record.id)
-    volume._resolved = resolved
-    try:
-        yield volume
-    finally:
-        resolved.repository.close()
-        client.root.catalog().remove(resolved.record, client.author)
+    with ephemeral(client, client.in_environment(environment)) as resolved:
+        volume = cls._make(client, name=None, environment=environment, volume_id=resolved.record.id)
+        volume._resolved = resolved
+        try:
+            yield volume
+        finally:
+            volume._resolved = None  # from now on a use of it says that it is gone
 
 
 Volume.objects = Objects(Volume._make)

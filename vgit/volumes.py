@@ -1,9 +1,11 @@
 """Volumes: a volume's handle resolved, and the two ways in which one comes to be."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from vgit.catalog import CatalogRecord
+from vgit.catalog import CatalogRecord, create_ephemeral, reap_ephemerals
 from vgit.client import Client
 from vgit.errors import AlreadyExistsError, NotFoundError
 from vgit.names import check_volume_id
@@ -28,7 +30,7 @@ def resolve_name(client: Client, environment: str, name: str) -> Resolved:
     if record is None:
         raise NotFoundError(
             f"Volume {name!r} not found in environment {environment!r} of the store {client.store}."
-            f" Create it with create_if_missing=True, or `vgit create {name}`."
+            f" `vgit create {name}` makes it, or in Python create_if_missing=True."
         )
     return _open(client, record)
 
@@ -57,9 +59,22 @@ def create_or_find(client: Client, environment: str, name: str) -> Resolved:
         return resolve_name(client, environment, name)
 
 
-def create_ephemeral(client: Client, environment: str) -> Resolved:
-    """Make a volume without a name."""
-    return _open(client, client.root.create_volume(environment, None, client.author))
+@contextmanager
+def ephemeral(client: Client, environment: str) -> Iterator[Resolved]:
+    """Give a volume without a name, removed at the end with all its bytes.
+
+    Before that, those are removed whose processes died before they could.
+    """
+    reap_ephemerals(client.root, client.author)
+    made = create_ephemeral(client.root, environment, client.author)
+    try:
+        resolved = _open(client, made.record)
+        try:
+            yield resolved
+        finally:
+            resolved.repository.close()
+    finally:
+        made.remove(client.author)
 
 
 def _open(client: Client, record: CatalogRecord) -> Resolved:

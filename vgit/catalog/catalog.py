@@ -59,7 +59,7 @@ class Catalog:
             if taken is not None:
                 raise AlreadyExistsError(
                     f"Volume {name!r} already exists in environment {environment!r} (id {taken.id});"
-                    " choose another name, or allow an existing one."
+                    " choose another name, or take the one that is there (allow_existing=True, --allow-existing)."
                 )
 
         self._write(f"Create {environment}/{name}", author, check, {(environment, name): record})

@@ -2,12 +2,14 @@
 
     ROOT/catalog.git/          names → ids
     ROOT/volumes/<id>.git/     one bare repository per volume
+    ROOT/ephemeral/<id>        held by the process that a volume without a name belongs to (ephemeral.py)
 
 A volume's repository is durable before its name exists, so a crash between the
 two leaves an unnamed repository (gc's to collect) and never a broken name.
 """
 
 from vgit.backend import Backend
+from vgit.cancel import uninterrupted
 from vgit.catalog.catalog import Catalog
 from vgit.catalog.record import CatalogRecord
 from vgit.clock import Clock
@@ -20,6 +22,7 @@ from vgit.repository import Repository
 
 _CATALOG = "catalog.git"
 _VOLUMES = "volumes/"
+EPHEMERAL = "ephemeral/"
 
 
 def volume_key(volume_id: str) -> str:
@@ -31,20 +34,20 @@ class StoreRoot:
     """One store. Makes its catalog when the first volume is created, never when something is read."""
 
     def __init__(self, backend: Backend, clock: Clock, location: str) -> None:
-        self._backend = backend
-        self._clock = clock
+        self.backend = backend
+        self.clock = clock
         self.location = location
         self._catalog: Catalog | None = None
 
     @property
     def exists(self) -> bool:
         """Whether there is a store here; InvalidError if there is something else, CorruptVolumeError if half of one."""
-        catalog = Refs(self._backend.child(_CATALOG), SHA1)
+        catalog = Refs(self.backend.child(_CATALOG), SHA1)
         if catalog.list(MAIN):
             return True
         # The catalog comes first and its ref is what its creation ends with: without it there is nothing to read.
-        for listed in self._backend.list(""):
-            if listed.key.startswith(_VOLUMES):
+        for listed in self.backend.list(""):
+            if listed.key.startswith((_VOLUMES, EPHEMERAL)):
                 if catalog.list(MAIN):
                     return True  # somebody made both since the first look
                 raise CorruptVolumeError(
@@ -66,41 +69,48 @@ class StoreRoot:
             self._catalog = self._open_catalog()
         return self._catalog
 
-    def create_volume(self, environment: str, name: str | None, author: str) -> CatalogRecord:
-        """Make a volume, then its name (None: an ephemeral one); AlreadyExistsError if the name is taken."""
+    def create_volume(self, environment: str, name: str, author: str) -> CatalogRecord:
+        """Make a volume, then its name; AlreadyExistsError if the name is taken."""
         check_environment_name(environment)
-        if name is not None:
-            check_volume_name(name)
+        check_volume_name(name)
+        volume_id = self.prepare_volume(author)
+        taken = self.catalog().find(environment, name)
+        if taken is not None:  # known before anything is made; add() checks again for the race
+            raise AlreadyExistsError(
+                f"Volume {name!r} already exists in environment {environment!r} (id {taken.id});"
+                " choose another name, or take the one that is there (allow_existing=True, --allow-existing)."
+            )
+        with uninterrupted():  # cancelled in between, it would leave a repository that has no name
+            return self.make_volume(volume_id, environment, name, author)
+
+    def prepare_volume(self, author: str) -> str:
+        """Make the store if there is none yet, and return the id of a volume to be made."""
+        self._catalog_to_write(clean_identity(author))
+        return new_volume_id(self.clock)
+
+    def make_volume(self, volume_id: str, environment: str, name: str | None, author: str) -> CatalogRecord:
+        """Make a repository, then its record in the catalog (None: one without a name)."""
         author = clean_identity(author)
-        catalog = self._catalog_to_write(author)
-        if name is not None:
-            taken = catalog.find(environment, name)
-            if taken is not None:  # known before anything is made; add() checks again for the race
-                raise AlreadyExistsError(
-                    f"Volume {name!r} already exists in environment {environment!r} (id {taken.id});"
-                    " choose another name, or allow an existing one."
-                )
-        volume_id = new_volume_id(self._clock)
-        Repository.create(self._backend.child(volume_key(volume_id)), self._clock, author).close()
-        record = CatalogRecord(environment, name, volume_id, self._clock.now_ns(), author)
-        catalog.add(record, author)
+        Repository.create(self.volume_backend(volume_id), self.clock, author).close()
+        record = CatalogRecord(environment, name, volume_id, self.clock.now_ns(), author)
+        self.catalog().add(record, author)
         return record
 
     def open_volume(self, volume_id: str) -> Repository:
         """Open a volume's repository; CorruptVolumeError if the catalog names it and it is not there."""
-        return Repository.open(self.volume_backend(volume_id), self._clock)
+        return Repository.open(self.volume_backend(volume_id), self.clock)
 
     def volume_backend(self, volume_id: str) -> Backend:
         """Return the backend of one volume's repository."""
-        return self._backend.child(volume_key(volume_id))
+        return self.backend.child(volume_key(volume_id))
 
     def _open_catalog(self) -> Catalog:
-        return Catalog(Repository.open(self._backend.child(_CATALOG), self._clock), self._clock)
+        return Catalog(Repository.open(self.backend.child(_CATALOG), self.clock), self.clock)
 
     def _catalog_to_write(self, author: str) -> Catalog:
         # Asked before the lock is taken: a directory that is no store gets no lock file, either.
         if self._catalog is None and not self.exists:
-            with self._backend.exclusive():  # two first creations at once: one of them makes the catalog
+            with self.backend.exclusive():  # two first creations at once: one of them makes the catalog
                 if not self.exists:
-                    Repository.create(self._backend.child(_CATALOG), self._clock, author, "Create catalog").close()
+                    Repository.create(self.backend.child(_CATALOG), self.clock, author, "Create catalog").close()
         return self.catalog()

@@ -1,0 +1,96 @@
+"""Background: commits a mount every so many seconds while its program works in it, so that a crash costs seconds.
+
+A file that is being written is held back at its published version until it
+holds still; nothing torn is published. A commit that fails (a full disk, a
+store out of reach) does not disturb the program: it is logged once, kept in
+``error``, and tried again. The time between commits grows where they are dear:
+
+    a commit that found nothing    five times as long as it took, at least
+    a commit that published        as long as it took, at least
+
+So looking at a huge tree takes a sixth of one core at most, and slow commits
+never pile up.
+"""
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+
+from vgit.backend.forks import start_afresh_after_fork
+from vgit.clock import Clock
+from vgit.errors import Error, InvalidError
+
+_log = logging.getLogger(__name__)
+_REST_AFTER_NOTHING = 5
+_REST_AFTER_COMMIT = 1
+
+
+def check_commit_every(seconds: float, *, read_only: bool) -> float:
+    """Return ``seconds`` if a mount can commit so often, else raise InvalidError."""
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds < math.inf:
+        raise InvalidError(f"Invalid commit_every: {seconds!r}; expected a number of seconds above 0.")
+    if read_only:
+        raise InvalidError("commit_every makes no sense for a read-only mount, which never commits; leave it out.")
+    return seconds
+
+
+def time_to_rest(every_seconds: float, took_seconds: float, *, published: bool) -> float:
+    """Return how long to wait after a commit.
+
+    >>> time_to_rest(5, 2, published=False), time_to_rest(5, 20, published=True), time_to_rest(5, 2, published=True)
+    (10, 20, 5)
+    """
+    return max(every_seconds, took_seconds * (_REST_AFTER_COMMIT if published else _REST_AFTER_NOTHING))
+
+
+class Background:
+    """A thread that calls ``commit`` until ``stop``; ``commit`` says whether it published something.
+
+    A forked child has no such thread: the mount is its parent's, and
+    ``is_inherited`` tells.
+    """
+
+    def __init__(self, commit: Callable[[], bool], every_seconds: float, where: str, clock: Clock) -> None:
+        self.error: Error | OSError | None = None  # of the last commit; None: it went well
+        self.is_inherited = False
+        self._commit = commit
+        self._every_seconds = every_seconds
+        self._where = where
+        self._clock = clock
+        self._ending = threading.Event()
+        # A daemon: a program that forgets to close its mount must still come to its end.
+        self._thread = threading.Thread(target=self._run, name=f"vgit commits {where}", daemon=True)
+        start_afresh_after_fork(self)
+        self._thread.start()
+
+    def after_fork(self) -> None:
+        """Note that the thread is the parent's."""
+        self.is_inherited = True
+        self._ending = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread, after the commit that is under way; nothing if that was done."""
+        self._ending.set()
+        if not self.is_inherited:
+            self._thread.join()
+
+    def _run(self) -> None:
+        wait = self._every_seconds
+        while not self._ending.wait(min(wait, threading.TIMEOUT_MAX)):
+            began = self._clock.monotonic()
+            published = self._commit_once()
+            wait = time_to_rest(self._every_seconds, self._clock.monotonic() - began, published=published)
+
+    def _commit_once(self) -> bool:
+        """Commit and say whether something was published; what went wrong is in ``error``."""
+        try:
+            published = self._commit()
+        except (Error, OSError) as error:
+            if self.error is None:  # once for each time that it stops working, not every few seconds
+                _log.warning("commits of %s in the background fail, and are tried again: %s", self._where, error)
+            self.error = error
+            return False
+        self.error = None
+        return published

@@ -1,0 +1,178 @@
+"""Run: a command with volumes mounted for it, committed in the background and at its end."""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import click
+
+from vgit.cli.child import Child, uninterrupted
+from vgit.cli.command import Command, Settings, command, settings_of
+from vgit.cli.output import note, shown_name, warn
+from vgit.cli.working import report_surprises
+from vgit.client import Client
+from vgit.errors import Error, InvalidError
+from vgit.mounts import Mount
+from vgit.names import check_volume_name
+from vgit.repository import Repository
+from vgit.results import commit_info
+
+
+class Asked(NamedTuple):
+    """One ``-v``."""
+
+    volume: str
+    path: str  # absolute
+    read_only: bool
+
+
+class _Opened(NamedTuple):
+    mount: Mount
+    repository: Repository
+
+
+class _RunCommand(Command):
+    allow_interspersed_args = False  # from the command's name on, all words are the command's
+
+
+def _check_seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not 0 < value < math.inf:
+        raise click.BadParameter(f"{value} is not a number of seconds above 0.", ctx, param)
+    return value
+
+
+def _parse_all(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Asked, ...]:
+    asked = tuple(_parse(text, ctx, param) for text in value)
+    paths = [os.path.realpath(one.path) for one in asked]
+    written = [one.volume for one in asked if not one.read_only]
+    for what, found in (("path", paths), ("volume to be written", written)):
+        twice = next((one for one in found if found.count(one) > 1), None)
+        if twice is not None:
+            raise click.BadParameter(f"the {what} {twice!r} is given twice.", ctx, param)
+    return asked
+
+
+def _parse(text: str, ctx: click.Context, param: click.Parameter) -> Asked:
+    """Parse ``NAME[:PATH[:ro]]``; nothing may be empty, since that is most often a variable that is not set."""
+    name, *rest = text.split(":")
+    try:
+        check_volume_name(name)
+    except InvalidError as error:
+        raise click.BadParameter(f"{text!r}: {error}", ctx, param) from error
+    if len(rest) > 2 or (len(rest) == 2 and rest[1] != "ro"):
+        raise click.BadParameter(
+            f"{text!r}: expected NAME[:PATH[:ro]]; for a path with ':' in it, give a link to it.", ctx, param
+        )
+    if rest and not rest[0]:
+        raise click.BadParameter(f"{text!r}: there is no path after ':'.", ctx, param)
+    return Asked(name, os.path.abspath(rest[0] if rest else name), len(rest) == 2)
+
+
+@command(
+    "run",
+    "vgit run -v weights -- python train.py weights",
+    "vgit run -v weights:/data/w -v datasets:/data/d:ro -- make",
+    cls=_RunCommand,
+)
+@click.option(
+    "-v", "--volume", "asked", metavar="NAME[:PATH[:ro]]", multiple=True, required=True, callback=_parse_all,
+    help="Mount this volume; at ./NAME if there is no PATH. May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--commit-every", metavar="SECONDS", type=float, default=5, show_default=True, callback=_check_seconds,
+    help="How long to wait from one commit in the background to the next.",
+)  # fmt: skip
+@click.option("--create", is_flag=True, help="Make volumes that are missing.")
+@click.argument("words", metavar="COMMAND [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def run(
+    ctx: click.Context, asked: tuple[Asked, ...], words: tuple[str, ...], *, commit_every: float, create: bool
+) -> None:
+    """Run a command with volumes mounted; commit in the background and at its end, however it ends.
+
+    A file that is being written is held back until it holds still; the last commit takes all. Signals go to the
+    command, its exit code comes back (128 + n if signal n killed it, 127 if there is no such command, 126 if it
+    cannot be run). It finds the mounts in $VGIT_MOUNTS, a JSON list; `vgit.Volume.from_name(NAME)` in it means
+    the same volume, and its commit() and reload() act on these mounts.
+
+    The directories stay mounts, with their files: run again, or see `vgit unmount`.
+    """
+    client = settings_of(ctx).client()
+    with _opened(settings_of(ctx), asked, create=create) as mounts:
+        child = Child(words, _environment(client, mounts))
+        os.chdir("/")  # or a reload that the command asks for would find us at work in a mount
+        failed: list[Mount] = []
+        with _background(mounts, commit_every):
+            code = child.wait()
+            uninterrupted(lambda: failed.extend(_commit_all(mounts)), _tell_to_wait)
+    ctx.exit(code or (1 if failed else 0))
+
+
+@contextmanager
+def _opened(settings: Settings, asked: Sequence[Asked], *, create: bool) -> Iterator[list[_Opened]]:
+    """Open all mounts, or none; what the command leaves uncommitted stays in them."""
+    mounts: list[_Opened] = []
+    try:
+        for one in asked:
+            volume = settings.volume(one.volume, create_if_missing=create)
+            mounts.append(_Opened(volume.mount(one.path, read_only=one.read_only), volume.repository))
+        yield mounts
+    finally:
+        for mount, repository in mounts:
+            mount.release()
+            repository.close()
+
+
+def _environment(client: Client, mounts: Sequence[_Opened]) -> dict[str, str]:
+    """Return the command's environment: there, too, names mean the volumes that they mean here."""
+    handed = dict.fromkeys([*(str(mount.path) for mount, _ in mounts), *client.handed_mounts])
+    return os.environ | {
+        "VGIT_STORE": client.store,
+        "VGIT_ENVIRONMENT": client.environment,
+        "VGIT_MOUNTS": json.dumps(list(handed)),
+    }
+
+
+@contextmanager
+def _background(mounts: Sequence[_Opened], every_seconds: float) -> Iterator[None]:
+    """Commit the mounts that can be in the background; tell people if that fails."""
+    handler = _Warnings(logging.WARNING)
+    logger = logging.getLogger("vgit.background")
+    logger.addHandler(handler)
+    try:
+        for mount, _ in mounts:
+            if not mount.read_only:
+                mount.commit_in_background(every_seconds)
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show what the library logs, as our own warnings look."""
+        warn(record.getMessage())
+
+
+def _commit_all(mounts: Sequence[_Opened]) -> Iterator[Mount]:
+    """Commit each mount for the last time and tell what people should know; yield those where that failed."""
+    for mount, repository in mounts:
+        if mount.read_only:
+            continue
+        where = str(mount.path) if len(mounts) > 1 else None
+        try:
+            mount.stop_background()
+            committed = mount.commit_in_detail()
+            report_surprises(committed, commit_info(repository, committed.published), where)
+        except (Error, OSError) as error:
+            note(f"Error: the last commit failed: {error}")
+            note(f"All files are in {shown_name(str(mount.path))}; `vgit commit` there publishes them.")
+            yield mount
+
+
+def _tell_to_wait() -> None:
+    note("committing what the command left; once more ends vgit without that")
