@@ -1,6 +1,6 @@
 """Main: ``python -m vgit`` is the `vgit` command."""
 
-from vgit.cli.main import main
+from vgit.cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -40,7 +40,7 @@ def test_examples_are_valid_command_lines(name: str) -> None:
     """Every option that an example uses exists."""
     words = {word for example in command(name).examples for word in example.split() if word.startswith("-")}  # type: ignore[attr-defined]
     known = {opt for one in command(name).params for opt in (*one.opts, *one.secondary_opts)}
-    assert {word for word in words if not word.startswith("--git-dir")} <= known | {"--", "-r"}
+    assert {word for word in words if not word.startswith("--git-dir")} <= known | {"--", "-r", "-"}
 
 
 @pytest.mark.parametrize("name", ["list", "info", "ls", "log", "show", "diff", "mounts", "status", "tag"])
@@ -48,7 +48,12 @@ def test_what_reads_has_json(name: str) -> None:
     assert any("--json" in one.opts for one in command(name).params)
 
 
-@pytest.mark.parametrize("name", ["ls", "cat"])
+@pytest.mark.parametrize("name", ["put", "cp", "rm", "commit", "restore"])
+def test_what_makes_a_commit_takes_a_message_and_has_json(name: str) -> None:
+    assert {"--json", "--message"} <= {opt for one in command(name).params for opt in one.opts}
+
+
+@pytest.mark.parametrize("name", ["ls", "cat", "get"])
 def test_what_reads_files_has_at(name: str) -> None:
     assert any("--at" in one.opts for one in command(name).params)
 

@@ -115,3 +115,12 @@ def test_tags(vgit: Vgit, edited: Volume, git: Callable[..., bytes]) -> None:
     assert git(edited.git_dir, "tag").split() == [b"v1", b"v2"]
     vgit("tag", "data", "-d", "v1")
     assert "No tag 'v1'" in vgit("tag", "data", "-d", "v1", code=1).stderr
+
+
+def test_untag_takes_tags_away(vgit: Vgit, data: Volume) -> None:
+    for name in ("v1", "v2", "v3"):
+        vgit("tag", "data", name)
+    assert vgit("untag", "data", "v1", "v3").stderr == "tag v1 is gone\ntag v3 is gone\n"
+    assert list(data.tags()) == ["v2"]
+    assert "No tag 'v1'" in vgit("untag", "data", "v1", code=1).stderr
+    assert "Missing argument" in vgit("untag", "data", code=2).stderr

@@ -40,6 +40,8 @@ def settings_of(ctx: click.Context) -> Settings:
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value == "":
+        raise click.BadParameter("it is empty.", ctx, parameter)
     if value is not None:
         ctx.obj = replace(settings_of(ctx), **{parameter.name or "": value})
 
@@ -56,6 +58,16 @@ STORE_OPTIONS: list[click.Parameter] = [
         ["--store"], metavar="PATH", expose_value=False, callback=_remember, help="The directory that holds volumes."
     ),
 ]
+
+
+class LocalPath(click.Path):
+    """A path of this machine. An empty one, as of a variable that was not set, is a mistake and not where we are."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path as it was given."""
+        if value == "":
+            self.fail("the path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Command(click.Command):

@@ -1,14 +1,18 @@
-"""Diff: what differs between two revisions, as letters and paths or as a patch."""
+"""Diff: what differs between two revisions, or in a mount, as letters and paths or as a patch."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
 
-from vgit.cli.command import Command, command, option_json, settings_of, volume_argument
+from vgit.cli.command import Command, command, complete_volume, option_json, settings_of
 from vgit.cli.entries import change_json, change_line, change_line_with_size
+from vgit.cli.mounted import mounted
 from vgit.cli.output import write, write_json_list, write_lines
-from vgit.cli.patch import patch_of
+from vgit.cli.patch import Files, patch_of
+from vgit.client import Client
+from vgit.snapshot import Snapshot
 from vgit.types import Change
 from vgit.volume import Volume
 
@@ -43,23 +47,37 @@ class _DiffCommand(Command):
 
 @command(
     "diff",
+    "vgit diff",
     "vgit diff weights",
     "vgit diff weights 'HEAD~5' HEAD --stat",
     "vgit diff weights v1.0 -p -- config.json",
     cls=_DiffCommand,
 )
-@volume_argument
-@click.argument("old", default="HEAD~1")
-@click.argument("new", default="HEAD")
+@click.argument("volume", required=False, shell_complete=complete_volume)
+@click.argument("old", required=False)
+@click.argument("new", required=False)
 @click.option("--stat", is_flag=True, help="With sizes, and permissions where those changed.")
 @option_patch
 @option_json
 @click.pass_context
-def diff(ctx: click.Context, volume: str, old: str, new: str, *, stat: bool, patch: bool, as_json: bool) -> None:
+def diff(
+    ctx: click.Context, volume: str | None, old: str | None, new: str | None, *, stat: bool, patch: bool, as_json: bool
+) -> None:
     """Show what differs from OLD to NEW. NEW is the newest state, OLD the one before it, if not given.
+
+    Without VOLUME, or with a directory in its place (`.`, ./weights), show what that mount has that is not
+    published, against the state it was last reloaded from.
 
     A added, M changed, D removed, R renamed, T permissions changed; only PATH and what is below it, if given.
     """
+    if volume is None or "/" in volume or volume == ".":
+        if old is not None:
+            raise click.UsageError(
+                "a mount is compared with the state it was last reloaded from; give a volume to compare revisions.", ctx
+            )
+        _diff_mount(ctx, volume, stat=stat, patch=patch, as_json=as_json)
+        return
+    old, new = old or "HEAD~1", new or "HEAD"
     handle = settings_of(ctx).volume(volume)
     # Found once, so that a commit that comes meanwhile does not change what the names mean.
     old_id, new_id = handle.at(old).id, handle.at(new).id
@@ -67,13 +85,54 @@ def diff(ctx: click.Context, volume: str, old: str, new: str, *, stat: bool, pat
     if as_json:
         write_json_list(map(change_json, changes))
     else:
-        write_changes(handle, changes, old_id, new_id, patch=patch, stat=stat)
+        write_changes(changes, handle.at(old_id), handle.at(new_id), patch=patch, stat=stat)
 
 
-def write_changes(volume: Volume, changes: Iterable[Change], old: str, new: str, *, patch: bool, stat: bool) -> None:
-    """Write the changes between two revisions as a patch, or a line each."""
+class _Published:
+    """The state that a mount was last reloaded from, by the mount's paths."""
+
+    def __init__(self, snapshot: Snapshot, sub_path: str) -> None:
+        self._snapshot = snapshot
+        self._sub_path = sub_path
+
+    def read_file(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes."""
+        return self._snapshot.read_file(f"{self._sub_path}/{path}")
+
+
+class _Local:
+    """A mount's own files."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def read_file(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes, or a link's target."""
+        file = os.path.join(self._root, path)
+        if os.path.islink(file):
+            yield os.fsencode(os.readlink(file))
+            return
+        with open(file, "rb") as opened:
+            yield opened.read()
+
+
+def _diff_mount(ctx: click.Context, path: str | None, *, stat: bool, patch: bool, as_json: bool) -> None:
+    with mounted(ctx, path) as directory:
+        changes = directory.mount.diff(ctx.meta.get(_PATH))
+        if as_json:
+            write_json_list(map(change_json, changes))
+            return
+        record = directory.working.record
+        volume = Volume.from_id(record.volume_id, client=Client.from_env(record.store, record.environment))
+        base = directory.working.base
+        assert base is not None, "its changes are known"
+        before = _Published(volume.at(base.hex()), record.sub_path)
+        write_changes(changes, before, _Local(directory.working.path), patch=patch, stat=stat)
+
+
+def write_changes(changes: Iterable[Change], before: Files, after: Files, *, patch: bool, stat: bool) -> None:
+    """Write the changes between two states as a patch, or a line each."""
     if patch:
-        before, after = volume.at(old), volume.at(new)
         for change in changes:
             for piece in patch_of(change, before, after):
                 write(piece)

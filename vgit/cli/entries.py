@@ -78,6 +78,8 @@ def commit_json(info: CommitInfo) -> dict[str, object]:
 def counts_line(info: CommitInfo) -> str:
     """Return what a commit did, for people."""
     counts = f"{info.added} added, {info.changed} changed, {info.removed} removed"
+    if not (info.added or info.changed or info.removed):  # they count files
+        counts = "no file" if info.parent is not None else "empty"
     # Not known of what stock git pushed, and nothing if all of it was stored already.
     return f"{counts}, {size(info.bytes_added)} stored" if info.bytes_added else counts
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgit.cli.command import command, option_at, option_json, settings_of, volume_argument
+from vgit.cli.completion import complete_remote
 from vgit.cli.entries import TYPE_NAMES, octal
 from vgit.cli.output import is_terminal, local_time, size, write, write_json_list, write_lines, write_table
 from vgit.types import FileEntry, FileEntryType
@@ -20,7 +21,7 @@ _SHOWN_HASH = 16  # digits that fit beside a name on a terminal
 
 @command("ls", "vgit ls weights", "vgit ls weights checkpoints -R --at '@{yesterday}'", "vgit ls weights -l --json")
 @volume_argument
-@click.argument("path", default="/")
+@click.argument("path", default="/", shell_complete=complete_remote)
 @click.option("-R", "--recursive", is_flag=True, help="With all that is below.")
 @click.option("-l", "--long", "is_long", is_flag=True, help="With permissions, exact sizes and BLAKE3.")
 @option_at
@@ -48,7 +49,7 @@ def ls(
 
 @command("cat", "vgit cat weights config.json", "vgit cat weights model.bin --offset 4096 --length 512 | xxd")
 @volume_argument
-@click.argument("path")
+@click.argument("path", shell_complete=complete_remote)
 @option_at
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Begin at this byte.")
 @click.option("--length", type=click.IntRange(min=0), metavar="N", help="Write at most so many bytes.")

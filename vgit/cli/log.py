@@ -79,7 +79,7 @@ def show(ctx: click.Context, volume: str, revision: str, *, patch: bool, as_json
     write_lines(_paragraph(info))
     if changes:
         assert info.parent is not None, "without a parent there is nothing to differ from"
-        write_changes(handle, changes, info.parent, info.id, patch=patch, stat=True)
+        write_changes(changes, handle.at(info.parent), handle.at(info.id), patch=patch, stat=True)
 
 
 def _commit_info(volume: Volume, revision: str) -> CommitInfo:

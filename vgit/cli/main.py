@@ -19,10 +19,14 @@ from click.shell_completion import CompletionItem
 from vgit.cli.command import STORE_OPTIONS, format_examples
 from vgit.cli.output import shown
 from vgit.cli.table import COMMANDS, SECTIONS
-from vgit.errors import Error
+from vgit.errors import CorruptObjectError, Error
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+_AFTER_DAMAGE = (
+    "`git fsck` in the volume's directory, STORE/volumes/ID.git, tells what else is damaged;"
+    " a clone or a backup of it may have what is lost."
+)
 _EXAMPLES = ("vgit create weights", "vgit mount weights ~/weights", "vgit log weights")
 
 
@@ -63,6 +67,8 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see the top of this module for what its errors become."""
+        if sys.stdout is None:  # and the next file that is opened would get its descriptor
+            raise click.ClickException("standard output is closed (>&-); give vgit one, or /dev/null.")
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # here, so that a full disk or a closed pipe is noticed while it can be told
@@ -83,6 +89,8 @@ class Program(click.Group):
 
 def _describe(error: Exception) -> str:
     """Return one line, or a few, that say what went wrong."""
+    if isinstance(error, CorruptObjectError) and "fsck" not in str(error):
+        return f"{str(error).rstrip('.')}. {_AFTER_DAMAGE}"
     if isinstance(error, Error):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from vgit.cli.command import command, complete_volume, option_json, settings_of, volume_argument
+from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
 from vgit.cli.mounted import mounted
 from vgit.cli.output import note, short, warn, write_json_list, write_lines, write_table
 from vgit.cli.working import publish
@@ -16,14 +16,23 @@ from vgit.volume import Volume
 
 @command("mount", "vgit mount weights ~/weights", "vgit mount weights /tmp/old --at 'HEAD~3'")
 @volume_argument
-@click.argument("path", type=click.Path())
+@click.argument("path", type=LocalPath())
 @click.option("--read-only", is_flag=True, help="Without write permission; commits are refused.")
 @click.option("--at", metavar="REV", help="Mount this revision, read-only.")
+@click.option("--sub-path", metavar="DIR", help="Only this directory of the volume; others' files stay out.")
 @click.option("--adopt", is_flag=True, help="Take files that are there into the volume, at the next commit.")
 @click.option("--create", is_flag=True, help="Make the volume if it is missing.")
 @click.pass_context
 def mount(
-    ctx: click.Context, volume: str, path: str, *, read_only: bool, at: str | None, adopt: bool, create: bool
+    ctx: click.Context,
+    volume: str,
+    path: str,
+    *,
+    read_only: bool,
+    at: str | None,
+    sub_path: str | None,
+    adopt: bool,
+    create: bool,
 ) -> None:
     """Make PATH a mount of a volume. Its files are there when this command ends.
 
@@ -31,13 +40,13 @@ def mount(
     stays a mount until `vgit unmount`, over restarts too, and can be moved: all it knows is in PATH/.vgit.
     """
     handle = settings_of(ctx).volume(volume, create_if_missing=create)
-    made = handle.mount(path, read_only=read_only, at=at, adopt=adopt)
+    made = handle.mount(path, read_only=read_only, at=at, sub_path=sub_path, adopt=adopt)
     made.close(commit=False)
     write_lines([str(made.path)])
 
 
 @command("unmount", "vgit unmount ~/weights", "vgit unmount --keep-files .")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=LocalPath())
 @click.option("--keep-files", is_flag=True, help="Leave the files, as an ordinary directory.")
 @click.option("--discard", is_flag=True, help="Commit nothing: changes that are not published are lost.")
 @click.pass_context

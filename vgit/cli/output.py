@@ -57,7 +57,8 @@ def _hex(found: re.Match[str]) -> str:
 
 
 def note(text: str) -> None:
-    """Tell people something, on stderr."""
+    """Tell people something, on stderr; after what was printed before, also where both are the same terminal."""
+    sys.stdout.flush()
     click.echo(shown(text), err=True)
 
 

@@ -5,11 +5,11 @@ FIFOs and sockets, which git's format does not have, are left out.
 """
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from dulwich.patch import unified_diff
 
 from vgit.paths import encode_name
-from vgit.snapshot import Readable
 from vgit.types import Change, FileEntry, FileEntryType
 
 LARGEST = 1 << 20  # comparing lines costs far more than reading them
@@ -18,7 +18,14 @@ _KINDS = {FileEntryType.FILE: 0o100000, FileEntryType.SYMLINK: 0o120000}
 _C_ESCAPES = {7: b"\\a", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}
 
 
-def patch_of(change: Change, before: Readable, after: Readable) -> Iterator[bytes]:
+class Files(Protocol):
+    """Where the bytes of one side are."""
+
+    def read_file(self, path: str, /) -> Iterator[bytes]:
+        """Yield a file's bytes."""
+
+
+def patch_of(change: Change, before: Files, after: Files) -> Iterator[bytes]:
     """Yield the patch of one change between two states, nothing for what git's format does not have.
 
     A file that became a symlink, or the other way round, is removed and added, as git tells it.
@@ -32,7 +39,7 @@ def patch_of(change: Change, before: Readable, after: Readable) -> Iterator[byte
         yield from _patch(old, new, before, after)
 
 
-def _patch(old: FileEntry | None, new: FileEntry | None, before: Readable, after: Readable) -> Iterator[bytes]:
+def _patch(old: FileEntry | None, new: FileEntry | None, before: Files, after: Files) -> Iterator[bytes]:
     one = new or old
     assert one is not None, "the caller has an entry before or after"
     old_path, new_path = (old or one).path, one.path
@@ -73,7 +80,7 @@ def _sides(old: FileEntry | None, new: FileEntry | None, names: tuple[bytes, byt
     return names[0] if old is not None else b"/dev/null", names[1] if new is not None else b"/dev/null"
 
 
-def _read(entry: FileEntry | None, state: Readable) -> bytes | None:
+def _read(entry: FileEntry | None, state: Files) -> bytes | None:
     """Return a file's bytes, nothing for no file; None if they are too many."""
     if entry is None:
         return b""

@@ -26,6 +26,10 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     "Files": {
         "ls": Listed("vgit.cli.files:ls", "List what is in a directory of a volume."),
         "cat": Listed("vgit.cli.files:cat", "Write a file's bytes to standard output."),
+        "get": Listed("vgit.cli.get:get", "Copy a file or a directory of a volume to this machine."),
+        "put": Listed("vgit.cli.put:put", "Copy a file or a directory of this machine into a volume, as one commit."),
+        "cp": Listed("vgit.cli.copying:cp", "Copy files and directories inside a volume, as one commit."),
+        "rm": Listed("vgit.cli.copying:rm", "Remove files and directories from a volume, as one commit."),
     },
     "Mounts": {
         "mount": Listed("vgit.cli.mounts:mount", "Make PATH a mount of a volume."),
@@ -33,6 +37,10 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "mounts": Listed("vgit.cli.mounts:mounts", "List where volumes are mounted, on any machine."),
         "status": Listed("vgit.cli.working:status", "Show what a mount has that is not published."),
         "commit": Listed("vgit.cli.working:commit", "Publish what a mount has that is not published."),
+        "run": Listed(
+            "vgit.cli.run:run",
+            "Run a command with volumes mounted; commit in the background and at its end, however it ends.",
+        ),
         "reload": Listed("vgit.cli.working:reload", "Bring what others published into a mount."),
     },
     "History": {
@@ -41,6 +49,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "diff": Listed("vgit.cli.diff:diff", "Show what differs from OLD to NEW."),
         "restore": Listed("vgit.cli.restore:restore", "Publish an old state, or some paths of it, as the newest."),
         "tag": Listed("vgit.cli.tags:tag", "Name a revision, or list the names."),
+        "untag": Listed("vgit.cli.tags:untag", "Take tags away; their commits stay."),
     },
 }
 

@@ -1,9 +1,14 @@
 """Tags: names for revisions, set, listed and taken away."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from vgit.cli.command import command, option_json, settings_of, volume_argument
 from vgit.cli.output import note, short, shown_name, write_json, write_table
+
+if TYPE_CHECKING:
+    from vgit.volume import Volume
 
 
 @command(
@@ -28,8 +33,7 @@ def tag(ctx: click.Context, volume: str, name: str | None, revision: str, *, del
     if delete:
         if name is None:
             raise click.UsageError("Missing argument 'NAME': which tag is to be taken away?", ctx)
-        handle.untag(name)
-        note(f"tag {shown_name(name)} is gone")
+        _take_away(handle, name)
     elif name is not None:
         handle.tag(name, revision)
         note(f"{shown_name(name)} is {short(handle.at(name).id)}")
@@ -37,3 +41,19 @@ def tag(ctx: click.Context, volume: str, name: str | None, revision: str, *, del
         write_json(handle.tags())
     else:
         write_table(("Tag", "Commit"), ((one, short(id)) for one, id in handle.tags().items()))
+
+
+@command("untag", "vgit untag weights v1.0", "vgit untag weights v1.0 v1.1")
+@volume_argument
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.pass_context
+def untag(ctx: click.Context, volume: str, names: tuple[str, ...]) -> None:
+    """Take tags away; their commits stay."""
+    handle = settings_of(ctx).volume(volume)
+    for name in names:
+        _take_away(handle, name)
+
+
+def _take_away(handle: "Volume", name: str) -> None:
+    handle.untag(name)
+    note(f"tag {shown_name(name)} is gone")

@@ -1,7 +1,6 @@
 """Volumes: create, list, info, rename, delete, undelete."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import click
 
@@ -9,6 +8,7 @@ from vgit.cli.asking import confirm
 from vgit.cli.command import command, complete_volume, option_json, option_yes, settings_of, volume_argument
 from vgit.cli.output import local_time, note, shown_name, size, write_json, write_json_list, write_lines, write_table
 from vgit.errors import NotFoundError
+from vgit.types import time_of
 from vgit.volume import Volume
 
 
@@ -33,10 +33,7 @@ def list_volumes(ctx: click.Context, *, as_json: bool) -> None:
         records = client.root.catalog().named(client.environment)
     except NotFoundError:  # no store yet: no volumes
         records = []
-    rows = [
-        (one.name or "", datetime.fromtimestamp(one.created_at_ns / 1e9, UTC), shown_name(one.created_by))
-        for one in records
-    ]
+    rows = [(one.name or "", time_of(one.created_at_ns), shown_name(one.created_by)) for one in records]
     if as_json:
         write_json_list({"name": name, "created_at": at.isoformat(), "created_by": by} for name, at, by in rows)
     else:
@@ -73,8 +70,10 @@ def info(ctx: click.Context, volume: str, *, as_json: bool) -> None:
 @click.pass_context
 def rename(ctx: click.Context, old: str, new: str, *, yes: bool) -> None:
     """Give a volume another name; its id stays. So do its history and its mounts."""
+    settings = settings_of(ctx)
+    settings.volume(old).hydrate()  # nobody is asked about a volume that is not there
     confirm(f"Rename volume {old} to {new}?", yes=yes)
-    Volume.rename(old, new, client=settings_of(ctx).client())
+    Volume.rename(old, new, client=settings.client())
     note(f"{old} is now {new}")
 
 
@@ -85,9 +84,11 @@ def rename(ctx: click.Context, old: str, new: str, *, yes: bool) -> None:
 @click.pass_context
 def delete(ctx: click.Context, name: str, *, yes: bool, allow_missing: bool) -> None:
     """Delete a volume; undelete brings it back. That works until its bytes are collected as garbage."""
-    confirm(f"Delete volume {name}?", yes=yes)
+    settings = settings_of(ctx)
     try:
-        Volume.objects.delete(name, client=settings_of(ctx).client())
+        settings.volume(name).hydrate()  # nobody is asked about a volume that is not there
+        confirm(f"Delete volume {name}?", yes=yes)
+        Volume.objects.delete(name, client=settings.client())
     except NotFoundError:
         if not allow_missing:
             raise

@@ -2,7 +2,7 @@
 
 import click
 
-from vgit.cli.command import command, option_json, option_message
+from vgit.cli.command import LocalPath, command, option_json, option_message
 from vgit.cli.entries import change_json, change_line, commit_json, counts_line, receipt_lines
 from vgit.cli.mounted import mounted
 from vgit.cli.output import note, plural, short, shown_name, warn, write_json, write_lines
@@ -17,7 +17,7 @@ _KEPT_LINES = 20
 
 
 @command("status", "vgit status", "vgit status ~/weights --json")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=LocalPath())
 @option_json
 @click.pass_context
 def status(ctx: click.Context, path: str | None, *, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def status(ctx: click.Context, path: str | None, *, as_json: bool) -> None:
 
 
 @command("commit", "vgit commit", "vgit commit ~/weights -m 'epoch 3'")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=LocalPath())
 @option_message
 @option_json
 @click.pass_context
@@ -64,7 +64,7 @@ def commit(ctx: click.Context, path: str | None, *, message: str | None, as_json
 
 
 @command("reload", "vgit reload ~/weights", "vgit reload --discard ~/weights")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=LocalPath())
 @click.option("--discard", is_flag=True, help="Give local changes up that are not published.")
 @option_json
 @click.pass_context
@@ -96,17 +96,31 @@ def publish(directory: MountedDirectory, message: str | None) -> CommitInfo | No
     return info
 
 
+def report_surprises(committed: Committed, info: CommitInfo | None, where: str | None = None) -> None:
+    """Tell people what they should know of a commit and not what they expect; after ``where``, if there is anything."""
+    receipt = list(receipt_lines(info)) if info is not None else []
+    if where is not None and (committed.problems or committed.skipped or receipt):
+        note(f"{where}:")
+    _report_what_is_missing(committed)
+    for line in receipt:
+        note(line)
+
+
 def _report_commit(committed: Committed, info: CommitInfo | None) -> None:
-    _report_left_out(
-        tuple(describe_problem(problem) for problem in committed.problems),
-        tuple(f"{format_path(path)}: {kind}" for kind, path in committed.skipped),
-    )
+    _report_what_is_missing(committed)
     if info is None:
         note("nothing to commit")
         return
     note(counts_line(info))
     for line in receipt_lines(info):
         note(line)
+
+
+def _report_what_is_missing(committed: Committed) -> None:
+    _report_left_out(
+        tuple(describe_problem(problem) for problem in committed.problems),
+        tuple(f"{format_path(path)}: {kind}" for kind, path in committed.skipped),
+    )
 
 
 def _report_left_out(problems: tuple[str, ...], skipped: tuple[str, ...]) -> None:
