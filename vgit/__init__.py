@@ -14,6 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vgit import exception as exception
+    from vgit import volume as volume
+    from vgit.batch import Batch
     from vgit.client import Client
     from vgit.errors import (
         AlreadyExistsError,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyExistsError",
     "BackendUnavailableError",
+    "Batch",
     "Change",
     "ChangeKind",
     "Client",
@@ -71,8 +75,10 @@ __all__ = [
 ]
 
 # Each name is imported when it is first used: `vgit --help` imports this package too, and must not wait for all of it.
-# What is not here is an error.
+# What is not here is an error of vgit.errors.
+_MODULES = ("exception", "volume")  # for programs that say `modal.exception.NotFoundError`, `modal.volume.FileEntry`
 _HOMES = {
+    "Batch": "vgit.batch",
     "Client": "vgit.client",
     "Mount": "vgit.mounts",
     "Snapshot": "vgit.snapshot",
@@ -85,6 +91,8 @@ _HOMES = {
 if not TYPE_CHECKING:  # a type checker would take any name for one that exists
 
     def __getattr__(name):
+        if name in _MODULES:
+            return import_module(f"vgit.{name}")  # which sets the attribute
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(_HOMES.get(name, "vgit.errors")), name)
@@ -92,4 +100,4 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that exists
         return value
 
     def __dir__():
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *__all__, *_MODULES})

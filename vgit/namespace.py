@@ -2,12 +2,13 @@
 
 import builtins
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from vgit.aio import Method
-from vgit.client import Client
+from vgit.client import Client, given_or_default
 from vgit.errors import InvalidError, NotFoundError
 from vgit.names import check_volume_name
+from vgit.types import time_of
 from vgit.volumes import create_or_find, resolve_name
 
 _VERSIONS = (None, 1, 2)
@@ -35,12 +36,17 @@ class Objects(Generic[V]):
         allow_existing: bool = False,
         environment_name: str | None = None,
         version: int | None = None,
+        create_options: Any = None,
+        experimental_options: Any = None,
         client: Client | None = None,
     ) -> None:
-        """Make a volume; AlreadyExistsError if the name is taken, unless that is allowed."""
+        """Make a volume; AlreadyExistsError if the name is taken, unless that is allowed. Source: Modal.
+
+        ``version`` 1 and 2 and the options are accepted for Modal's sake and change nothing.
+        """
         check_volume_name(name)
         check_version(version)
-        client = client or Client.from_env()
+        client = given_or_default(client)
         environment = client.in_environment(environment_name)
         if allow_existing:
             create_or_find(client, environment, name).repository.close()
@@ -55,18 +61,22 @@ class Objects(Generic[V]):
         environment_name: str = "",
         client: Client | None = None,
     ) -> builtins.list[V]:
-        """Return handles of the named volumes, newest first; ``created_before`` is exclusive."""
-        if max_objects is not None and max_objects < 0:
-            raise InvalidError(f"max_objects must not be negative; got {max_objects}.")
-        client = client or Client.from_env()
+        """Return handles of the named volumes, newest first. Source: Modal.
+
+        ``created_before`` is exclusive: a datetime (the machine's time zone if
+        it has none) or ISO text. InvalidError for what is neither.
+        """
+        if max_objects is not None and (not isinstance(max_objects, int) or max_objects < 0):
+            raise InvalidError(f"max_objects must be a number that is not negative; got {max_objects!r}.")
+        before = _as_datetime(created_before) if created_before is not None else None
+        client = given_or_default(client)
         environment = client.in_environment(environment_name)
         try:
             records = client.root.catalog().named(environment)
         except NotFoundError:
             return []
-        before = _as_ns(created_before)
         if before is not None:
-            records = [record for record in records if record.created_at_ns < before]
+            records = [record for record in records if time_of(record.created_at_ns) < before]
         return [
             self._make(client, name=record.name, environment=environment_name or None, volume_id=record.id)
             for record in records[:max_objects]
@@ -80,9 +90,12 @@ class Objects(Generic[V]):
         environment_name: str | None = None,
         client: Client | None = None,
     ) -> None:
-        """Take a volume's name away; ``undelete`` brings it back until gc. NotFoundError unless allowed."""
+        """Take a volume's name away; NotFoundError if there is none, unless that is allowed. Source: Modal.
+
+        Unlike at Modal it can be undone: ``undelete`` brings it back until gc.
+        """
         check_volume_name(name)
-        client = client or Client.from_env()
+        client = given_or_default(client)
         environment = client.in_environment(environment_name)
         try:
             resolved = resolve_name(client, environment, name)
@@ -95,7 +108,7 @@ class Objects(Generic[V]):
     def _undelete(self, name: str, *, environment_name: str | None = None, client: Client | None = None) -> V:
         """Bring back the volume that had ``name`` last; NotFoundError if none had, AlreadyExistsError if one has."""
         check_volume_name(name)
-        client = client or Client.from_env()
+        client = given_or_default(client)
         environment = client.in_environment(environment_name)
         catalog = client.root.catalog()
         record = next(catalog.deleted(environment, name), None)
@@ -117,10 +130,13 @@ class Renaming:
     def _rename(
         self, old_name: str, new_name: str, *, environment_name: str | None = None, client: Client | None = None
     ) -> None:
-        """Give a volume another name; its id stays. Raises NotFoundError, AlreadyExistsError, InvalidError."""
+        """Give a volume another name; its id stays. Source: Modal.
+
+        Raises NotFoundError without a volume of the old name, AlreadyExistsError with one of the new.
+        """
         check_volume_name(old_name)
         check_volume_name(new_name)
-        client = client or Client.from_env()
+        client = given_or_default(client)
         environment = client.in_environment(environment_name)
         client.root.catalog().rename(environment, old_name, new_name, client.author)
 
@@ -133,14 +149,14 @@ def check_version(version: int | None) -> None:
         raise InvalidError(f"Invalid version: {version!r}; expected 1, 2 or None, which are all the same here.")
 
 
-def _as_ns(when: datetime | str | None) -> int | None:
-    if when is None:
-        return None
+def _as_datetime(when: datetime | str) -> datetime:
     if isinstance(when, str):
         try:
             when = datetime.fromisoformat(when)
         except ValueError as error:
             raise InvalidError(f"Invalid created_before: {when!r} is not an ISO date or time.") from error
-    if when.tzinfo is None:
-        when = when.astimezone()
-    return int(when.timestamp() * 1e9)
+    if not isinstance(when, datetime):
+        raise InvalidError(
+            f"Invalid created_before: {when!r} is {type(when).__name__}, expected a datetime or ISO text."
+        )
+    return when.astimezone()

@@ -6,6 +6,7 @@ within ``a`` and no name is ever split twice. Names are ``str``; bytes that are
 not UTF-8 are carried as surrogates (PEP 383).
 """
 
+import os
 from typing import TypeAlias
 
 from vgit.errors import InvalidError
@@ -31,6 +32,17 @@ def parse_path(text: str) -> Path:
     if "\0" in text:
         raise InvalidError(f"Invalid path: {text!r} has a NUL byte.")
     return parts
+
+
+def local_path(path: object) -> str:
+    """Return a path of this machine as text; raise InvalidError for what is none, and for an empty one.
+
+    An empty path would mean the current directory, and is as a rule a variable that was not set.
+    """
+    text = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+    if not text or "\0" in text:
+        raise InvalidError(f"Invalid local path: {path!r}; expected text or a Path that is not empty.")
+    return text
 
 
 def _from_path_like(value: object) -> str:

@@ -3,13 +3,20 @@
 import enum
 import stat
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from vgit.commit import Commit
 from vgit.ids import CommitId
 from vgit.paths import Path, format_path
 from vgit.tree.edits import Counts
 from vgit.tree.entry import Entry, Kind
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_of(ns: int) -> datetime:
+    """Return nanoseconds since the epoch as the API gives times: aware, UTC, whole microseconds, never rounded up."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
 class FileEntryType(enum.IntEnum):
