@@ -78,3 +78,8 @@ def test_revisions_are_for_volumes(vgit: Vgit, work: Path) -> None:
 def test_outside_of_mounts(vgit: Vgit, tmp_path: Path) -> None:
     os.chdir(tmp_path)
     assert "not in a mount" in vgit("diff", code=1).stderr
+
+
+def test_a_directory_named_like_a_volume_that_is_not_there(vgit: Vgit, work: Path) -> None:
+    os.chdir(work.parent)
+    assert "write ./work" in vgit("diff", "work", code=1).stderr

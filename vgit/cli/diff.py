@@ -12,6 +12,7 @@ from vgit.cli.mounted import mounted
 from vgit.cli.output import write, write_json_list, write_lines
 from vgit.cli.patch import Files, patch_of
 from vgit.client import Client
+from vgit.errors import NotFoundError
 from vgit.snapshot import Snapshot
 from vgit.types import Change
 from vgit.volume import Volume
@@ -79,6 +80,12 @@ def diff(
         return
     old, new = old or "HEAD~1", new or "HEAD"
     handle = settings_of(ctx).volume(volume)
+    try:
+        handle.hydrate()
+    except NotFoundError as error:
+        if not os.path.isdir(volume):
+            raise
+        raise NotFoundError(f"{error} For the mount in the directory {volume!r}, write ./{volume}.") from error
     # Found once, so that a commit that comes meanwhile does not change what the names mean.
     old_id, new_id = handle.at(old).id, handle.at(new).id
     changes = handle.diff(old_id, new_id, ctx.meta.get(_PATH))
