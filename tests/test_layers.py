@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for line in (
         "errors",
         "names paths clock ids cancel",
+        "workers",
         "backend/",
         "objects/ refs",
         "content/ tree/",

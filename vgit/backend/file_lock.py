@@ -48,6 +48,11 @@ class FileLock:
         """Whether this object holds the lock; False in a forked child."""
         return self._fd >= 0
 
+    @property
+    def descriptor(self) -> int:
+        """The open file that is locked: a process that inherits it keeps the lock held as long as it lives."""
+        return self._fd
+
     def try_acquire(self, note: str = "") -> bool:
         """Take the lock if nobody holds it and say whether that was so; ``note`` tells others who has it."""
         assert self._fd < 0, "one FileLock is one holder"

@@ -56,6 +56,10 @@ class LocalBackend:
         self._descriptors = descriptors or Descriptors()
         self._lock = ExclusiveLock(self._root, clock)
 
+    def __reduce__(self) -> tuple[type["LocalBackend"], tuple[str]]:
+        """For a worker process: a backend of its own of the same directory."""
+        return LocalBackend, (self._root,)
+
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """Return the value from ``start``, ``length`` bytes or to its end; fewer only at the end."""
         check_range(start, length)

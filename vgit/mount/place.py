@@ -4,14 +4,17 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from blake3 import blake3
 
 from vgit.backend import Buffer
 from vgit.content import read_content, write_content
-from vgit.errors import BackendUnavailableError, CorruptObjectError, Error
+from vgit.errors import BackendUnavailableError, CorruptObjectError, Error, NotFoundError
 from vgit.mount.rows import Row
 from vgit.mount.scan import to_stat
+from vgit.objects.blob_run import LARGEST as LARGEST_IN_RUN
+from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.paths import Path, decode_name, format_path, printable
 from vgit.tree.entry import Entry, Kind
@@ -21,6 +24,7 @@ _RESTORED_BITS = 0o1777
 _WRITE_BITS = 0o222
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _IN_MEMORY_BYTES = 4 << 20
+_HASH_OF_NOTHING = blake3(b"").digest()
 
 
 class Placer:
@@ -29,6 +33,7 @@ class Placer:
     def __init__(self, store: ObjectStore, *, read_only: bool, wrote: Callable[[int], None] | None = None) -> None:
         self._store = store
         self._wrote = wrote
+        self._run = store.blob_run()
         self._kept_bits = _RESTORED_BITS & ~_WRITE_BITS if read_only else _RESTORED_BITS
 
     def permissions(self, mode: int) -> int:
@@ -71,46 +76,77 @@ class Placer:
         return Row(to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False)), known)
 
     def _place_file(self, directory_fd: int, name: str, entry: Entry) -> Row:
-        known = entry
+        data = self._read_small(entry)
+        if data is not None:
+            return self._place_data(directory_fd, name, entry, data)
         file = os.open(name, _CREATE_FLAGS, 0o600, dir_fd=directory_fd)
         try:
-            data = self._read_small(entry)
-            if data is None:
-                known = entry._replace(hash=write_content(self._store, entry, file, wrote=self._wrote))
-            elif os.write(file, data) != len(data):
-                raise BackendUnavailableError(f"{printable(name)} could not be written whole: the disk is full.")
-            elif self._wrote is not None:
-                self._wrote(len(data))
+            hash = write_content(self._store, entry, file, wrote=self._wrote)
             os.fchmod(file, self.permissions(entry.mode))
             if entry.hash is not None:  # else stock git wrote it, and its time is not known
                 os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
-            return Row(to_stat(os.fstat(file)), known)
+            return Row(to_stat(os.fstat(file)), entry._replace(hash=hash))
         finally:
             os.close(file)
 
+    def _place_data(self, directory_fd: int, name: str, entry: Entry, data: Buffer) -> Row:
+        mode = entry.mode & self._kept_bits
+        mtime_ns = entry.mtime_ns
+        # Made with the permissions that it is to have: mostly the umask takes none of them away, which spares a call.
+        file = os.open(name, _CREATE_FLAGS, mode, dir_fd=directory_fd)
+        try:
+            if os.write(file, data) != len(data):
+                raise BackendUnavailableError(f"{printable(name)} could not be written whole: the disk is full.")
+            os.utime(file, ns=(mtime_ns, mtime_ns))
+            found = os.fstat(file)
+            if found.st_mode & 0o7777 != mode:
+                os.fchmod(file, mode)
+                found = os.fstat(file)
+        finally:
+            os.close(file)
+        if self._wrote is not None:
+            self._wrote(len(data))
+        return Row(to_stat(found), entry)
+
     def _read_small(self, entry: Entry) -> Buffer | None:
         """Return a small blob that is as its BLAKE3 says; None if it needs the longer way, or an error."""
-        if entry.id is None or entry.hash is None or entry.is_chunked or not 0 < entry.size <= _IN_MEMORY_BYTES:
+        id, digest, size = entry.id, entry.hash, entry.size
+        if id is None or digest is None or entry.git_mode == TREE_MODE or size > _IN_MEMORY_BYTES:
             return None
+        if size == 0:
+            return b"" if digest == _HASH_OF_NOTHING else None
         try:
-            data = self._store.read_unverified(entry.id)
-        except CorruptObjectError:
+            if size <= LARGEST_IN_RUN:
+                data: Buffer | None = self._run.take(size)
+                if data is not None and blake3(data).digest() == digest:
+                    return data
+                if not self._run.seek(id):
+                    return None
+                data = self._run.take(size)
+            else:
+                data = self._store.read_unverified(id)
+        except (CorruptObjectError, NotFoundError):
             return None  # write_content looks for another copy, and names what is wrong if there is none
-        return data if blake3(data).digest() == entry.hash else None
+        return data if data is not None and blake3(data).digest() == digest else None
 
 
-@contextmanager
-def naming(path: Path, revision: bytes) -> Iterator[None]:
-    """Complete an error on the way to disk with the path and the revision."""
+def raise_named(error: OSError | CorruptObjectError, path: Path, revision: bytes) -> NoReturn:
+    """Raise ``error`` completed with the path and the revision, or as it is if that would say nothing more."""
     shown = printable(format_path(path))
-    try:
-        yield
-    except CorruptObjectError as error:
+    if isinstance(error, CorruptObjectError):
         raise CorruptObjectError(
             f"{shown} at revision {revision.hex()[:12]} is damaged in the store: {error}."
             " Nothing of it was written; run git fsck on the volume and restore the object from a copy."
         ) from error
-    except OSError as error:
-        if isinstance(error, FileExistsError | FileNotFoundError | Error):
-            raise
-        raise BackendUnavailableError(f"{shown} could not be written: {error.strerror or error}.") from error
+    if isinstance(error, FileExistsError | FileNotFoundError | Error):
+        raise error
+    raise BackendUnavailableError(f"{shown} could not be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def naming(path: Path, revision: bytes) -> Iterator[None]:
+    """Complete an error on the way to disk, as ``raise_named``."""
+    try:
+        yield
+    except (OSError, CorruptObjectError) as error:
+        raise_named(error, path, revision)

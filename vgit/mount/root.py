@@ -61,8 +61,11 @@ class RootDirectory:
     ``path`` is how it was found, absolute; only ``check_unmoved`` looks at it again.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, descriptor: int | None = None) -> None:
         self.path = os.path.abspath(path)
+        if descriptor is not None:  # inherited, and from now on this object's to close
+            self.fd = descriptor
+            return
         try:
             # A mount may well be reached through links: nothing below it may.
             self.fd = os.open(self.path, _DIRECTORY_FLAGS & ~os.O_NOFOLLOW)

@@ -12,7 +12,7 @@ that the file system rounded is no change; mtimes beyond an i64 are cut to it. A
 this row, read the file again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple, TypeAlias
@@ -81,17 +81,37 @@ class PackedRows:
             yield name, Row(stat, _unpack_entry(self._entries, number, self._format.id_size))
 
 
-def pack_rows(rows: dict[str, Row], object_format: ObjectFormat) -> tuple[bytes, bytes, bytes]:
+Packed: TypeAlias = tuple[bytes, bytes, bytes]  # names, stats and entries as they are stored
+
+
+def join_rows(one: Packed, other: Packed) -> Packed:
+    """Return the rows of both, which have no name in common."""
+    if not one[1] or not other[1]:
+        return one if one[1] else other
+    return one[0] + b"\0" + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def untrust_from(packed: Packed, ctime_ns: int, object_format: ObjectFormat) -> Packed:
+    """Return the rows so that those with this ctime or a later one are not trusted."""
+    rows = dict(PackedRows(*packed, object_format).items())
+    for name, row in rows.items():
+        if row.stat[3] >= ctime_ns:
+            rows[name] = Row(untrusted(row.stat), row.entry)
+    return pack_rows(rows, object_format)
+
+
+def pack_rows(rows: Mapping[str, Row], object_format: ObjectFormat) -> Packed:
     """Return names, stats and entries as they are stored."""
-    pack_stat = _STAT.pack
-    pack_entry = _entry_struct(object_format.id_size).pack
     names = b"\0".join([encode_name(name) for name in rows])
-    stats = b"".join([pack_stat(*row[0]) for row in rows.values()])
-    packed = []
-    for _, (mode, git_mode, id, size, mtime_ns, hash) in rows.values():
+    pack_stat, pack_entry = _STAT.pack, _entry_struct(object_format.id_size).pack
+    stats, entries = [], []
+    for stat, (mode, git_mode, id, size, mtime_ns, hash) in rows.values():
+        if not -FARTHEST_NS < mtime_ns < FARTHEST_NS:
+            mtime_ns = bounded(mtime_ns)
         flags = (_HAS_ID if id is not None else 0) | (_HAS_HASH if hash is not None else 0)
-        packed.append(pack_entry(mode, git_mode, size, bounded(mtime_ns), flags, id or b"", hash or b""))
-    return names, stats, b"".join(packed)
+        stats.append(pack_stat(*stat))
+        entries.append(pack_entry(mode, git_mode, size, mtime_ns, flags, id or b"", hash or b""))
+    return names, b"".join(stats), b"".join(entries)
 
 
 def _unpack_entry(entries: bytes, number: int, id_size: int) -> Entry:

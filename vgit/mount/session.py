@@ -40,6 +40,7 @@ class Session:
         self._settle = settle
         self._turn = threading.RLock()
         self._cache: StatCache | None = None
+        self._lock: FileLock | None = None  # of the operation under way
         start_afresh_after_fork(self)
         self._owner = FileLock(
             self._state(OWNER_FILE), f"{self.root.path} is mounted by a running program already", clock=clock
@@ -85,6 +86,10 @@ class Session:
                 self._settle(cache)
                 yield cache
 
+    def lock_descriptors(self) -> tuple[int, ...]:
+        """Return what a process that works for this operation inherits: the lock is held until it has ended too."""
+        return (self._lock.descriptor,) if self._lock is not None else ()
+
     @contextmanager
     def areas(self) -> Iterator[tuple[int, int]]:
         """Open the places beside; what an earlier run left there is gone by now or not needed."""
@@ -118,9 +123,11 @@ class Session:
         except FileNotFoundError:
             self.root.check_unmoved()
             raise
+        self._lock = lock
         try:
             yield
         finally:
+            self._lock = None
             lock.release()
 
     def _open_cache(self) -> StatCache:

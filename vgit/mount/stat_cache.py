@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from vgit.errors import BackendUnavailableError, Error, NotMountedError
 from vgit.ids import CommitId, ObjectFormat
-from vgit.mount.rows import PackedRows, Row, pack_rows
+from vgit.mount.rows import Packed, PackedRows, Row, pack_rows
 from vgit.paths import ROOT, Path, decode_name, encode_name
 from vgit.tree.entry import Entry
 
@@ -190,7 +190,11 @@ class StatCache:
             if self._loaded is not None:
                 self._loaded.pop(directory, None)
             return
-        packed = pack_rows(rows, self._format)
+        self.replace_packed(directory, pack_rows(rows, self._format))
+
+    def replace_packed(self, directory: Path, packed: Packed) -> None:
+        """Set all rows of one directory, some at least, as they are stored; inside a transaction."""
+        self._recent.pop(directory, None)
         self._connection.execute("INSERT OR REPLACE INTO directories VALUES (?, ?, ?, ?)", (_key(directory), *packed))
         if self._loaded is not None:
             self._loaded[directory] = PackedRows(*packed, self._format)

@@ -29,7 +29,7 @@ from vgit.mount.recover import (
 )
 from vgit.mount.reload import Reload, Waiting
 from vgit.mount.results import Committed, Reloaded, Status
-from vgit.mount.rows import Row, untrusted
+from vgit.mount.rows import Row, untrust_from, untrusted
 from vgit.mount.scan import Scan, Scanner
 from vgit.mount.scope import Scope
 from vgit.mount.session import TICK_SECONDS, Session
@@ -81,7 +81,12 @@ class WorkingDirectory:
     def check_out(self, revision: CommitId) -> None:
         """Fill a directory that is new to this mount with ``revision``; done again if it was cut off."""
         with self._session.operation() as cache:
-            checkout = Checkout(self.repository, self._root, self._placer)
+            checkout = Checkout(
+                self.repository,
+                self._root,
+                read_only=self.record.read_only,
+                inherit=self._session.lock_descriptors(),
+            )
             tree = self._scope.tree(revision)
             if tree is not None:
                 checkout.run(revision, tree)
@@ -89,11 +94,11 @@ class WorkingDirectory:
             self._clock.sleep(TICK_SECONDS)  # so that the rows of what was just written can be trusted
             before = self._session.probe().trusted_before_ns
             with cache.transaction():
-                for directory, rows in checkout.rows.items():
-                    for name, row in rows.items():
-                        if row.stat[3] >= before:
-                            rows[name] = Row(untrusted(row.stat), row.entry)
-                    cache.replace(directory, rows)
+                for directory, packed in checkout.rows.items():
+                    if checkout.newest_ns >= before:
+                        packed = untrust_from(packed, before, self.repository.format)
+                    if packed[1]:  # an empty directory has no rows
+                        cache.replace_packed(directory, packed)
                 self._take_root_mode(cache, self._scope.root_mode(revision))
                 cache.set_base(revision)
 

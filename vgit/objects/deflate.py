@@ -75,6 +75,18 @@ def inflate(pieces: Iterable[Buffer], size: int, stop: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def inflate_whole(data: Buffer, size: int) -> tuple[bytes, int] | None:
+    """Return the bytes of the zlib stream, of ``size`` bytes, that ``data`` begins with, and its length; else None."""
+    inflater = isal_zlib.decompressobj()
+    try:
+        found = inflater.decompress(data, size + 1)
+    except _DeflateError:
+        return None
+    if not inflater.eof or len(found) != size:
+        return None
+    return found, len(data) - len(inflater.unused_data)
+
+
 def inflate_start(piece: Buffer, limit: int) -> bytes:
     """Return the first bytes of a zlib stream, at most ``limit``; ValueError when it is none."""
     try:

@@ -70,7 +70,7 @@ class PackReader:
         self._windows = windows
         self._bases = bases
         self._elsewhere = elsewhere
-        self._end = size_bytes - form.id_size  # where the trailer begins
+        self.end = size_bytes - form.id_size  # where the trailer begins
         self._index: PackIndex | None = None
         self._checked = False
 
@@ -90,7 +90,7 @@ class PackReader:
 
     def header(self, position: int, for_ids: Ids) -> tuple[int, int]:
         """Return (kind, size in bytes) of an object, following deltas without applying them."""
-        offset = self._offset(position)
+        offset = self.offset(position)
         kind, size, body, base = self._entry(offset)
         if base is None:
             return kind, size
@@ -100,7 +100,7 @@ class PackReader:
                 position = self.find(base)
                 if position < 0:
                     return self._elsewhere.header(ObjectId(base), for_ids)[0], size
-                base = self._offset(position)
+                base = self.offset(position)
             kind, _, _, base = self._entry(base)
             if base is None:
                 return kind, size
@@ -108,7 +108,7 @@ class PackReader:
 
     def read(self, position: int, for_ids: Ids) -> tuple[int, Buffer]:
         """Return (kind, whole data), not verified against the id."""
-        offset = self._offset(position)
+        offset = self.offset(position)
         kind, size, body, base = self._entry(offset)
         if base is None:
             return kind, self._data(offset, body, size, 0, size)
@@ -116,7 +116,7 @@ class PackReader:
 
     def read_range(self, position: int, start: int, length: int, for_ids: Ids) -> Buffer:
         """Return ``length`` bytes from ``start`` of an object, fewer only at its end; not verified."""
-        offset = self._offset(position)
+        offset = self.offset(position)
         _, size, body, base = self._entry(offset)
         if base is not None:
             return self._undelta(offset, for_ids)[1][start : start + length]
@@ -128,7 +128,8 @@ class PackReader:
         if self._index is not None:
             self._index.close()
 
-    def _offset(self, position: int) -> int:
+    def offset(self, position: int) -> int:
+        """Return where in the pack the object at ``position`` of the index begins."""
         index = self._index
         if index is None:
             raise CorruptObjectError(f"{self.key}: no index")
@@ -139,19 +140,19 @@ class PackReader:
     def _check(self, index: PackIndex) -> None:
         """Raise unless the pack is the one the index is of, and its end is there."""
         start = self._backend.get(self.key, 0, HEADER_SIZE)
-        if self._end < HEADER_SIZE or start[:4] != b"PACK" or start[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
+        if self.end < HEADER_SIZE or start[:4] != b"PACK" or start[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
             raise CorruptObjectError(f"{self.key}: no pack of version 2: begins with {start!r}")
         if int.from_bytes(start[8:], "big") != index.count:
             raise CorruptObjectError(f"{self.key}: not as many objects as its index has ({index.count})")
-        if self._backend.get(self.key, self._end, self._format.id_size) != index.pack_hash:
+        if self._backend.get(self.key, self.end, self._format.id_size) != index.pack_hash:
             raise CorruptObjectError(f"{self.key}: does not end with its index's hash of it, as if it were cut off")
         self._checked = True
 
     def _entry(self, offset: int) -> tuple[int, int, int, int | bytes | None]:
         """Return (kind, size, where the zlib stream begins, offset or id of the base)."""
-        if not HEADER_SIZE <= offset < self._end:
+        if not HEADER_SIZE <= offset < self.end:
             raise self._damaged(offset, "outside of the pack")
-        data, at = self._windows.at(self.key, offset, min(LONGEST_HEADER, self._end - offset))
+        data, at = self._windows.at(self.key, offset, min(LONGEST_HEADER, self.end - offset))
         base: int | bytes | None = None
         try:
             kind, size, after = parse_header(data, at)
@@ -169,8 +170,8 @@ class PackReader:
         except IndexError:
             raise self._damaged(offset, "cut off in its header") from None
         body = offset + after - at
-        if size > (self._end - body) * MAX_RATIO:
-            raise self._damaged(offset, f"{self._end - body} bytes cannot hold an object of {size}")
+        if size > (self.end - body) * MAX_RATIO:
+            raise self._damaged(offset, f"{self.end - body} bytes cannot hold an object of {size}")
         return kind, size, body, base
 
     def _data(self, offset: int, body: int, size: int, start: int, stop: int) -> Buffer:
@@ -178,7 +179,7 @@ class PackReader:
         need = stored_blocks.HEAD_SIZE
         data, at = self._windows.at(self.key, body, need)
         framed_end = body + stored_blocks.framed_size(size)
-        if data[at : at + need] == stored_blocks.head(size) and framed_end <= self._end:
+        if data[at : at + need] == stored_blocks.head(size) and framed_end <= self.end:
             if size <= _IN_WINDOW:
                 if at + need + size > len(data):
                     data, at = self._windows.at(self.key, body, need + size)
@@ -198,9 +199,9 @@ class PackReader:
     def _pieces(self, body: int, size: int) -> Iterator[Buffer]:
         """Yield the pack from ``body`` on; the first piece suffices for most streams of ``size`` bytes."""
         length = min(size + (size >> 8) + 64, _PIECE)
-        while body < self._end:
+        while body < self.end:
             data, at = self._windows.at(self.key, body, 1)
-            piece = data[at : at + min(length, self._end - body)]
+            piece = data[at : at + min(length, self.end - body)]
             if not piece:
                 return
             yield piece
@@ -232,7 +233,7 @@ class PackReader:
                 if position < 0:
                     found = self._elsewhere.read(ObjectId(base), for_ids)
                     break
-                base = self._offset(position)
+                base = self.offset(position)
             place = base
         return self._apply(*found, chain)
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from vgit.backend.protocol import Backend, Buffer
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import SHA1, ObjectFormat, ObjectId
+from vgit.objects.blob_run import BlobRun
 from vgit.objects.delta import BaseCache
 from vgit.objects.kinds import KIND_NAMES
 from vgit.objects.loose import loose_header, read_loose
@@ -56,6 +57,10 @@ class ObjectStore:
         Stored data is returned as it lies on disk; only its framing is checked.
         """
         return self._find(id, _data, lambda: read_loose(self.backend, id)[1])
+
+    def blob_run(self) -> BlobRun:
+        """Return what reads small blobs in the order in which they lie."""
+        return BlobRun(self.backend, self._packs)
 
     def read_range(self, id: ObjectId, start: int, length: int) -> Buffer:
         """Return ``length`` bytes from ``start``, fewer only at the end; nothing is verified.
