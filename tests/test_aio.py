@@ -25,7 +25,7 @@ from vgit.backend.file_lock import FileLock
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
 from vgit.content import files, write
-from vgit.mount import changes, checkout, reload, scan
+from vgit.mount import checkout, reload, scan, small_files
 from vgit.objects.writer import ObjectWriter
 from vgit.refs import Refs
 from vgit.repository import Repository
@@ -124,8 +124,8 @@ def fill(path: FilePath, count: int = 20) -> None:
     ("owner", "name", "after"),
     [
         (scan.Scanner, "_list", 0),
-        (changes.ChangeReader, "_read_name", 0),
-        (changes.ChangeReader, "_read_name", 10),
+        (small_files.SmallFileReader, "_read", 0),
+        (small_files.SmallFileReader, "_read", 10),
         (files.Windows, "read", 2),
         (FileLock, "try_acquire", 0),
         (Repository, "head", 0),
@@ -626,7 +626,7 @@ def test_a_mount_is_released_when_its_block_is_cancelled(
             assert (path / "f00").exists(), "what was not committed is still there"
 
     with monkeypatch.context() as patched:
-        asyncio.run(cancel_at(Pause(patched, changes.ChangeReader, "_read_name", after=3), leave()))
+        asyncio.run(cancel_at(Pause(patched, small_files.SmallFileReader, "_read", after=3), leave()))
     assert names(volume) == [] and _mounts(volume) == []
     with volume.mount(tmp_path / "a"):
         pass

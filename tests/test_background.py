@@ -19,7 +19,7 @@ import vgit
 from tests import torn_writes
 from tests.gitjudge import fsck
 from vgit.backend.file_systems import is_memory_file_system
-from vgit.mount import changes, session
+from vgit.mount import session, small_files
 from vgit.mount.changes import Unstable
 from vgit.mount.filesystem_clock import Probe
 from vgit.mount.syscalls import exchange
@@ -280,7 +280,7 @@ def test_a_write_under_way_is_waited_for(tmp_path: Path) -> None:
             time.sleep(0.002)  # in the middle, most times
             file = os.open(path, os.O_RDONLY)
             before = os.fstat(file)
-            changes._await_write(file)
+            small_files.await_write(file)
             ends = {os.pread(file, 1, offset) for offset in range(0, 192 << 20, 1 << 20)}
             is_same = os.fstat(file) == before
             os.close(file)

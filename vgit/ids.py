@@ -44,3 +44,4 @@ class ObjectFormat:
 
 
 SHA1 = ObjectFormat("sha1", 20, hashlib.sha1)
+FORMATS = {SHA1.name: SHA1}

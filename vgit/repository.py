@@ -36,7 +36,7 @@ from vgit.commit import (
 from vgit.content import chunk_tree_info
 from vgit.content.chunk_tree import read_chunks, require_chunk_tree
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
-from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId
+from vgit.ids import FORMATS, SHA1, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.merge import DEFAULT_DIRECTORY_MODE, Lost, Merged, NewDirectory, merge
 from vgit.objects.kinds import COMMIT
 from vgit.objects.store import ObjectStore
@@ -69,7 +69,6 @@ _CONFIG = """\
 [pack]
 \twindow = 0
 """
-_FORMATS = {"sha1": SHA1}
 # Of format version 1, those that change nothing here: other extensions say where or how things are stored.
 _EXTENSIONS = frozenset((b"noop", b"objectformat", b"preciousobjects"))
 _HAS_HEAD = f"a volume's repository, with a {MAIN}, is here already; it was left as it is."
@@ -149,12 +148,12 @@ class Repository:
         except ValueError as error:
             raise CorruptVolumeError(f"the volume's config cannot be parsed: {error}") from error
         foreign = b", ".join(sorted(extensions - _EXTENSIONS)).decode("ascii", "replace")
-        if version not in (0, 1) or name not in _FORMATS or foreign:
+        if version not in (0, 1) or name not in FORMATS or foreign:
             raise CorruptVolumeError(
                 f"the volume's repository has format version {version}, object format {name!r} and the extensions"
-                f" {foreign or 'none'}; this vgit reads versions 0 and 1 with {', '.join(_FORMATS)} and no extensions."
+                f" {foreign or 'none'}; this vgit reads versions 0 and 1 with {', '.join(FORMATS)} and no extensions."
             )
-        return cls(backend, clock, _FORMATS[name])
+        return cls(backend, clock, FORMATS[name])
 
     def __enter__(self) -> "Repository":
         return self

@@ -57,6 +57,7 @@ class Workers(Generic[Job, Result]):
         self._inherit = inherit
         self._workers: list[_Worker[Job]] = []
         self._wanted = workers_wanted()
+        self._done_here = 0
 
     def __enter__(self) -> Self:
         return self
@@ -67,16 +68,17 @@ class Workers(Generic[Job, Result]):
 
     def run(self, jobs: deque[Job], finish: Callable[[Job, Result], None]) -> None:
         """Do all ``jobs``, also those that ``finish`` adds, which gets each with its result, in no order."""
-        done_here = 0
         while jobs or any(worker.jobs for worker in self._workers):
             checkpoint()
-            if self._wanted and done_here >= _JOBS_FIRST and len(jobs) >= _JOBS_WAITING:
-                self._start()
             self._exchange(jobs, finish, wait=not jobs)
             if jobs:
                 job = jobs.popleft()
                 finish(job, self._perform(job))
-                done_here += 1
+                self._done_here += 1
+
+    def assist(self, jobs: deque[Job], finish: Callable[[Job, Result], None]) -> None:
+        """Have workers begin with ``jobs``, of which there will be more; do none of them here."""
+        self._exchange(jobs, finish, wait=False)
 
     def _start(self) -> None:
         wanted, self._wanted = self._wanted, 0
@@ -89,6 +91,8 @@ class Workers(Generic[Job, Result]):
 
     def _exchange(self, jobs: deque[Job], finish: Callable[[Job, Result], None], *, wait: bool) -> None:
         """Take what workers have done, give them more; with ``wait`` for a moment, until one has done something."""
+        if self._wanted and len(jobs) >= _JOBS_WAITING and len(jobs) + self._done_here >= _JOBS_FIRST + _JOBS_WAITING:
+            self._start()
         for worker in self._workers:
             while jobs and len(worker.jobs) < _AHEAD:
                 worker.send(jobs.popleft())

@@ -11,8 +11,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.mount.conftest import AUTHOR, Bench
-from vgit.content import hash_file
-from vgit.mount import keep
+from vgit.mount import changes, small_files
 from vgit.mount.changes import Unstable
 
 
@@ -57,14 +56,14 @@ def test_what_is_clean_is_not_read_again(bench: Bench, monkeypatch: pytest.Monke
     a.commit(AUTHOR)
     a._clock.sleep(0.05)
     a.commit(AUTHOR)  # its rows were young: read once more, and trusted from now on
-    read: list[int] = []
-    monkeypatch.setattr(keep, "hash_file", lambda fd: read.append(fd) or hash_file(fd))
-    keeper = keep.PackKeeper.keep_bytes
-    monkeypatch.setattr(keep.PackKeeper, "keep_bytes", lambda *a: read.append(1) or keeper(*a))
+    read: list[str] = []
+    open_to_read = small_files.open_to_read
+    for module in (small_files, changes):
+        monkeypatch.setattr(module, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
     assert a.commit(AUTHOR).published is None
     FilePath(a.path, "f3").write_bytes(b"new")
     assert a.commit(AUTHOR).published is not None
-    assert len(read) == 1
+    assert read == ["f3"]
 
 
 def test_a_store_into_a_shared_map_is_seen_though_it_moves_no_time(bench: Bench) -> None:

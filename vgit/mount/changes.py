@@ -17,27 +17,40 @@ silently. That an equal stat proves stillness takes care in three cases:
 import enum
 import os
 import stat
+from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, Self
 
 from vgit.backend.file_systems import is_memory_file_system
 from vgit.cancel import checkpoint
 from vgit.content import StoredContent
 from vgit.errors import Error
+from vgit.ids import ObjectFormat
 from vgit.mount.filesystem_clock import FINE_MARGIN_NS, Probe, trusted
+from vgit.mount.keep import Keeper
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import PackedRows, Row, Stat, untrusted
+from vgit.mount.rows import Packed, PackedRows, Row, Stat, join_rows, pack_rows, untrusted
 from vgit.mount.scan import Problem, Scan, to_stat
+from vgit.mount.small_files import (
+    LARGEST,
+    Batch,
+    Batches,
+    NotKept,
+    Read,
+    Small,
+    SmallFileReader,
+    await_write,
+    open_to_read,
+    worker,
+)
 from vgit.paths import ROOT, Path, encode_name
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry, same_content
+from vgit.workers import Workers
 
 _TRIES = 3
-_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _IN_MEMORY_BYTES = 4 << 20
-_LINKED = "hard link (each name becomes a file of its own)"
-_OWNER = "owner other than the mount's (files come out as their reader's)"
-_ATTRIBUTES = "extended attribute or ACL"
 _WORTH_A_WAIT_BYTES = 16 << 20  # reading so much again costs more than a tick of the clock
 
 
@@ -48,21 +61,12 @@ class Unstable(enum.Enum):
     HOLD_BACK = "hold back"  # at its published version: a commit in the background
 
 
-class Keeper(Protocol):
-    """Where content goes: into a pack, or only through a hash."""
-
-    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
-        """Keep content that is in memory, at most 4 MiB."""
-
-    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
-        """Keep a file's content, from its first byte to its end."""
-
-
 class Changes(NamedTuple):
     """What a working directory has that its mount has not published."""
 
     edits: Edits
     rows: dict[Path, dict[str, Row | None]]  # to be set once the edits are published; None: remove
+    new_rows: dict[Path, Packed]  # the same, of files in directories that had no row: packed, there are many
     unstable: list[Path]
     problems: list[Problem]
     root_mode: int
@@ -73,7 +77,7 @@ class _Moved(Exception):
 
 
 class ChangeReader:
-    """One reading of a scan's findings."""
+    """One reading of a scan's findings; a context manager, as other processes may help."""
 
     def __init__(
         self,
@@ -83,11 +87,13 @@ class ChangeReader:
         probe: Probe,
         when_unstable: Unstable,
         new_probe: Callable[[], Probe],
+        object_format: ObjectFormat,
         mapped: frozenset[int] = frozenset(),
     ) -> None:
         self._root = root
         self._old = rows
         self._keeper = keeper
+        self._format = object_format
         self._probe = probe
         self._when_unstable = when_unstable
         self._mapped = mapped
@@ -97,24 +103,113 @@ class ChangeReader:
         self._unstable: list[Path] = []
         self._problems: list[Problem] = []
         self._reading: Path = ROOT
-        self._owner = os.fstat(root.fd).st_uid
-        self._has_attributes = True
+        self._look = NotKept(os.fstat(root.fd).st_uid)
         self._maps_show: bool | None = None  # whether a store into a shared map ever moves a time here
         self._not_kept: dict[str, Path] = {}
+        self._new_rows: dict[Path, Packed] = {}
+        self._batches = Batches()
+        self._jobs: deque[Batch] = deque()
+        encode = keeper.stores
+        there = partial(worker, root.path, root.fd, object_format.name, encode=encode)
+        here = SmallFileReader(root, object_format, encode=encode)
+        self._workers: Workers[Batch, Read] = Workers(there, here.read, (root.fd,))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._workers.__exit__(*exc)
+
+    def offer(self, directory: Path, names: list[tuple[str, Stat]]) -> list[tuple[str, Stat]]:
+        """Take what can be read in batches of a directory's changes, while the scan goes on; return the rest."""
+        small = [item for item in names if self._is_for_a_batch(item[1])]
+        if small:
+            self._batches.add(directory, small)
+            self._jobs.extend(self._batches.take())
+            self._workers.assist(self._jobs, self._take)
+        if len(small) == len(names):
+            return []
+        taken = {name for name, _ in small}
+        return [item for item in names if item[0] not in taken]
 
     def read(self, scan: Scan, known_root_mode: int | None) -> Changes:
         """Read what changed, directory by directory in path order; add to ``scan.skipped`` what is not kept of it."""
-        self._not_kept = scan.skipped
+        self._batches.flush()
+        self._jobs.extend(self._batches.take())
+        self._workers.run(self._jobs, self._take)
         for directory, names in scan.changed.items():
             self._read_directory(directory, names)
         for path in scan.removed:
             self._remove(path)
+        scan.skipped.update((kind, path) for kind, path in self._not_kept.items() if kind not in scan.skipped)
         root_mode = scan.directories[ROOT][0] if ROOT in scan.directories else known_root_mode or 0
         if known_root_mode is not None and root_mode != known_root_mode:
             self._edits[ROOT] = Edit(directory_entry(root_mode, 0), directory_entry(known_root_mode, 0))
         edits = Edits(self._edits)
         self._add_parents(edits, scan)
-        return Changes(edits, self._rows, self._unstable, [*scan.problems, *self._problems], root_mode)
+        problems = [*scan.problems, *self._problems]
+        return Changes(edits, self._rows, self._new_rows, self._unstable, problems, root_mode)
+
+    def _is_for_a_batch(self, now: Stat) -> bool:
+        if now[1] > LARGEST or now[0] & 0o170000 != stat.S_IFREG or now[4] in self._mapped:
+            return False
+        if now[3] < self._probe.trusted_before_ns:
+            return True
+        self._wait_for_tick(now)  # before anybody reads it
+        return self._when_unstable is Unstable.STORE or self._probe.is_exact or trusted(now[3], self._probe)
+
+    def _take(self, batch: Batch, read: Read) -> None:
+        """Take over what was read of a batch."""
+        for kind, path in read.not_kept.items():
+            self._not_kept.setdefault(kind, path)
+        files = iter(read.files)
+        for directory, names in batch:
+            self._take_directory(directory, [(name, now, next(files)) for name, now in names])
+
+    def _take_directory(self, directory: Path, files: list[tuple[str, Stat, Small | None]]) -> None:
+        packed = self._old.get(directory)
+        if packed is None:
+            self._take_new(directory, [item for item in files if item[2] is not None])
+        else:
+            self._take_changed(directory, packed, [item for item in files if item[2] is not None])
+        again = [(name, now) for name, now, small in files if small is None]
+        if again:
+            self._read_directory(directory, again)
+
+    def _take_new(self, directory: Path, files: list[tuple[str, Stat, Small | None]]) -> None:
+        """Take over files of a directory that had no row; the hot loop of a first commit."""
+        stored = self._keeper.keep_small([(small, now[1], None) for _, now, small in files if small is not None])
+        before = self._probe.trusted_before_ns
+        rows: dict[str, Row] = {}
+        edits, new = self._edits, tuple.__new__
+        for (name, now, _), kept in zip(files, stored, strict=True):
+            mode = now[0]
+            git_mode = EXECUTABLE_MODE if mode & 0o100 else FILE_MODE
+            # As Entry(…), Row(…) and Edit(…), without their way through Python.
+            entry = new(Entry, (mode, git_mode, kept[1], now[1], now[2], kept[3]))
+            rows[name] = new(Row, (now if now[3] < before else untrusted(now), entry))
+            edits[(*directory, name)] = new(Edit, (entry, None))
+        packed = pack_rows(rows, self._format)
+        known = self._new_rows.get(directory)
+        self._new_rows[directory] = packed if known is None else join_rows(known, packed)
+
+    def _take_changed(self, directory: Path, packed: PackedRows, files: list[tuple[str, Stat, Small | None]]) -> None:
+        olds = [packed.row(name) for name, _, _ in files]
+        together = list(zip(files, olds, strict=True))
+        stored = self._keeper.keep_small(
+            [
+                (small, now[1], old.entry if old is not None else None)
+                for (_, now, small), old in together
+                if small is not None
+            ]
+        )
+        rows = self._rows.setdefault(directory, {})
+        for ((name, now, _), old), kept in zip(together, stored, strict=True):
+            entry = _file_entry(now, old, kept)
+            rows[name] = Row(now if trusted(now[3], self._probe) else untrusted(now), entry)
+            seen = old.entry if old is not None else None
+            if not is_as_seen(entry, seen):
+                self._edits[(*directory, name)] = Edit(entry, seen)
 
     def _read_directory(self, directory: Path, names: list[tuple[str, Stat]]) -> None:
         self._reading = directory
@@ -206,7 +301,7 @@ class ChangeReader:
 
     def _read_file(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
         try:
-            file = os.open(name, _READ_FLAGS, dir_fd=descriptor)
+            file = open_to_read(name, descriptor)
         except OSError as error:
             if stat.S_IFMT(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode) != stat.S_IFREG:
                 raise _Moved from error
@@ -217,9 +312,9 @@ class ChangeReader:
                 if not self._can_show_stores():
                     raise _Moved
                 os.fsync(file)  # what was stored into the map is in the file, and the next store moves its times
-            _await_write(file)
+            await_write(file)
             if now[1] <= _IN_MEMORY_BYTES:
-                data = os.read(file, now[1] + 1)
+                data = os.pread(file, now[1] + 1, 0)
                 found = os.fstat(file)
                 if len(data) != now[1] or to_stat(found) != now:
                     raise _Moved
@@ -229,7 +324,7 @@ class ChangeReader:
                 found = os.fstat(file)
                 if stored.size != now[1] or to_stat(found) != now:
                     raise _Moved
-            self._note_what_is_not_kept(file, name, found)
+            self._look.look(file, found, self._reading, name, self._not_kept)
         finally:
             os.close(file)
         return _file_entry(now, old, stored)
@@ -239,23 +334,9 @@ class ChangeReader:
             self._maps_show = not is_memory_file_system(self._root.fd)
         return self._maps_show
 
-    def _note_what_is_not_kept(self, file: int, name: str, found: os.stat_result) -> None:
-        """Say once per kind what a volume cannot hold of a file, so that nobody relies on it."""
-        kinds = self._not_kept
-        if found.st_nlink > 1 and _LINKED not in kinds:
-            kinds[_LINKED] = (*self._reading, name)
-        if found.st_uid != self._owner and _OWNER not in kinds:
-            kinds[_OWNER] = (*self._reading, name)
-        if _ATTRIBUTES not in kinds and self._has_attributes:
-            try:
-                if os.listxattr(file):
-                    kinds[_ATTRIBUTES] = (*self._reading, name)
-            except OSError:
-                self._has_attributes = False  # not on this file system: spare the other files the question
-
     def _read_as_is(self, descriptor: int, name: str, old: Row | None) -> tuple[Entry, Stat]:
         """Read something that does not hold still, once more, as it comes."""
-        file = os.open(name, _READ_FLAGS, dir_fd=descriptor)
+        file = open_to_read(name, descriptor)
         try:
             now = to_stat(os.fstat(file))
             if stat.S_IFMT(now[0]) != stat.S_IFREG:
@@ -289,20 +370,6 @@ class ChangeReader:
     def _old_row(self, path: Path) -> Row | None:
         packed = self._old.get(path[:-1])
         return packed.row(path[-1]) if packed is not None else None
-
-
-def _await_write(file: int) -> None:
-    """Wait until a write to the file that has begun is done.
-
-    A write sets the times when it begins, so an equal stat would not show it.
-    It holds the inode's lock, and looking for data takes that lock (ext4,
-    btrfs, f2fs, tmpfs; xfs takes it to read).
-    """
-    try:
-        os.lseek(file, 0, os.SEEK_DATA)
-    except OSError:
-        pass  # ENXIO: all of it is a hole. Or the file system knows no holes
-    os.lseek(file, 0, os.SEEK_SET)
 
 
 def is_as_seen(entry: Entry | None, seen: Entry | None) -> bool:

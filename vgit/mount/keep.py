@@ -1,18 +1,41 @@
 """Keep: the two ways in which changed content is read, into packs or only through a hash."""
 
+from collections.abc import Iterable
 from concurrent.futures import Executor
+from typing import Protocol
 
 from blake3 import blake3
 
 from vgit.content import StoredContent, Watch, hash_file, store_bytes, store_file
+from vgit.content.stored_content import BLOB_CONTENT
 from vgit.ids import ObjectFormat, ObjectId
+from vgit.mount.small_files import Small
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
 from vgit.tree.entry import TREE_MODE, Entry
 
 
+class Keeper(Protocol):
+    """Where content goes: into a pack, or only through a hash."""
+
+    @property
+    def stores(self) -> bool:
+        """Whether it goes into a pack."""
+
+    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
+        """Keep content that is in memory, at most 4 MiB."""
+
+    def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+        """Keep small files that were read already: each with its size and what was seen there."""
+
+    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
+        """Keep a file's content, from its first byte to its end."""
+
+
 class PackKeeper:
     """Content goes into the packs of a commit under way; ``pool`` and ``watch`` as for ``store_file``."""
+
+    stores = True
 
     def __init__(
         self, store: ObjectStore, writer: ObjectWriter, *, pool: Executor | None = None, watch: Watch | None = None
@@ -30,6 +53,19 @@ class PackKeeper:
                 return _as_seen(seen, len(data), hash)
         return store_bytes(data, self._writer)
 
+    def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+        """Store small files that were read already, each with its size and what was seen."""
+        kept, new = [], []
+        for (hash, blob), size, seen in files:
+            if seen is not None and seen.hash == hash and seen.id is not None:
+                kept.append(_as_seen(seen, size, hash))
+            else:
+                assert blob is not None
+                new.append(blob)
+                kept.append(StoredContent(BLOB_CONTENT, blob.id, size, hash))
+        self._writer.write_encoded_blobs(new)
+        return kept
+
     def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Store a file's content; chunks that the seen version has at the same borders are not cut again."""
         old = None
@@ -41,12 +77,18 @@ class PackKeeper:
 class HashKeeper:
     """Content is only compared with what was seen."""
 
+    stores = False
+
     def __init__(self, object_format: ObjectFormat) -> None:
         self._nothing = ObjectId(bytes(object_format.id_size))
 
     def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
         """Compare content in memory."""
         return self._compare(len(data), blake3(data).digest(), seen)
+
+    def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+        """Compare small files that were read already."""
+        return [self._compare(size, small.hash, seen) for small, size, seen in files]
 
     def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Compare a file's content."""

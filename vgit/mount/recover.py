@@ -1,7 +1,7 @@
 """Recover: settle what a commit or reload left when it was cut off; no file is written or removed for it.
 
     journal of a commit   its transaction among head's ancestors after base?
-                          yes: it was published, its rows hold. no: it never happened
+                          yes: it was published, its rows hold. no: it never happened, and they are taken back
     journal of a reload   each candidate path is looked at:
                           on disk is the target's content   it counts as seen
                           on disk is what was seen          stays, the next reload brings the rest
@@ -87,20 +87,19 @@ def _decode_waiting(journal: Journal) -> list[Waiting]:
 
 
 def settle_commit(cache: StatCache, repository: Repository, scope: Scope, journal: Journal) -> None:
-    """Apply the rows of a commit that was published before it was cut off, or forget one that was not."""
+    """Keep the rows of a commit that was published before it was cut off, or take back those of one that was not."""
     base = CommitId(repository.refs.parse_id(journal.base))
     found = repository.find_transaction(journal.txn, base)
-    pending = cache.pending()
     with cache.transaction():
-        if found is not None:
+        if found is None:
+            cache.undo()
+        else:
             id, commit = found
-            cache.put(pending)
             cache.set_root_mode(journal.root_mode)
-            paths = {(*directory, name) for directory, names in pending.items() for name in names}
             if commit.parent is not None and scope.tree(commit.parent) == scope.tree(base):
                 cache.set_base(id)
             else:
-                cache.add_divergent(paths)
+                cache.add_divergent(cache.journaled())
         cache.drop_journal()
 
 

@@ -9,7 +9,7 @@ removals are believed.
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from vgit.cancel import checkpoint
@@ -56,9 +56,18 @@ def to_stat(found: os.stat_result) -> Stat:
 class Scanner:
     """One scan: what it compares with, and what it has found so far."""
 
-    def __init__(self, root: RootDirectory, rows: dict[Path, PackedRows], mapped: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        root: RootDirectory,
+        rows: dict[Path, PackedRows],
+        mapped: Collection[int] = (),
+        take: Callable[[Path, list[tuple[str, Stat]]], list[tuple[str, Stat]]] | None = None,
+    ) -> None:
         self._root = root
         self._rows = rows
+        self._take = take or (
+            lambda _, changed: changed
+        )  # who reads what changed takes it at once, and leaves the rest
         self._mapped = mapped  # inodes that a process maps shared and writable: stores into them move no time
         self._found = Scan({}, [], {}, {}, [])
 
@@ -73,7 +82,9 @@ class Scanner:
                 continue
             self._found.directories[directory] = listing.own
             if listing.changed:
-                self._found.changed[directory] = sorted(listing.changed, key=_by_bytes)
+                rest = self._take(directory, sorted(listing.changed, key=_by_bytes))
+                if rest:
+                    self._found.changed[directory] = rest
             for name in listing.missing:
                 self._remove((*directory, name))
             for name in listing.replaced:

@@ -24,16 +24,17 @@ from vgit.tree.entry import Entry
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS directories (path BLOB PRIMARY KEY, names BLOB, stats BLOB, entries BLOB) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pending (path BLOB PRIMARY KEY, names BLOB, stats BLOB, entries BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS undo (path BLOB PRIMARY KEY, names BLOB, stats BLOB, entries BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS divergent (path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 """
 Changed: TypeAlias = Mapping[Path, Mapping[str, Row | None]]  # rows by directory and name; None: to be removed
 
-_VERSION = 1
+_VERSION = 2
+_UPGRADE = "DROP TABLE IF EXISTS pending;"  # of version 1, which kept the new rows there until they held
 # Of the machine, not of the database. The extended codes have these in their low byte.
 _TROUBLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-_REMOVED = Row((0, 0, 0, 0, 0), Entry(0, 0, None, 0, 0, None))  # how the journal keeps the removal of a row
+_NO_ROW = Row((0, 0, 0, 0, 0), Entry(0, 0, None, 0, 0, None))  # how the journal says that there was none
 _RECENT_DIRECTORIES = 1_000
 _BASE = "base"
 _JOURNAL = "journal"
@@ -129,28 +130,56 @@ class StatCache:
         with self._reading():
             return {_path(path) for (path,) in self._connection.execute("SELECT path FROM divergent")}
 
-    def write_journal(self, journal: bytes, pending: Changed | None = None) -> None:
-        """Note what is about to happen, and the rows to be set when it has; durable on return."""
+    def write_journal(
+        self, journal: bytes, changed: Changed | None = None, new: Mapping[Path, Packed] | None = None
+    ) -> None:
+        """Note what is about to happen, set the rows that hold once it has, and keep those before; durable on return.
+
+        ``new`` are rows of directories that had none; ``changed`` may add to them.
+        """
         with self.transaction():
             self._set(_JOURNAL, journal)
-            for directory, names in (pending or {}).items():
-                rows = {name: row if row is not None else _REMOVED for name, row in names.items()}
-                packed = pack_rows(rows, self._format)
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)", (_key(directory), *packed)
-                )
+            for directory, packed in (new or {}).items():
+                self._keep_for_undo(directory, None)
+                self.replace_packed(directory, packed)
+            for directory, names in (changed or {}).items():
+                rows = self.rows(directory)
+                if not rows:
+                    self._keep_for_undo(directory, None)
+                elif new is None or directory not in new:
+                    before = {name: rows.get(name, _NO_ROW) for name in names}
+                    self._keep_for_undo(directory, pack_rows(before, self._format))
+                self._update(directory, rows, names)
 
-    def pending(self) -> dict[Path, dict[str, Row | None]]:
-        """Return the rows that the journal keeps for when its commit is known to be published."""
+    def _keep_for_undo(self, directory: Path, packed: Packed | None) -> None:
+        """Keep rows as they were; None: the directory had none."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO undo VALUES (?, ?, ?, ?)", (_key(directory), *(packed or (None, None, None)))
+        )
+
+    def undo(self) -> None:
+        """Set the rows that a commit's journal has set back to what they were; inside a transaction."""
         with self._reading():
-            found = self._connection.execute("SELECT path, names, stats, entries FROM pending")
-            return {
-                _path(path): {
-                    name: row if row.stat != _REMOVED.stat else None
-                    for name, row in PackedRows(names, stats, entries, self._format).items()
-                }
-                for path, names, stats, entries in found
-            }
+            found = self._connection.execute("SELECT path, names, stats, entries FROM undo").fetchall()
+            for path, names, stats, entries in found:
+                directory = _path(path)
+                if names is None:
+                    self.replace(directory, {})
+                    continue
+                rows = PackedRows(names, stats, entries, self._format).items()
+                before = {name: row if row.stat != _NO_ROW.stat else None for name, row in rows}
+                self._update(directory, self.rows(directory), before)
+
+    def journaled(self) -> list[Path]:
+        """Return the paths whose rows a commit's journal has set."""
+        with self._reading():
+            found = self._connection.execute("SELECT path, names FROM undo").fetchall()
+            paths: list[Path] = []
+            for path, names in found:
+                directory = _path(path)
+                known = self.rows(directory) if names is None else [decode_name(name) for name in names.split(b"\0")]
+                paths += [(*directory, name) for name in known]
+            return paths
 
     @contextmanager
     def transaction(self) -> Iterator["StatCache"]:
@@ -174,13 +203,15 @@ class StatCache:
     def put(self, changed: Changed) -> None:
         """Set rows (None: remove) directory by directory; inside a transaction."""
         for directory, names in changed.items():
-            rows = self.rows(directory)
-            for name, row in names.items():
-                if row is None:
-                    rows.pop(name, None)
-                else:
-                    rows[name] = row
-            self.replace(directory, rows)
+            self._update(directory, self.rows(directory), names)
+
+    def _update(self, directory: Path, rows: dict[str, Row], names: Mapping[str, Row | None]) -> None:
+        for name, row in names.items():
+            if row is None:
+                rows.pop(name, None)
+            else:
+                rows[name] = row
+        self.replace(directory, rows)
 
     def replace(self, directory: Path, rows: dict[str, Row]) -> None:
         """Set all rows of one directory; inside a transaction."""
@@ -219,7 +250,7 @@ class StatCache:
     def drop_journal(self) -> None:
         """Say that what the journal noted is done or given up; inside a transaction."""
         self._connection.execute("DELETE FROM facts WHERE name = ?", (_JOURNAL,))
-        self._connection.execute("DELETE FROM pending")
+        self._connection.execute("DELETE FROM undo")
 
     def _fact(self, name: str) -> bytes | None:
         with self._reading():
@@ -255,7 +286,7 @@ class StatCache:
             connection.execute(f"PRAGMA journal_mode={'DELETE' if self._network else 'WAL'}")
             connection.execute("PRAGMA synchronous=FULL")
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-                connection.executescript(_SCHEMA)
+                connection.executescript(_UPGRADE + _SCHEMA)
                 connection.execute(f"PRAGMA user_version={_VERSION}")
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._unreadable(error) from error

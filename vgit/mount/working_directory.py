@@ -10,10 +10,10 @@ import os
 from vgit.clock import Clock
 from vgit.errors import NotMountedError, ReadOnlyError
 from vgit.ids import CommitId, TreeId
-from vgit.mount.changes import ChangeReader, Changes, Keeper, Unstable
+from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
 from vgit.mount.filesystem_clock import trusted
-from vgit.mount.keep import HashKeeper, PackKeeper
+from vgit.mount.keep import HashKeeper, Keeper, PackKeeper
 from vgit.mount.layout import MountRecord
 from vgit.mount.open_files import check_no_open_files, shared_writable_maps
 from vgit.mount.place import Placer
@@ -137,7 +137,7 @@ class WorkingDirectory:
                 published = None
                 if changes.edits:
                     txn = self._clock.random_bytes(16).hex()
-                    cache.write_journal(commit_journal(txn, base, changes.root_mode), changes.rows)
+                    cache.write_journal(commit_journal(txn, base, changes.root_mode), changes.rows, changes.new_rows)
                     root = directory_entry(changes.root_mode, os.fstat(self._root.fd).st_mtime_ns)
                     edits = self._scope.to_volume(changes.edits, root)
                     unstable = self._scope.paths_in_volume(changes.unstable)
@@ -201,15 +201,25 @@ class WorkingDirectory:
     def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> tuple[Scan, Changes]:
         now = self._session.probe()  # before the look at the maps: one that ends in between has dated its file by now
         mapped = frozenset(inode for _, inode in shared_writable_maps(self.path))
-        scan = Scanner(self._root, cache.directories(), mapped).run()
-        reader = ChangeReader(
-            self._root, cache.directories(), keeper, now, when_unstable, self._session.later_probe, mapped
-        )
-        return scan, reader.read(scan, cache.root_mode)
+        with ChangeReader(
+            self._root,
+            cache.directories(),
+            keeper,
+            now,
+            when_unstable,
+            self._session.later_probe,
+            self.repository.format,
+            mapped,
+        ) as reader:
+            scan = Scanner(self._root, cache.directories(), mapped, reader.offer).run()
+            return scan, reader.read(scan, cache.root_mode)
 
     def _reader(self, cache: StatCache) -> ChangeReader:
-        keeper = HashKeeper(self.repository.format)
-        return ChangeReader(self._root, {}, keeper, self._session.probe(), Unstable.STORE, self._session.later_probe)
+        form = self.repository.format
+        keeper = HashKeeper(form)
+        return ChangeReader(
+            self._root, {}, keeper, self._session.probe(), Unstable.STORE, self._session.later_probe, form
+        )
 
     def _settle_rows(self, cache: StatCache, changes: Changes) -> None:
         """Keep rows that were read again and are what was seen, so that the next scan need not read them."""
@@ -227,7 +237,8 @@ class WorkingDirectory:
         if not any(changes.rows.values()) and not changes.edits:
             return
         with cache.transaction():
-            cache.put(changes.rows)
+            if not changes.edits:  # else the journal has set them
+                cache.put(changes.rows)
             cache.set_root_mode(changes.root_mode)
             if published is not None and self._follows(base, published):
                 cache.set_base(published.id)

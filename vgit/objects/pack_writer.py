@@ -10,6 +10,7 @@ mark, pack, index. A pack without an index does not exist for anybody.
 """
 
 from array import array
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from isal import isal_zlib
@@ -18,6 +19,7 @@ from vgit.backend.protocol import Backend, Buffer, StagedFile
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
 from vgit.objects.deflate import STORED_BELOW, encode
+from vgit.objects.encoded_blob import EncodedBlob
 from vgit.objects.pack_entry import encode_header, encode_small
 from vgit.objects.pack_index import encode_index
 
@@ -81,6 +83,19 @@ class PackWriter:
     def add_encoded(self, id: bytes, entry: bytes) -> None:
         """Append an entry as another pack has it: header and zlib stream, no delta."""
         self._append(id, entry)
+
+    def add_blobs(self, blobs: Iterable[EncodedBlob]) -> None:
+        """Append blobs that are not in the pack."""
+        entries, parts, size = self.entries, self._parts, self.size_bytes
+        for id, entry, crc in blobs:
+            entries[id] = len(entries)
+            self._crcs.append(crc)
+            self._offsets.append(size)
+            parts.append(entry)
+            size += len(entry)
+        self.size_bytes = size
+        if self._gathered() >= self._limit:
+            self._flush([])
 
     def _append(self, id: bytes, entry: bytes) -> None:
         entries = self.entries

@@ -19,10 +19,13 @@ the store already has is not written again, but its pack is first touched, which
 tells gc to leave it, and must still be there under the lock.
 """
 
+from collections.abc import Iterable
+
 from vgit.backend.protocol import Backend, Buffer
 from vgit.errors import BackendUnavailableError, NotFoundError
 from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.deflate import STORED_BELOW
+from vgit.objects.encoded_blob import EncodedBlob
 from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.pack_finish import PackFinish
 from vgit.objects.pack_set import PackSet
@@ -84,6 +87,16 @@ class ObjectWriter:
         """Write content whose id the caller has computed; ``data`` may be changed after return."""
         if not self.has_blob(id):
             self._add(BLOB, id, data)
+
+    def write_encoded_blobs(self, blobs: Iterable[EncodedBlob]) -> None:
+        """Write small blobs that are not here already; some may be the same."""
+        fresh: dict[bytes, EncodedBlob] = {}
+        for blob in blobs:
+            if not self.has_blob(blob.id):
+                fresh[blob.id] = blob
+        if fresh:
+            self._make_room(sum(len(blob.entry) for blob in fresh.values()), len(fresh))
+            self._pack.add_blobs(fresh.values())
 
     def has_blob(self, id: ObjectId) -> bool:
         """Say whether a blob need not be written. Its pack is then touched, and relied on from here."""
@@ -167,13 +180,17 @@ class ObjectWriter:
         return id
 
     def _add(self, kind: int, id: bytes, data: Buffer) -> None:
+        self._make_room(len(data), 1)
+        self._pack.add(kind, id, data)
+
+    def _make_room(self, size_bytes: int, count: int) -> None:
+        """Begin another pack if so much would be too much for this one."""
         pack = self._pack
-        full = pack.size_bytes + len(data) > _LARGEST_PACK or len(pack.entries) >= _MOST_OBJECTS
+        full = pack.size_bytes + size_bytes > _LARGEST_PACK or len(pack.entries) + count > _MOST_OBJECTS
         if full and pack.entries:
             self._settle()
             self._finishing = PackFinish(pack)
-            self._pack = pack = PackWriter(self._backend, self._format)
-        pack.add(kind, id, data)
+            self._pack = PackWriter(self._backend, self._format)
 
     def _settle(self) -> None:
         """Wait for the pack that is being finished."""

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 from vgit.content import StoredContent
 from vgit.errors import InvalidError, IsADirectoryConflict
-from vgit.mount.changes import Keeper
+from vgit.mount.keep import Keeper
 from vgit.mount.rows import Stat
 from vgit.mount.scan import to_stat
 from vgit.paths import Path, printable

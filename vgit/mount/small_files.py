@@ -1,0 +1,170 @@
+"""Small files: many of them read, hashed and encoded in one go, by whichever process.
+
+A file counts only if it held still and is what the scan saw; of any other this
+says so and no more, and the caller reads it again in a way that can tell why.
+"""
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from blake3 import blake3
+
+from vgit.cancel import checkpoint
+from vgit.ids import FORMATS, ObjectFormat
+from vgit.mount.root import RootDirectory
+from vgit.mount.rows import Stat
+from vgit.objects.encoded_blob import EncodedBlob, encode_blob
+from vgit.paths import Path
+
+LARGEST = 65_536  # bytes
+_BATCH_FILES = 200
+_BATCH_BYTES = 1 << 20
+
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_LINKED = "hard link (each name becomes a file of its own)"
+_OWNER = "owner other than the mount's (files come out as their reader's)"
+_ATTRIBUTES = "extended attribute or ACL"
+
+Batch: TypeAlias = list[tuple[Path, list[tuple[str, Stat]]]]  # directory → names, in it, and what the scan saw
+
+
+class Small(NamedTuple):
+    """A file that held still."""
+
+    hash: bytes
+    blob: EncodedBlob | None  # None: not wanted
+
+
+class Read(NamedTuple):
+    """What became of a batch: something for each name, in order; None: read it again."""
+
+    files: list[Small | None]
+    not_kept: dict[str, Path]  # kind of thing that a volume cannot hold → a path that has it
+
+
+class Batches:
+    """Puts small files together to batches: as few as one exchange between processes is worth."""
+
+    def __init__(self) -> None:
+        self._ready: list[Batch] = []
+        self._batch: Batch = []
+        self._count = self._size = 0
+
+    def add(self, directory: Path, files: list[tuple[str, Stat]]) -> None:
+        """Add files of one directory."""
+        start = 0
+        for end, (_, now) in enumerate(files, 1):
+            self._count += 1
+            self._size += now[1]
+            if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
+                self._batch.append((directory, files[start:end]))
+                self.flush()
+                start = end
+        if start < len(files):
+            self._batch.append((directory, files[start:]))
+
+    def take(self) -> list[Batch]:
+        """Return the batches that are full by now."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def flush(self) -> None:
+        """End the batch that is not full."""
+        if self._batch:
+            self._ready.append(self._batch)
+        self._batch, self._count, self._size = [], 0, 0
+
+
+class SmallFileReader:
+    """Reads batches in one mount."""
+
+    def __init__(self, root: RootDirectory, form: ObjectFormat, *, encode: bool) -> None:
+        self._root = root
+        self._format = form
+        self._encode = encode
+        self._not_kept = NotKept(os.fstat(root.fd).st_uid)
+
+    def read(self, batch: Batch) -> Read:
+        """Read the files of ``batch``."""
+        files: list[Small | None] = []
+        not_kept: dict[str, Path] = {}
+        for directory, names in batch:
+            try:
+                descriptor = self._root.open_directory(directory)
+            except OSError:
+                files += [None] * len(names)
+                continue
+            try:
+                for name, now in names:
+                    checkpoint()
+                    files.append(self._read(descriptor, directory, name, now, not_kept))
+            finally:
+                os.close(descriptor)
+        return Read(files, not_kept)
+
+    def _read(self, at: int, directory: Path, name: str, now: Stat, not_kept: dict[str, Path]) -> Small | None:
+        size = now[1]
+        try:
+            file = open_to_read(name, at)
+            try:
+                if size:
+                    await_write(file)
+                data = os.pread(file, size + 1, 0)
+                found = os.fstat(file)
+                seen = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+                if seen != now or len(data) != size:
+                    return None
+                self._not_kept.look(file, found, directory, name, not_kept)
+            finally:
+                os.close(file)
+        except OSError:
+            return None
+        return Small(blake3(data).digest(), encode_blob(data, self._format) if self._encode else None)
+
+
+class NotKept:
+    """What a volume cannot hold of files, so that it is said once per kind and nobody relies on it."""
+
+    def __init__(self, owner: int) -> None:
+        self._owner = owner
+        self._has_attributes = True
+
+    def look(self, file: int, found: os.stat_result, directory: Path, name: str, kinds: dict[str, Path]) -> None:
+        """Add to ``kinds`` what an open file has."""
+        if found.st_nlink > 1 and _LINKED not in kinds:
+            kinds[_LINKED] = (*directory, name)
+        if found.st_uid != self._owner and _OWNER not in kinds:
+            kinds[_OWNER] = (*directory, name)
+        if self._has_attributes and _ATTRIBUTES not in kinds:
+            try:
+                if os.listxattr(file):
+                    kinds[_ATTRIBUTES] = (*directory, name)
+            except OSError:
+                self._has_attributes = False  # not on this file system: spare the other files the question
+
+
+def open_to_read(name: str, directory_fd: int) -> int:
+    """Open a file as it is read for a commit, which is no use of it that its atime should tell."""
+    try:
+        return os.open(name, READ_FLAGS | os.O_NOATIME, dir_fd=directory_fd)
+    except PermissionError:  # another user's file: its atime is that user's
+        return os.open(name, READ_FLAGS, dir_fd=directory_fd)
+
+
+def await_write(file: int) -> None:
+    """Wait until a write to the file that has begun is done; the file's offset is of no use afterwards.
+
+    A write sets the times when it begins, so an equal stat would not show it.
+    It holds the inode's lock, and looking for data takes that lock (ext4,
+    btrfs, f2fs, tmpfs; xfs takes it to read).
+    """
+    try:
+        os.lseek(file, 0, os.SEEK_DATA)
+    except OSError:
+        pass  # ENXIO: all of it is a hole. Or the file system knows no holes
+
+
+def worker(path: str, descriptor: int, form: str, *, encode: bool) -> Callable[[Batch], Read]:
+    """Return what reads batches in a worker process, which has the mount's root open as ``descriptor``."""
+    return SmallFileReader(RootDirectory(path, descriptor), FORMATS[form], encode=encode).read
