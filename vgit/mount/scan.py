@@ -82,7 +82,7 @@ class Scanner:
                 continue
             self._found.directories[directory] = listing.own
             if listing.changed:
-                rest = self._take(directory, sorted(listing.changed, key=_by_bytes))
+                rest = self._take(directory, _in_order(listing.changed))
                 if rest:
                     self._found.changed[directory] = rest
             for name in listing.missing:
@@ -172,10 +172,17 @@ class Scanner:
             one = waiting.pop()
             packed = self._rows.get(one)
             if packed is not None:
-                below = [(*one, name) for name in packed.names]
+                below = [(*one, name) for name in packed.names()]
                 gone += below
                 waiting += below
         self._found.removed.extend(reversed(gone))
+
+
+def _in_order(changed: list[tuple[str, Stat]]) -> list[tuple[str, Stat]]:
+    """Return what changed in the order of names as bytes, which of ASCII is that of text."""
+    if all(map(str.isascii, [name for name, _ in changed])):
+        return sorted(changed)
+    return sorted(changed, key=_by_bytes)
 
 
 def _by_bytes(item: tuple[str, Stat]) -> bytes:

@@ -1,0 +1,73 @@
+"""Small files: batches of a bounded size, and nothing of a file that is not as the scan saw it."""
+
+import os
+from pathlib import Path as FilePath
+
+from blake3 import blake3
+
+from vgit.ids import SHA1
+from vgit.mount.root import RootDirectory
+from vgit.mount.rows import Stat
+from vgit.mount.scan import to_stat
+from vgit.mount.small_files import LARGEST, Batch, Batches, SmallFileReader
+
+
+def stat_of(path: FilePath) -> Stat:
+    return to_stat(path.lstat())
+
+
+def flat(batches: list[Batch]) -> list[tuple[tuple[str, ...], str]]:
+    return [(directory, name) for batch in batches for directory, names in batch for name, _ in names]
+
+
+def test_batches_hold_few_files_and_few_bytes() -> None:
+    batches = Batches()
+    small, large = (0, 10, 0, 0, 0), (0, LARGEST, 0, 0, 0)
+    wanted = []
+    for number in range(50):
+        files = [(f"f{at}", large if at % 7 == 0 else small) for at in range(number * 20)]
+        batches.add((f"d{number}",), files)
+        wanted += [((f"d{number}",), name) for name, _ in files]
+    batches.flush()
+    taken = batches.take()
+    assert flat(taken) == wanted
+    assert not batches.take()
+    for batch in taken:
+        sizes = [now[1] for _, names in batch for _, now in names]
+        assert len(sizes) <= 200 and sum(sizes) <= (1 << 20) + LARGEST
+
+
+def test_only_what_is_as_the_scan_saw_it_is_read(tmp_path: FilePath) -> None:
+    names = ["good", "empty", "grown", "shrunk", "touched", "gone", "link", "directory", "unreadable"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"" if name == "empty" else name.encode())
+    files = [(name, stat_of(tmp_path / name)) for name in names]
+    (tmp_path / "grown").write_bytes(b"grown and more")
+    (tmp_path / "shrunk").write_bytes(b"s")
+    os.utime(tmp_path / "touched", ns=(1, 1))
+    for name in ("gone", "link", "directory"):
+        (tmp_path / name).unlink()
+    (tmp_path / "link").symlink_to("good")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "unreadable").unlink()
+    os.mkfifo(tmp_path / "unreadable")
+    with RootDirectory(str(tmp_path)) as root:
+        read = SmallFileReader(root, SHA1, encode=True).read([((), files), (("no", "such"), files)])
+        plain = SmallFileReader(root, SHA1, encode=False).read([((), files[:2])])
+    found = dict(zip(names, read.files, strict=False))
+    assert [name for name, small in found.items() if small is not None] == ["good", "empty"]
+    assert read.files[len(names) :] == [None] * len(names)
+    good = found["good"]
+    assert good is not None and good.hash == blake3(b"good").digest()
+    assert good.blob is not None and good.blob.id == SHA1.object_id(b"blob", b"good")
+    assert [small.blob for small in plain.files if small is not None] == [None, None]
+
+
+def test_what_a_volume_cannot_hold_is_noted_once(tmp_path: FilePath) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"x")
+        os.link(tmp_path / name, tmp_path / f"{name}2")
+    files = [(name, stat_of(tmp_path / name)) for name in ("a", "a2", "b", "b2")]
+    with RootDirectory(str(tmp_path)) as root:
+        read = SmallFileReader(root, SHA1, encode=False).read([((), files)])
+    assert list(read.not_kept.values()) == [("a",)]
