@@ -140,12 +140,15 @@ def test_an_error_of_the_caller_ends_the_workers() -> None:
 
 def test_a_worker_ends_with_its_caller() -> None:
     program = (
-        "import os, sys; sys.path[:] = %r\n"
+        "import os, sys, time; sys.path[:] = %r\n"
         "from collections import deque\n"
         "from tests import test_workers; from vgit import workers\n"
         "workers.workers_wanted = lambda: 1\n"
         "def finish(_, process):\n"
-        "    if process != os.getpid(): print(process, flush=True); os.kill(os.getpid(), 9)\n"
+        "    if process == os.getpid(): return\n"
+        "    print(process, flush=True)\n"
+        "    if os.fork() == 0: os.close(1); time.sleep(30); os._exit(0)\n"  # it has the pipe too, and lives on
+        "    os.kill(os.getpid(), 9)\n"
         "with workers.Workers(test_workers.process_ids, test_workers.returns_its_process) as running:\n"
         "    running.run(deque(range(10_000)), finish)\n"
     ) % [os.getcwd(), *sys.path]

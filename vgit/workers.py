@@ -10,10 +10,11 @@ machine with one core, a program without an interpreter to start, a worker that
 fails or dies all mean only that the caller does the jobs itself. So errors are
 always the caller's own, and a worker needs no way to tell of them.
 
-An error ends a worker, and so does the end of its pipe. It holds the descriptors in ``inherit``: a lock
+An error ends a worker, and so does the end of its caller. It holds the descriptors in ``inherit``: a lock
 among them is held until the last process that works under it has gone.
 """
 
+import ctypes
 import os
 import pickle
 import select
@@ -35,6 +36,7 @@ _JOBS_WAITING = 6  # for which it is worth it
 _AHEAD = 2  # jobs a worker has: one that it does, one to go on with
 _POLL_MS = 20
 _LENGTH_BYTES = 8
+_PR_SET_PDEATHSIG = 1
 _PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from vgit.workers import main; main()"
 
@@ -210,6 +212,8 @@ def _read(descriptor: int, size: int) -> bytes:
 def main() -> None:
     """Be a worker: what a started process runs, until its caller closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The end of the pipe would do, but for children that the caller's program forked: they have the pipe as well.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     source, sink = os.dup(0), os.fdopen(os.dup(1), "wb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1):  # whatever is printed must not look like a result
