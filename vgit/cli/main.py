@@ -7,9 +7,9 @@
 141  whoever read our output has gone (as if killed by SIGPIPE)
 """
 
+import gc
 import os
 import sys
-import traceback
 from importlib import import_module
 from typing import Any
 
@@ -44,6 +44,8 @@ class Program(click.Group):
             return None
         module, _, attribute = listed.where.partition(":")
         command = getattr(import_module(module), attribute)
+        gc.freeze()  # what was loaded stays, and need not be looked at again
+        gc.enable()
         assert isinstance(command, click.Command)
         return command
 
@@ -82,6 +84,8 @@ class Program(click.Group):
             ctx.exit(_BROKEN_PIPE)
         except Exception as error:
             if os.environ.get("VGIT_DEBUG"):
+                import traceback
+
                 traceback.print_exc()
             raise click.ClickException(shown(_describe(error))) from error
         return result
