@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(line.split())
     for line in (
-        "errors",
+        "errors late",
         "names paths clock ids cancel",
         "workers",
         "backend/",
@@ -54,10 +54,33 @@ ALLOWED: dict[str, frozenset[str] | None] = {
     "uvicorn": frozenset({"web/"}),
 }
 EXTRAS = frozenset({"obstore", "fsspec", "starlette", "uvicorn"})
-# What imports at first use, so that programs start fast: the package its public names (`vgit --help` need not wait for
-# all of vgit), the surface what awaits. All of it is imported under TYPE_CHECKING as well, where the rules see it;
-# test_package holds the two together for the names.
-LAZY = frozenset({"vgit/__init__.py", "vgit/aio.py"})
+# The package imports its public names when they are first used: `vgit --help` need not wait for all of vgit. They are
+# imported under TYPE_CHECKING as well, where the rules see them; test_package holds the two together.
+LAZY = frozenset({"vgit/__init__.py", "vgit/late.py"})
+# Modules that are imported at their first use by way of vgit/late.py, so that programs start fast; imported under
+# TYPE_CHECKING as well. What each spares those who do not need it is of some 20 ms that Python itself takes to start.
+LATE: dict[str, dict[str, str]] = {
+    "vgit/aio.py": {"vgit.awaiting": "asyncio, 20 ms; most programs never await anything"},
+    "vgit/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
+    "vgit/backend/local.py": {"shutil": "3 ms; only a repository that is deleted is removed as a tree"},
+    "vgit/content/chunking.py": {"pyfastcdc": "4 ms; only a file above 4 MiB is cut"},
+    "vgit/content/hashing.py": {"concurrent.futures": "5 ms; only a file above 4 MiB is worth threads"},
+    "vgit/mount/open.py": {"shutil": "3 ms; only what was cut off, and an unmount, are removed as trees"},
+    "vgit/mounts.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
+    "vgit/objects/delta.py": {
+        "dulwich.errors": "with dulwich.pack",
+        "dulwich.pack": "16 ms; only packs that stock git made have deltas",
+    },
+    "vgit/objects/pack_finish.py": {"concurrent.futures": "5 ms; only a full pack is finished in a thread"},
+    "vgit/refs.py": {
+        "dulwich.errors": "with dulwich.refs",
+        "dulwich.refs": "5 ms; only packed refs, and names that are not plain, need git's rules",
+    },
+    "vgit/repository.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
+    "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
+    "vgit/workers.py": {"subprocess": "5 ms; only work on many files is worth a process"},
+    "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
+}
 DRAWERS = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "tool", "tools", "lib", "libs"})
 
 
@@ -109,6 +132,7 @@ def check(sources: Mapping[str, str]) -> list[str]:
         found += _check_place(path, unit_of(module_name(path), folders))
         for node, late in nodes(tree):
             found += _check_form(path, node)
+            found += _check_late_name(path, node)
             imports += _imports(module_name(path), node, modules, late=late)
     carriers = {one.module for one in imports if one.target.split(".")[0] in EXTRAS and not one.late}
     for one in dict.fromkeys(imports):
@@ -143,6 +167,16 @@ def _check_form(path: str, node: ast.AST) -> list[str]:
     if disguised and not path.startswith("vgit/cli/") and path not in LAZY:
         found.append(f"{path}:{node.lineno}: an import in disguise; use an import statement")
     return found
+
+
+def _check_late_name(path: str, node: ast.AST) -> list[str]:
+    """What ``late`` imports is in LATE, with a reason."""
+    if not isinstance(node, ast.Call) or not _is_late(node):
+        return []
+    names = [one.value for one in node.args if isinstance(one, ast.Constant)]
+    if len(names) == 1 and names[0] in LATE.get(path, {}):
+        return []
+    return [f"{path}:{node.lineno}: late import of {names}; use an import statement, or give the reason in LATE"]
 
 
 def _dotted(node: ast.AST) -> list[str]:
@@ -230,6 +264,20 @@ def test_vgit_keeps_its_layers() -> None:
     assert not found, "\n" + "\n".join(sorted(found))
 
 
+def test_every_late_import_is_one_for_the_type_checker_too() -> None:
+    for path, targets in LATE.items():
+        tree = ast.parse((ROOT / path).read_text("utf-8"))
+        late = {node.args[0].value for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_late(node)}
+        assert late == targets.keys(), f"{path}: LATE lists others"
+        blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+        seen = {name for block in blocks for node in block.body for name in _dotted(node)}
+        assert late == seen, path
+
+
+def _is_late(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "late"
+
+
 def test_every_unit_stands_in_one_layer() -> None:
     units = [unit for layer in LAYERS for unit in layer]
     assert len(units) == len(set(units))
@@ -239,6 +287,8 @@ GOOD = {
     "vgit/errors.py": "import os\nfrom collections import abc\n",
     "vgit/names.py": "from vgit.clock import Clock\nfrom vgit.errors import Error\n",
     "vgit/clock.py": "import vgit.errors\n",
+    "vgit/background.py": "from vgit.late import late\nlogging = late('logging')\n",
+    "vgit/late.py": "from importlib import import_module\nimport_module('x')\n",
     "vgit/backend/__init__.py": "from vgit.backend.protocol import Backend\n",
     "vgit/backend/protocol.py": "",
     "vgit/backend/cloud.py": "import obstore\nfrom obstore.store import S3Store\n",
@@ -303,6 +353,9 @@ def test_good_sources_pass() -> None:
         ("vgit/refs.py", "import importlib\nimportlib.import_module('vgit.cli')", "in disguise"),
         ("vgit/refs.py", "from importlib import import_module", "in disguise"),
         ("vgit/refs.py", "__import__('vgit.cli')", "in disguise"),
+        ("vgit/refs.py", "from vgit.late import late\njson = late('json')", "give the reason"),
+        ("vgit/names.py", "from vgit.late import late\nx = late('logging')", "give the reason"),
+        ("vgit/background.py", "from vgit.late import late\nx = late('log' + 'ging')", "give the reason"),
     ],
 )
 def test_bad_sources_fail(path: str, source: str, complaint: str) -> None:

@@ -10,19 +10,15 @@ asyncio takes 20 ms to import, and most programs never await anything.
 import functools
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager
-from importlib import import_module
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+from vgit.late import late
 
 if TYPE_CHECKING:
     from vgit import awaiting
 else:
-
-    class _Awaiting:
-        def __getattr__(self, name):
-            return getattr(import_module("vgit.awaiting"), name)
-
-    awaiting = _Awaiting()
+    awaiting = late("vgit.awaiting")
 
 P = ParamSpec("P")
 R = TypeVar("R")

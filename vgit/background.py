@@ -12,16 +12,21 @@ So looking at a huge tree takes a sixth of one core at most, and slow commits
 never pile up.
 """
 
-import logging
 import math
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.clock import Clock
 from vgit.errors import Error, InvalidError
+from vgit.late import late
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import logging
+else:
+    logging = late("logging")
+
 _REST_AFTER_NOTHING = 5
 _REST_AFTER_COMMIT = 1
 
@@ -89,7 +94,9 @@ class Background:
             published = self._commit()
         except (Error, OSError) as error:
             if self.error is None:  # once for each time that it stops working, not every few seconds
-                _log.warning("commits of %s in the background fail, and are tried again: %s", self._where, error)
+                logging.getLogger(__name__).warning(
+                    "commits of %s in the background fail, and are tried again: %s", self._where, error
+                )
             self.error = error
             return False
         self.error = None

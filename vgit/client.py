@@ -12,10 +12,8 @@
 import getpass
 import json
 import os
-import socket
 import threading
 from collections.abc import Sequence
-from pathlib import Path as FilePath
 from typing import Any
 
 from vgit.backend.forks import start_afresh_after_fork
@@ -114,7 +112,9 @@ def given_or_default(client: Client | None) -> Client:
 
 def default_store() -> str:
     """Return where volumes live if nobody says otherwise."""
-    data = os.environ.get("XDG_DATA_HOME") or str(FilePath.home() / ".local" / "share")
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    if data.startswith("~"):
+        raise InvalidError("the user has no home directory to keep volumes in; say where: VGIT_STORE, or --store.")
     return os.path.join(data, "vgit")
 
 
@@ -138,4 +138,4 @@ def _default_author() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name
         user = f"uid{os.getuid()}"
-    return f"{user} <{user}@{socket.gethostname()}>"
+    return f"{user} <{user}@{os.uname().nodename}>"

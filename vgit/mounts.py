@@ -13,9 +13,8 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path as FilePath
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from vgit.aio import Both, Method
 from vgit.backend.forks import start_afresh_after_fork
@@ -23,6 +22,7 @@ from vgit.background import Background, check_commit_every
 from vgit.client import Client
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
 from vgit.history.changes import edited
+from vgit.late import late
 from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
@@ -37,6 +37,11 @@ from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository import Repository
 from vgit.results import change, commit_info, local_change, reload_info
 from vgit.types import Change, CommitInfo, MountStatus, ReloadInfo
+
+if TYPE_CHECKING:
+    import pathlib
+else:
+    pathlib = late("pathlib")
 
 
 class _OpenMounts:
@@ -92,7 +97,7 @@ class Mount:
             " files are, or the Volume, which can be read, and mounted at another directory."
         )
 
-    def __enter__(self) -> FilePath:
+    def __enter__(self) -> "pathlib.Path":
         return self.path
 
     def __exit__(
@@ -103,7 +108,7 @@ class Mount:
         else:
             self.release()
 
-    async def __aenter__(self) -> FilePath:
+    async def __aenter__(self) -> "pathlib.Path":
         return self.path
 
     async def __aexit__(
@@ -112,9 +117,9 @@ class Mount:
         await Both(self).__aexit__(kind, error, traceback)
 
     @property
-    def path(self) -> FilePath:
+    def path(self) -> "pathlib.Path":
         """The mount's root, absolute."""
-        return FilePath(self._working.path)
+        return pathlib.Path(self._working.path)
 
     @property
     def volume_id(self) -> str:

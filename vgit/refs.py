@@ -16,19 +16,25 @@ move. Of the refs that vgit deletes (tags, leases), stock git moves none.
 
 import re
 from io import BytesIO
-
-from dulwich.errors import PackedRefsException
-from dulwich.refs import Ref, check_ref_format, read_packed_refs_with_peeled
+from typing import TYPE_CHECKING
 
 from vgit.backend import Backend
 from vgit.errors import CorruptVolumeError, InvalidError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
+from vgit.late import late
+
+if TYPE_CHECKING:
+    from dulwich import errors as dulwich_errors
+    from dulwich import refs as dulwich_refs
+else:
+    dulwich_errors, dulwich_refs = late("dulwich.errors"), late("dulwich.refs")
 
 MAIN = "refs/heads/main"
 TAGS = "refs/tags/"
 _PACKED = "packed-refs"
 _SYMBOLIC = b"ref:"
 _MAX_SYMBOLIC_DEPTH = 5  # git's own limit
+_PLAIN = re.compile(r"refs(?:/\w[\w-]*)+", re.ASCII)  # a name that git has nothing against
 _HEX = re.compile(rb"[0-9a-fA-F]+(?=\s|\Z)")
 
 
@@ -40,8 +46,10 @@ def check_ref_name(name: str) -> str:
 
 
 def _is_ref_name(name: str) -> bool:
+    if _PLAIN.fullmatch(name):  # most are; for others dulwich is loaded
+        return True
     try:
-        return check_ref_format(Ref(name.encode("utf-8", "surrogateescape")))
+        return dulwich_refs.check_ref_format(dulwich_refs.Ref(name.encode("utf-8", "surrogateescape")))
     except UnicodeEncodeError:
         return False
 
@@ -127,9 +135,9 @@ class Refs:
         try:
             return {
                 name.decode("utf-8", "surrogateescape"): self._parse(_PACKED, hex_id)
-                for hex_id, name, _ in read_packed_refs_with_peeled(BytesIO(data))
+                for hex_id, name, _ in dulwich_refs.read_packed_refs_with_peeled(BytesIO(data))
             }
-        except (PackedRefsException, ValueError) as error:
+        except (dulwich_errors.PackedRefsException, ValueError) as error:
             raise CorruptVolumeError(f"packed-refs is damaged: {error}. Run git fsck on the volume.") from error
 
     def _delete_packed(self, name: str) -> bool:

@@ -17,9 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import NamedTuple
-
-from dulwich.config import ConfigFile
+from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.backend import Backend
 from vgit.cancel import checkpoint
@@ -37,6 +35,7 @@ from vgit.content import chunk_tree_info
 from vgit.content.chunk_tree import read_chunks, require_chunk_tree
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
 from vgit.ids import FORMATS, SHA1, CommitId, ObjectFormat, ObjectId, TreeId
+from vgit.late import late
 from vgit.merge import DEFAULT_DIRECTORY_MODE, Lost, Merged, NewDirectory, merge
 from vgit.objects.kinds import COMMIT
 from vgit.objects.store import ObjectStore
@@ -46,6 +45,11 @@ from vgit.refs import MAIN, Refs
 from vgit.tree.directory import Directory, DirectoryReader, write_directory
 from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import TREE_MODE, Entry
+
+if TYPE_CHECKING:
+    from dulwich import config as git_config
+else:
+    git_config = late("dulwich.config")
 
 _CONFIG = """\
 [core]
@@ -139,7 +143,10 @@ class Repository:
     def open(cls, backend: Backend, clock: Clock) -> "Repository":
         """Open what ``create`` made; CorruptVolumeError if it is not a repository that vgit can use."""
         try:
-            config = ConfigFile.from_file(BytesIO(backend.get("config")))
+            stored = backend.get("config")
+            if stored == _CONFIG.encode():  # as it is unless somebody edited it: dulwich need not be loaded
+                return cls(backend, clock, SHA1)
+            config = git_config.ConfigFile.from_file(BytesIO(stored))
             version = int(_get(config, b"core", b"repositoryformatversion") or b"0")
             extensions = {name.lower() for name, _ in config.items((b"extensions",))} if version else set()
             name = (_get(config, b"extensions", b"objectformat") or b"sha1").decode("ascii", "replace").lower()
@@ -338,7 +345,7 @@ def _write_tree(writer: ObjectWriter, root: NewDirectory) -> TreeId:
     return trees[id(root)]
 
 
-def _get(config: ConfigFile, section: bytes, name: bytes) -> bytes | None:
+def _get(config: "git_config.ConfigFile", section: bytes, name: bytes) -> bytes | None:
     try:
         return config.get((section,), name)
     except KeyError:

@@ -19,13 +19,18 @@ import os
 import pickle
 import select
 import signal
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Self, TypeVar
 
 from vgit.cancel import checkpoint
+from vgit.late import late
+
+if TYPE_CHECKING:
+    import subprocess
+else:
+    subprocess = late("subprocess")
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -16,9 +16,9 @@ loss, although every reader sees it. Callers of ``put_if`` then read back.
 
 import errno
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING
 
 from vgit.backend import git_lock
 from vgit.backend.descriptors import Descriptors, OpenFile
@@ -42,6 +42,12 @@ from vgit.backend.protocol import Buffer, Listed
 from vgit.backend.staged import STAGED_MODE, LocalStagedFile
 from vgit.backend.turns import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
+from vgit.late import late
+
+if TYPE_CHECKING:
+    import shutil
+else:
+    shutil = late("shutil")
 
 
 class LocalBackend:

@@ -12,9 +12,14 @@ text: docs/format/content.md):
   it has 64 chunks; in any case after 1,024.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pyfastcdc import FastCDC
+from vgit.late import late
+
+if TYPE_CHECKING:
+    import pyfastcdc
+else:
+    pyfastcdc = late("pyfastcdc")
 
 BLOB_LIMIT = 4 << 20  # the largest file stored as one blob, in bytes
 
@@ -32,7 +37,9 @@ class Chunker:
     """FastCDC with vgit's parameters. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._fastcdc = FastCDC(AVERAGE_SIZE, min_size=MIN_SIZE, max_size=MAX_SIZE, normalized_chunking=NORMALIZATION)
+        self._fastcdc = pyfastcdc.FastCDC(
+            AVERAGE_SIZE, min_size=MIN_SIZE, max_size=MAX_SIZE, normalized_chunking=NORMALIZATION
+        )
 
     def cut(self, window: memoryview, *, at_end: bool) -> list[int]:
         """Return the sizes of the chunks that ``window`` starts with, as far as they can be decided.

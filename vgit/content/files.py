@@ -9,8 +9,7 @@ than half of the work, then their BLAKE3 and that of the whole file).
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from blake3 import blake3
 
@@ -27,6 +26,9 @@ from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Watch: TypeAlias = Callable[[int], object]  # called with a number of bytes, each time that so many more were read
 
@@ -54,7 +56,7 @@ def store_file(
     store: ObjectStore,
     old: tuple[ObjectId, bytes] | None = None,
     *,
-    pool: Executor | None = None,
+    pool: "Executor | None" = None,
     watch: Watch | None = None,
 ) -> StoredContent:
     """Read ``fd`` from its first byte to its end, once, and write what is there.
@@ -79,7 +81,7 @@ def store_stream(
     writer: ObjectWriter,
     store: ObjectStore,
     *,
-    pool: Executor | None = None,
+    pool: "Executor | None" = None,
     watch: Watch | None = None,
 ) -> StoredContent:
     """Write what ``read_into`` reads up to its end; the same bytes give the same id as ``store_file``.
@@ -130,7 +132,7 @@ def _store_windows(
     writer: ObjectWriter,
     store: ObjectStore,
     old: tuple[ObjectId, bytes] | None,
-    pool: Executor | None,
+    pool: "Executor | None",
     watch: Watch | None,
 ) -> StoredContent:
     """Write all that ``windows`` read: small after all, or a chunk tree."""

@@ -6,13 +6,18 @@ busy. A job is a run of spans, not one: starting a job costs as much as hashing
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from blake3 import blake3
 
 from vgit.ids import BlobId, ObjectFormat
+from vgit.late import late
+
+if TYPE_CHECKING:
+    from concurrent import futures
+else:
+    futures = late("concurrent.futures")
 
 WORKER_COUNT = 2
 
@@ -21,12 +26,12 @@ Hashed: TypeAlias = tuple[BlobId, bytes]  # git id and BLAKE3
 
 
 @contextmanager
-def workers(pool: Executor | None) -> Iterator[Executor]:
+def workers(pool: "futures.Executor | None") -> "Iterator[futures.Executor]":
     """Give ``pool``, or if that is None a pool of ``WORKER_COUNT`` threads that ends with the context."""
     if pool is not None:
         yield pool
         return
-    own = ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="vgit-content")
+    own = futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="vgit-content")
     try:
         yield own
     finally:
@@ -68,12 +73,12 @@ def identify_spans(format: ObjectFormat, window: memoryview, spans: Sequence[Spa
 class OrderedHash:
     """BLAKE3 of a whole file whose pieces are hashed by workers, one after the other."""
 
-    def __init__(self, pool: Executor) -> None:
+    def __init__(self, pool: "futures.Executor") -> None:
         self._pool = pool
         self._blake3 = blake3()
-        self._last: Future[None] | None = None
+        self._last: futures.Future[None] | None = None
 
-    def submit(self, data: memoryview) -> "Future[None]":
+    def submit(self, data: memoryview) -> "futures.Future[None]":
         """Have ``data`` hashed next; it must stay as it is until the future is done."""
         self._last = self._pool.submit(self._update, self._last, data)
         return self._last
@@ -84,7 +89,7 @@ class OrderedHash:
             self._last.result()
         return self._blake3.digest()
 
-    def _update(self, before: "Future[Any] | None", data: memoryview) -> None:
+    def _update(self, before: "futures.Future[Any] | None", data: memoryview) -> None:
         # Cannot wait for ever: a pool starts its jobs in order, so ``before`` is running or done.
         if before is not None:
             before.result()

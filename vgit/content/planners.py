@@ -6,13 +6,15 @@ workers hash: ``begin``, then ``finish``. ``CuttingPlanner`` cuts everything;
 Both give the same chunks.
 """
 
-from concurrent.futures import Executor, Future
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vgit.content.chunking import Chunker
 from vgit.content.hashing import Hashed, Span, blake3_spans, halves, identify_spans, spans_of
 from vgit.content.old_chunks import OldChunks
 from vgit.ids import BlobId, ObjectFormat
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 
 class Plan(NamedTuple):
@@ -39,7 +41,7 @@ class Planner(Protocol):
 class CuttingPlanner:
     """Cuts everything, hashes everything."""
 
-    def __init__(self, format: ObjectFormat, pool: Executor) -> None:
+    def __init__(self, format: ObjectFormat, pool: "Executor") -> None:
         self._format = format
         self._pool = pool
         self._chunker = Chunker()
@@ -59,7 +61,7 @@ class CuttingPlanner:
 class FollowingPlanner:
     """Takes over what an old version of the file has; cuts, and gives SHA-1 to, only the rest."""
 
-    def __init__(self, format: ObjectFormat, pool: Executor, old: OldChunks) -> None:
+    def __init__(self, format: ObjectFormat, pool: "Executor", old: OldChunks) -> None:
         self._format = format
         self._pool = pool
         self._old = old

@@ -9,8 +9,7 @@ nobody see the file before that. Zeros are not written: they become holes.
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
@@ -23,6 +22,9 @@ from vgit.content.stored_content import Content
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
 HOLE_SIZE = 64 << 10  # aligned blocks of so many zeros become holes
 _ZEROS = bytes(HOLE_SIZE)
 _BATCH_SIZE = 4 << 20  # bytes of chunks a job; at most _JOB_COUNT + 1 batches are in memory
@@ -34,7 +36,7 @@ def write_content(
     content: Content,
     fd: int,
     *,
-    pool: Executor | None = None,
+    pool: "Executor | None" = None,
     wrote: Callable[[int], None] | None = None,
 ) -> bytes:
     """Write ``content`` to ``fd``, a new empty file, and return its BLAKE3.
@@ -85,7 +87,7 @@ def _write_verified(store: ObjectStore, content: Content, fd: int) -> bytes:
 
 
 def _write_tree(
-    store: ObjectStore, tree: ChunkTree, fd: int, pool: Executor, wrote: Callable[[int], None] | None
+    store: ObjectStore, tree: ChunkTree, fd: int, pool: "Executor", wrote: Callable[[int], None] | None
 ) -> bytes:
     """Write the chunks and return the BLAKE3 of what was written."""
     whole = blake3()

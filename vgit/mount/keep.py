@@ -1,8 +1,7 @@
 """Keep: the two ways in which changed content is read, into packs or only through a hash."""
 
 from collections.abc import Iterable
-from concurrent.futures import Executor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from blake3 import blake3
 
@@ -13,6 +12,9 @@ from vgit.mount.small_files import Small
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
 from vgit.tree.entry import TREE_MODE, Entry
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class Keeper(Protocol):
@@ -38,7 +40,7 @@ class PackKeeper:
     stores = True
 
     def __init__(
-        self, store: ObjectStore, writer: ObjectWriter, *, pool: Executor | None = None, watch: Watch | None = None
+        self, store: ObjectStore, writer: ObjectWriter, *, pool: "Executor | None" = None, watch: Watch | None = None
     ) -> None:
         self._store = store
         self._writer = writer

@@ -16,7 +16,6 @@ can be moved, and a directory made anew in its place is not a mount.
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path as FilePath
 
 from vgit.errors import InvalidError, NotMountedError
 
@@ -105,18 +104,18 @@ def read_record(root: str) -> MountRecord:
 
 def find_root(start: str) -> str:
     """Return the mount that ``start`` is in, walking up as git does; NotMountedError if it is in none."""
-    directory = FilePath(start).resolve()
-    for candidate in (directory, *directory.parents):
-        if is_mount(str(candidate)):
-            return str(candidate)
+    directory, below = os.path.realpath(start), ""
+    while directory != below:  # the root is its own parent
+        if is_mount(directory):
+            return directory
+        directory, below = os.path.dirname(directory), directory
     raise NotMountedError(f"{start} is not in a mount: no {STATE_DIRECTORY}/{MOUNT_FILE} in it or above it.")
 
 
 def check_place(root: str, store: str) -> None:
     """Refuse a mount inside the store, or around it."""
-    mount = FilePath(root).resolve()
-    where = FilePath(store).resolve()
-    if mount == where or where in mount.parents or mount in where.parents:
+    mount, where = os.path.realpath(root), os.path.realpath(store)
+    if os.path.commonpath((mount, where)) in (mount, where):
         raise InvalidError(
             f"cannot mount at {root}: it is inside the store {store}, or holds it. Choose a directory elsewhere."
         )

@@ -9,11 +9,9 @@ state database was lost), so they are adopted: none is overwritten.
 
 import fcntl
 import os
-import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.clock import Clock
 from vgit.errors import (
@@ -24,6 +22,7 @@ from vgit.errors import (
     NotMountedError,
 )
 from vgit.ids import CommitId
+from vgit.late import late
 from vgit.mount.layout import (
     DISPLACED,
     FILLING_FILE,
@@ -43,6 +42,11 @@ from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path, format_path, printable
 from vgit.repository import Repository
+
+if TYPE_CHECKING:
+    import shutil
+else:
+    shutil = late("shutil")
 
 
 class Binding(NamedTuple):
@@ -99,7 +103,7 @@ def share_mount(path: str, binding: Binding, repository: Repository, clock: Cloc
 def renew(working: WorkingDirectory, clock: Clock) -> None:
     """Tell the store where this mount is and what it still needs."""
     record = working.record
-    lease = Lease(record.mount_id, socket.gethostname(), working.path, record.read_only, clock.now_ns(), working.base)
+    lease = Lease(record.mount_id, os.uname().nodename, working.path, record.read_only, clock.now_ns(), working.base)
     renew_lease(working.repository, lease)
 
 

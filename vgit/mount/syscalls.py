@@ -19,7 +19,6 @@ as "<source>.aside" beside the source.
 import ctypes
 import errno
 import os
-import platform
 import stat
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +38,7 @@ def _find_renameat2() -> Callable[..., int] | None:
     if function is not None:
         function.argtypes = _RENAMEAT2_TYPES  # type: ignore[attr-defined]
         return function
-    number = _RENAMEAT2_NUMBERS.get(platform.machine())
+    number = _RENAMEAT2_NUMBERS.get(os.uname().machine)
     if number is None:
         return None
     _libc.syscall.argtypes = (ctypes.c_long, *_RENAMEAT2_TYPES)

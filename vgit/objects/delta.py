@@ -1,9 +1,14 @@
 """Deltas: objects that stock git stored as changes to another; vgit reads them and never makes them."""
 
-from dulwich.errors import ApplyDeltaError
-from dulwich.pack import apply_delta
+from typing import TYPE_CHECKING
 
 from vgit.backend.protocol import Buffer
+from vgit.late import late
+
+if TYPE_CHECKING:
+    from dulwich import errors, pack
+else:
+    errors, pack = late("dulwich.errors"), late("dulwich.pack")
 
 LONGEST_CHAIN = 4096  # git's own limit for --depth is 4,095.
 
@@ -38,8 +43,8 @@ def patch(base: Buffer, delta: bytes) -> bytes:
     if size > _LARGEST_RESULT:
         raise ValueError(f"a delta of {len(delta)} bytes claims a result of {size}")
     try:
-        return b"".join(apply_delta(bytes(base), delta))
-    except ApplyDeltaError as error:
+        return b"".join(pack.apply_delta(bytes(base), delta))
+    except errors.ApplyDeltaError as error:
         raise ValueError(f"a delta does not apply: {error}") from error
 
 

@@ -5,9 +5,15 @@ wants, all of it without the interpreter lock; the writer would stand still.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
+from vgit.late import late
 from vgit.objects.pack_writer import PackWriter, WrittenPack
+
+if TYPE_CHECKING:
+    from concurrent import futures
+else:
+    futures = late("concurrent.futures")
 
 
 class PackFinish:
@@ -16,7 +22,7 @@ class PackFinish:
     def __init__(self, pack: PackWriter) -> None:
         self.entries: Mapping[bytes, int] = pack.entries
         self._pack = pack
-        self._thread = ThreadPoolExecutor(1, "vgit-pack-finish")
+        self._thread = futures.ThreadPoolExecutor(1, "vgit-pack-finish")
         self._written = self._thread.submit(pack.finish)
 
     def wait(self) -> WrittenPack:

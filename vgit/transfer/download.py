@@ -12,11 +12,10 @@ killed leaves such names behind. A directory that exists already keeps its mode.
 
 import errno
 import os
-import shutil
 import stat
 from collections import deque
 from contextlib import ExitStack
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from vgit.cancel import checkpoint
 from vgit.errors import (
@@ -27,6 +26,7 @@ from vgit.errors import (
     InvalidError,
     IsADirectoryConflict,
 )
+from vgit.late import late
 from vgit.mount.place import Placer
 from vgit.mount.root import RootDirectory
 from vgit.mount.syscalls import rename_noreplace, syncfs
@@ -35,6 +35,11 @@ from vgit.repository import Repository
 from vgit.transfer.local_target import LocalTarget, Missing, Source, entries_of, locate
 from vgit.transfer.progress import NoProgress, Progress
 from vgit.tree.entry import Entry, Kind
+
+if TYPE_CHECKING:
+    import shutil
+else:
+    shutil = late("shutil")
 
 _BATCH_FILES = 10_000
 _BATCH_BYTES = 1 << 30

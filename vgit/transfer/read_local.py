@@ -12,18 +12,23 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 from vgit.content import StoredContent
 from vgit.errors import InvalidError, IsADirectoryConflict
+from vgit.late import late
 from vgit.mount.keep import Keeper
 from vgit.mount.rows import Stat
 from vgit.mount.scan import to_stat
 from vgit.paths import Path, printable
 from vgit.transfer.local_tree import LocalFile, gone
 from vgit.tree.entry import Entry
+
+if TYPE_CHECKING:
+    from concurrent import futures
+else:
+    futures = late("concurrent.futures")
 
 _TRIES = 3
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # opening a FIFO must not wait for its writer
@@ -54,21 +59,23 @@ class StoredFile(NamedTuple):
 
 
 @contextmanager
-def readers() -> Iterator[Executor]:
+def readers() -> "Iterator[futures.Executor]":
     """Give threads for ``read_ahead``; at the end they finish what they are at, and no more."""
-    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="vgit-read")
+    pool = futures.ThreadPoolExecutor(_READERS, thread_name_prefix="vgit-read")
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def read_ahead(items: Iterable[tuple[Path, _Item]], pool: Executor) -> Iterator[tuple[Path, _Item, SmallFile | None]]:
+def read_ahead(
+    items: Iterable[tuple[Path, _Item]], pool: "futures.Executor"
+) -> Iterator[tuple[Path, _Item, SmallFile | None]]:
     """Yield ``items`` in their order, and with a small local file what is in it; None: it is yet to be read.
 
     ``pool`` reads some files ahead. What a file raises comes at its turn, or a little before it.
     """
-    waiting: deque[tuple[_Group[_Item], Future[list[SmallFile | None]]]] = deque()
+    waiting: deque[tuple[_Group[_Item], futures.Future[list[SmallFile | None]]]] = deque()
     for group in _groups(items):
         waiting.append((group, pool.submit(_read_small, [item for _, item in group if _is_small(item)])))
         if len(waiting) > _JOBS_AHEAD:
@@ -113,7 +120,7 @@ def _groups(items: Iterable[tuple[Path, _Item]]) -> Iterator[_Group[_Item]]:
 
 
 def _results(
-    group: _Group[_Item], job: "Future[list[SmallFile | None]]"
+    group: _Group[_Item], job: "futures.Future[list[SmallFile | None]]"
 ) -> Iterator[tuple[Path, _Item, SmallFile | None]]:
     read = iter(job.result())
     for path, item in group:

@@ -12,7 +12,7 @@ drops what was written.
 import os
 import stat
 from collections.abc import Iterable
-from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 from vgit.cancel import checkpoint
 from vgit.commit import Commit
@@ -32,6 +32,9 @@ from vgit.transfer.read_local import SmallFile, read_ahead, readers, store_descr
 from vgit.transfer.streams import descriptor_of, reading
 from vgit.transfer.targets import Targets, TreeLooker, to_edits
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _FILE_OBJECT_MODE = stat.S_IFREG | 0o644
 
@@ -102,7 +105,7 @@ class _Reader:
                 self._progress.advance(1, max(entry.size - self._watched, 0))
         return files
 
-    def _read(self, path: Path, source: Source, read: SmallFile | None, keeper: PackKeeper, pool: Executor) -> Entry:
+    def _read(self, path: Path, source: Source, read: SmallFile | None, keeper: PackKeeper, pool: "Executor") -> Entry:
         if isinstance(source, Entry):
             return source
         seen = self._looker.find(path)
@@ -118,7 +121,7 @@ class _Reader:
         return _file(result.content, result.now[0], result.now[2], source.mode)
 
     def _read_object(
-        self, path: Path, source: FileObject, seen: Entry | None, keeper: PackKeeper, pool: Executor
+        self, path: Path, source: FileObject, seen: Entry | None, keeper: PackKeeper, pool: "Executor"
     ) -> Entry:
         descriptor = descriptor_of(source.stream)
         if descriptor is None:
