@@ -15,6 +15,7 @@ among them is held until the last process that works under it has gone.
 """
 
 import ctypes
+import gc
 import os
 import pickle
 import select
@@ -220,6 +221,7 @@ def main() -> None:
     # The end of the pipe would do, but for children that the caller's program forked: they have the pipe as well.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     source, sink = os.dup(0), os.fdopen(os.dup(1), "wb", buffering=0)
+    gc.disable()  # jobs leave no cycles, and a worker ends soon
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1):  # whatever is printed must not look like a result
         os.dup2(nothing, standard)
