@@ -1,6 +1,7 @@
 """Snapshot: one published state of a volume, to be read; and the reading that volumes and snapshots share."""
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -46,22 +47,23 @@ class TreeView:
             entry = below
         return entry
 
-    def walk(self, path: Path, *, recursive: bool) -> Iterator[tuple[Path, Entry]]:
-        """Yield what is in the directory ``path``, directories before what is in them; a file yields itself."""
+    def walk(self, path: Path, *, recursive: bool) -> Iterator[tuple[Path, Mapping[str, Entry]]]:
+        """Yield path and entries of the directory ``path`` and, if recursive, of those below, a parent before them.
+
+        A file yields its parent with itself alone.
+        """
         entry = self.find(path)
         if not entry.is_directory:
-            yield path, entry
+            yield path[:-1], {path[-1]: entry}
             return
         waiting = [(path, entry)]
         while waiting:
             checkpoint()
             parent, directory = waiting.pop()
-            below = []
-            for name, one in self._read(parent, directory).items():
-                yield (*parent, name), one
-                if recursive and one.is_directory:
-                    below.append(((*parent, name), one))
-            waiting += reversed(below)
+            entries = self._read(parent, directory)
+            yield parent, entries
+            if recursive:
+                waiting += [((*parent, name), one) for name, one in entries.items() if stat.S_ISDIR(one.mode)][::-1]
 
     def read(self, path: Path, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield a file's bytes in pieces of at most 8 MiB, each checked before it is given."""
@@ -203,8 +205,10 @@ def list_entries(view: TreeView, path: str, *, recursive: bool) -> Iterator[File
     start = parse_path(path)
     if str(path).endswith("*"):
         raise InvalidError(f"Invalid path: {path!r} ends in '*'; give a directory and filter what it lists.")
-    for where, entry in view.walk(start, recursive=recursive):
-        yield FileEntry.of(where, entry)
+    for parent, entries in view.walk(start, recursive=recursive):
+        above = format_path(parent) + "/" if parent else ""
+        for name, entry in entries.items():
+            yield FileEntry.at(above + name, entry)
 
 
 def _write(fileobj: IO[bytes], piece: bytes) -> None:

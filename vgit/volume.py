@@ -201,7 +201,7 @@ class Volume(Readable, Writable):
             created_by=resolved.record.created_by,
             id=resolved.record.id,
             head=head.hex(),
-            size=sum(entry.size for _, entry in view.walk(ROOT, recursive=True)),
+            size=sum(entry.size for _, entries in view.walk(ROOT, recursive=True) for entry in entries.values()),
             commits=sum(1 for _ in resolved.repository.first_parents(head)),
             git_dir=self.git_dir,
         )

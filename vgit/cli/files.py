@@ -1,7 +1,7 @@
 """Files: ls and cat, which read a volume without a mount."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +9,16 @@ import click
 from vgit.cli.command import command, option_at, option_json, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.entries import TYPE_NAMES, octal
-from vgit.cli.output import is_terminal, local_time, size, write, write_json_list, write_lines, write_table
+from vgit.cli.output import (
+    is_terminal,
+    local_seconds,
+    shown_name,
+    size,
+    write,
+    write_json_list,
+    write_lines,
+    write_table,
+)
 from vgit.types import FileEntry, FileEntryType
 
 if TYPE_CHECKING:
@@ -38,9 +47,10 @@ def ls(
     entries = _readable(ctx, volume, at).iterdir(path, recursive)
     if as_json:
         write_json_list(_as_json(entry, is_long=is_long) for entry in entries)
+    elif is_long and is_terminal():
+        write_table(("Mode", "Size>", "Modified", "BLAKE3", "Filename"), map(_long_row, entries))
     elif is_long:
-        titles = ("Mode", "Size>", "Modified", "BLAKE3", "Filename")
-        write_table(titles, ((*_long(entry), entry.path) for entry in entries))
+        write_lines(map(_long_line, entries))
     elif is_terminal():
         write_table(("Filename", "Type", "Modified", "Size>"), map(_row, entries))
     else:
@@ -69,7 +79,7 @@ def _as_json(entry: FileEntry, *, is_long: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "filename": entry.path,
         "type": TYPE_NAMES[entry.type],
-        "created_modified": datetime.fromtimestamp(entry.mtime, UTC).isoformat(),
+        "created_modified": _iso_time(entry.mtime),
         "size": entry.size,
     }
     if is_long:
@@ -79,16 +89,20 @@ def _as_json(entry: FileEntry, *, is_long: bool) -> dict[str, object]:
 
 def _row(entry: FileEntry) -> tuple[str, str, str, str]:
     is_sized = entry.type is not FileEntryType.DIRECTORY
-    return entry.path, TYPE_NAMES[entry.type], _modified(entry), size(entry.size) if is_sized else ""
+    return entry.path, TYPE_NAMES[entry.type], local_seconds(entry.mtime), size(entry.size) if is_sized else ""
 
 
-def _long(entry: FileEntry) -> Iterator[str]:
-    yield octal(entry.mode)
-    yield str(entry.size)
-    yield _modified(entry)
-    hash = entry.hash or "-"
-    yield hash[:_SHOWN_HASH] if is_terminal() else hash
+def _long_row(entry: FileEntry) -> tuple[str, str, str, str, str]:
+    hash = (entry.hash or "-")[:_SHOWN_HASH]
+    return octal(entry.mode), str(entry.size), local_seconds(entry.mtime), hash, entry.path
 
 
-def _modified(entry: FileEntry) -> str:
-    return local_time(datetime.fromtimestamp(entry.mtime, UTC))
+def _long_line(entry: FileEntry) -> str:
+    """Return what a table would have as cells, with tabs between them."""
+    path = shown_name(entry.path)
+    return f"{entry.mode:04o}\t{entry.size}\t{local_seconds(entry.mtime)}\t{entry.hash or '-'}\t{path}"
+
+
+@lru_cache(maxsize=4096)
+def _iso_time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -13,9 +13,12 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
+from math import floor
 from typing import Any
 
 import click
@@ -49,6 +52,8 @@ def shown_name(name: str) -> str:
     >>> shown_name("two\nlines")
     'two\\x0alines'
     """
+    if name.isprintable():  # nothing of what is looked for is; a quarter of the time
+        return name
     return _UNPRINTABLE.sub(_hex, name)
 
 
@@ -93,14 +98,17 @@ def write_json_list(values: Iterable[Any]) -> None:
 
 def _json_lines(values: Iterable[Any]) -> Iterator[str]:
     line = "["
+    encode = json.JSONEncoder(ensure_ascii=False).encode
     for number, value in enumerate(values):
         yield line if number == 0 else f"{line},"
-        line = _encode(json.dumps(value, ensure_ascii=False))
+        line = _encode(encode(value))
     yield line
     yield "]"
 
 
 def _encode(text: str) -> str:
+    if text.isascii():
+        return text
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -163,4 +171,10 @@ def plural(count: int, noun: str) -> str:
 
 def local_time(when: datetime) -> str:
     """Return a time for people, in their own time zone."""
-    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    return local_seconds(floor(when.timestamp()))
+
+
+@lru_cache(maxsize=4096)
+def local_seconds(seconds: int) -> str:
+    """Return a time, seconds since the epoch, for people, in their own time zone."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))  # a datetime takes three times as long

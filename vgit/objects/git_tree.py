@@ -12,7 +12,6 @@ Layout, repeated to the end, in git's order (by name, a tree's with a ``/`` behi
 import re
 from collections.abc import Iterable
 from functools import cache
-from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import CorruptObjectError
@@ -26,6 +25,8 @@ GITLINK_MODE = 0o160000
 
 MODES = {b"%o" % mode: mode for mode in (TREE_MODE, FILE_MODE, EXECUTABLE_MODE, SYMLINK_MODE, GITLINK_MODE)}
 MODES[b"100664"] = FILE_MODE  # git wrote it in its first months, and still reads it so
+
+_NO_NAMES = frozenset((b".", b".."))
 
 TreeRow: TypeAlias = tuple[bytes, bytes, ObjectId]  # mode as text, name, id
 
@@ -57,15 +58,17 @@ def parse_tree(data: bytes, id_size: int) -> list[GitEntry]:
 def split_tree(data: bytes, id_size: int) -> list[TreeRow]:
     """Return what ``parse_tree`` does, checked alike, as plain tuples, the mode as text: half the time."""
     found: list[TreeRow] = _entry_pattern(id_size).findall(data)
+    modes, names, _ = zip(*found, strict=True) if found else ((), (), ())
     # A search skips what it cannot match; only if nothing was skipped is every byte accounted for.
-    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(data):
+    if len(b"".join(modes)) + len(b"".join(names)) + (id_size + 2) * len(found) != len(data):
         raise CorruptObjectError("tree is malformed: expected '<mode> <name>\\0<id>' throughout, git's modes, no '/'")
-    names = {name for _, name, _ in found}
-    if len(names) != len(found):
+    if len(set(names)) != len(found):
         raise CorruptObjectError("tree has the same name twice")
-    if not names.isdisjoint((b".", b"..")):
+    if not _NO_NAMES.isdisjoint(names):
         raise CorruptObjectError("tree has an entry named '.' or '..'")
-    keys = [name + b"/" if mode == b"40000" else name for mode, name, _ in found]
+    keys = list(names)
+    if b"40000" in modes:
+        keys = [name + b"/" if mode == b"40000" else name for mode, name, _ in found]
     if keys != sorted(keys):
         raise CorruptObjectError("tree is not in git's order")
     return found

@@ -17,6 +17,7 @@ exactly as a writer makes it is as if it were not there.
 
 import re
 import stat
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import InvalidError
@@ -47,6 +48,15 @@ class Record(NamedTuple):
 NO_RECORD = Record(None, {}, {})
 
 
+def split_header(data: bytes) -> tuple[int | None, str]:
+    """Return the mode in the header and the lines behind it as text; no lines if the header is not as it should be."""
+    text = decode_name(data)
+    header = _HEADER.match(text)
+    if header is None or header[1] != _VERSION:
+        return None, ""
+    return int(header[2], 8) if header[2] else None, text[header.end() :]
+
+
 def parse_record(data: bytes) -> Record:
     """Return what is well-formed in ``data``, whatever that is; about 1 µs a line.
 
@@ -75,6 +85,20 @@ def _unescape(lines: dict[str, RecordLine]) -> dict[str, RecordLine]:
                 continue
         plain[key] = line
     return plain
+
+
+@cache
+def file_mode(recorded: str, git_mode: bytes) -> int | None:
+    """Return the st_mode of a file or symlink whose line says ``recorded``; None if git says another kind."""
+    mode = int(recorded, 8)
+    if stat.S_ISLNK(mode):
+        return mode if git_mode == b"120000" else None
+    if not stat.S_ISREG(mode) or git_mode not in (b"40000", b"100644", b"100664", b"100755"):
+        return None
+    if git_mode == b"40000" or bool(mode & 0o100) == (git_mode == b"100755"):
+        return mode
+    # Stock git changed the one bit it knows: x where there is r, or nowhere.
+    return mode | 0o100 | (mode & 0o444) >> 2 if git_mode == b"100755" else mode & ~0o111
 
 
 def is_bare(line: RecordLine) -> bool:
