@@ -77,9 +77,20 @@ LATE: dict[str, dict[str, str]] = {
         "dulwich.refs": "5 ms; only packed refs, and names that are not plain, need git's rules",
     },
     "vgit/repository.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
+    "vgit/snapshot.py": {"vgit.mounts": "as in vgit/volume.py"},
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
     "vgit/workers.py": {"subprocess": "5 ms; only work on many files is worth a process"},
     "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
+    "vgit/volume.py": {
+        "vgit.mount.open": "with vgit.mounts",
+        "vgit.mount.scope": "with vgit.mounts",
+        "vgit.mounts": "12 ms, of them SQLite; only a program that mounts needs it, not one that reads, lists or tells",
+    },
+    "vgit/writable.py": {
+        "vgit.batch": "with those that copy and remove 5 ms; only a program that writes without a mount needs them",
+        "vgit.transfer.copy": "with vgit.batch",
+        "vgit.transfer.remove": "with vgit.batch",
+    },
 }
 DRAWERS = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "tool", "tools", "lib", "libs"})
 

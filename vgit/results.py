@@ -1,15 +1,18 @@
 """Results: what the engine came to, as the values that the API gives."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vgit.history.changes import Difference
 from vgit.history.log import counts_of
-from vgit.mount.results import Reloaded
 from vgit.paths import Path, format_path
 from vgit.repository import Published, Repository
 from vgit.tree.edits import Edit
 from vgit.tree.entry import same_content
 from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, ReloadInfo
+
+if TYPE_CHECKING:
+    from vgit.mount.results import Reloaded
 
 
 def commit_info(repository: Repository, published: Published | None) -> CommitInfo | None:
@@ -21,7 +24,7 @@ def commit_info(repository: Repository, published: Published | None) -> CommitIn
     return replace(info, overwrote=overwrote, overwrote_count=len(overwrote))
 
 
-def reload_info(reloaded: Reloaded) -> ReloadInfo:
+def reload_info(reloaded: "Reloaded") -> ReloadInfo:
     """Return what a mount's reload did."""
     return ReloadInfo(reloaded.base.hex(), reloaded.written, tuple(format_path(path) for path in reloaded.kept))
 

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from vgit.aio import Generator, Method
 from vgit.cancel import checkpoint
@@ -19,11 +19,16 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.ids import CommitId, TreeId
-from vgit.mounts import Mount
+from vgit.late import late
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository import Repository
 from vgit.tree.entry import TREE_MODE, Entry, Kind
 from vgit.types import FileEntry
+
+if TYPE_CHECKING:
+    from vgit import mounts
+else:
+    mounts = late("vgit.mounts")
 
 
 class TreeView:
@@ -154,7 +159,7 @@ class Readable:
 class Home(Protocol):
     """What a snapshot needs of the volume that it belongs to, which this module must not import."""
 
-    def mount(self, path: str | os.PathLike[str], *, at: str | None = None) -> Mount:
+    def mount(self, path: str | os.PathLike[str], *, at: str | None = None) -> "mounts.Mount":
         """Mount the volume at a revision."""
 
     @property
@@ -186,11 +191,11 @@ class Snapshot(Readable):
     def __reduce__(self) -> tuple[Callable[..., "Snapshot"], tuple[Home, str]]:
         return _find, (self._volume, self.id)
 
-    def _mount(self, path: str | os.PathLike[str]) -> Mount:
+    def _mount(self, path: str | os.PathLike[str]) -> "mounts.Mount":
         """Check this state out into ``path``, read-only, and return the mount, a context manager giving the path."""
         return self._volume.mount(path, at=self.id)
 
-    mount = Method(_mount, undo=Mount.release)
+    mount = Method(_mount, undo=lambda made: made.release())
 
     def _view(self) -> TreeView:
         return self._tree

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from vgit.aio import Both, Generator, Method
 from vgit.client import Client, given_or_default
@@ -20,10 +20,8 @@ from vgit.history.moment import to_seconds
 from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import delete_tag, list_tags, set_tag
+from vgit.late import late
 from vgit.maintenance.roll_up import rolled_up
-from vgit.mount.open import Binding
-from vgit.mount.scope import check_sub_path
-from vgit.mounts import Mount, expect_mounts, open_for_program
 from vgit.names import check_volume_id, check_volume_name
 from vgit.namespace import Objects, Renaming, check_version
 from vgit.paths import ROOT, Path, local_path, parse_path
@@ -35,6 +33,13 @@ from vgit.types import FileEntry as FileEntry  # also here, because Modal's prog
 from vgit.types import FileEntryType as FileEntryType
 from vgit.volumes import Resolved, create_or_find, ephemeral, resolve_id, resolve_name
 from vgit.writable import Writable
+
+if TYPE_CHECKING:
+    from vgit import mounts
+    from vgit.mount import open as mount_open
+    from vgit.mount import scope
+else:
+    mounts, mount_open, scope = late("vgit.mounts"), late("vgit.mount.open"), late("vgit.mount.scope")
 
 
 class MountOptions(NamedTuple):
@@ -213,8 +218,8 @@ class Volume(Readable, Writable):
         """
         self._refuse_read_only()
         newest = None
-        with self._mounts() as mounts:
-            for mount in mounts:
+        with self._mounts() as opened:
+            for mount in opened:
                 if not mount.read_only:
                     newest = mount.commit(message) or newest
         return newest
@@ -224,8 +229,8 @@ class Volume(Readable, Writable):
 
         FilesOpenError while a process has files open there, NotMountedError if there is no mount.
         """
-        with self._mounts() as mounts:
-            return [mount.reload() for mount in mounts][-1]
+        with self._mounts() as opened:
+            return [mount.reload() for mount in opened][-1]
 
     def _mount(
         self,
@@ -236,7 +241,7 @@ class Volume(Readable, Writable):
         sub_path: str | None = None,
         commit_every: float | None = None,
         adopt: bool = False,
-    ) -> Mount:
+    ) -> "mounts.Mount":
         """Check the newest commit out into ``path`` and return the mount, a context manager that gives the path.
 
         ``at`` mounts an old revision, read-only. ``sub_path`` mounts what is
@@ -252,20 +257,19 @@ class Volume(Readable, Writable):
         revision = resolve_revision(resolved.repository, at) if at is not None else None
         options = self._mount_options or MountOptions()
         shown = parse_path(sub_path) if sub_path is not None else options.sub_path
-        check_sub_path(resolved.repository, shown, revision)
-        binding = Binding(
+        scope.check_sub_path(resolved.repository, shown, revision)
+        is_read_only = options.read_only if read_only is None else read_only
+        binding = mount_open.Binding(
             store=self._client.store,
             volume_id=resolved.record.id,
             volume_name=self._name,
             environment=resolved.record.environment,
-            read_only=self._read_only
-            or revision is not None
-            or (options.read_only if read_only is None else read_only),
+            read_only=self._read_only or at is not None or is_read_only,
             at=revision,
             adopt=adopt,
             sub_path=shown,
         )
-        return open_for_program(
+        return mounts.open_for_program(
             local_path(path),
             binding,
             resolved.repository,
@@ -343,7 +347,7 @@ class Volume(Readable, Writable):
     info = Method(_info)
     commit = Method(_commit)
     reload = Method(_reload)
-    mount = Method(_mount, undo=Mount.release)
+    mount = Method(_mount, undo=lambda made: made.release())
     log = Generator(_log)
     diff = Method(_diff)
     restore = Method(_restore)
@@ -369,9 +373,9 @@ class Volume(Readable, Writable):
                 self._resolved = find(self._client, self._client.in_environment(self._environment), self._name)
         return self._resolved
 
-    def _mounts(self) -> AbstractContextManager[list[Mount]]:
+    def _mounts(self) -> "AbstractContextManager[list[mounts.Mount]]":
         resolved = self._resolve()
-        return expect_mounts(resolved.record.id, self._client, resolved.repository, repr(self))
+        return mounts.expect_mounts(resolved.record.id, self._client, resolved.repository, repr(self))
 
     def _view(self) -> TreeView:
         repository = self._resolve().repository

@@ -1,17 +1,22 @@
 """Writable: writing to a volume without a mount; each call is one commit, visible to everyone at once."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vgit.aio import Method
-from vgit.batch import Batch
 from vgit.client import Client
 from vgit.errors import InvalidError
+from vgit.late import late
 from vgit.repository import Repository
 from vgit.results import commit_info
-from vgit.transfer.copy import copy
-from vgit.transfer.progress import Progress
-from vgit.transfer.remove import remove
 from vgit.types import CommitInfo
+
+if TYPE_CHECKING:
+    from vgit import batch
+    from vgit.transfer import copy, remove
+    from vgit.transfer.progress import Progress
+else:
+    batch, copy, remove = late("vgit.batch"), late("vgit.transfer.copy"), late("vgit.transfer.remove")
 
 
 class Writable:
@@ -32,15 +37,17 @@ class Writable:
         force: bool = False,  # noqa: FBT001, FBT002 - Modal's
         *,
         message: str | None = None,
-        progress: Progress | None = None,
-    ) -> Batch:
+        progress: "Progress | None" = None,
+    ) -> "batch.Batch":
         """Return a batch, for ``with`` or ``async with``, whose files are uploaded when its block ends. Source: Modal.
 
         All of them become one commit. If a path exists already the batch fails
         and nothing is written; ``force`` replaces files, but never a directory.
         """
         self._refuse_read_only()
-        return Batch(lambda: self.repository, self._client.author, force=force, message=message, progress=progress)
+        return batch.Batch(
+            lambda: self.repository, self._client.author, force=force, message=message, progress=progress
+        )
 
     def _copy_files(
         self,
@@ -58,13 +65,13 @@ class Writable:
             raise InvalidError(f"src_paths must be a list; got the text {src_paths!r}. Give [{src_paths!r}].")
         author = self._client.author
         return commit_info(
-            self.repository, copy(self.repository, src_paths, dst_path, recursive=recursive, author=author)
+            self.repository, copy.copy(self.repository, src_paths, dst_path, recursive=recursive, author=author)
         )
 
     def _remove_file(self, path: str, recursive: bool = False) -> CommitInfo | None:  # noqa: FBT001, FBT002 - Modal's
         """Remove a file, or a directory: one that is not empty needs ``recursive``. Source: Modal."""
         self._refuse_read_only()
-        removed = remove(self.repository, [path], recursive=recursive, author=self._client.author)
+        removed = remove.remove(self.repository, [path], recursive=recursive, author=self._client.author)
         return commit_info(self.repository, removed)
 
     copy_files = Method(_copy_files)

@@ -127,6 +127,11 @@ def option_yes(function: F) -> F:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(function)
 
 
+def option_patch(function: F) -> F:
+    """Add ``-p``."""
+    return click.option("-p", "--patch", is_flag=True, help="Show the lines of text files that differ.")(function)
+
+
 def option_message(function: F) -> F:
     """Add ``-m``."""
     return click.option("-m", "--message", metavar="TEXT", help="Say why; else vgit says what changed.")(function)

@@ -1,30 +1,22 @@
 """Diff: what differs between two revisions, or in a mount, as letters and paths or as a patch."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
-from vgit.cli.command import Command, command, complete_volume, option_json, settings_of
+from vgit.cli.command import Command, command, complete_volume, option_json, option_patch, settings_of
 from vgit.cli.entries import change_json, change_line, change_line_with_size
-from vgit.cli.mounted import mounted
 from vgit.cli.output import write, write_json_list, write_lines
-from vgit.cli.patch import Files, patch_of
-from vgit.client import Client
 from vgit.errors import NotFoundError
-from vgit.snapshot import Snapshot
 from vgit.types import Change
-from vgit.volume import Volume
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from vgit.cli.patch import Files
+    from vgit.snapshot import Snapshot
 
 _PATH = "vgit.cli.diff.path"
-
-
-def option_patch(function: F) -> F:
-    """Add ``-p``."""
-    return click.option("-p", "--patch", is_flag=True, help="Show the lines of text files that differ.")(function)
 
 
 class _DiffCommand(Command):
@@ -98,7 +90,7 @@ def diff(
 class _Published:
     """The state that a mount was last reloaded from, by the mount's paths."""
 
-    def __init__(self, snapshot: Snapshot, sub_path: str) -> None:
+    def __init__(self, snapshot: "Snapshot", sub_path: str) -> None:
         self._snapshot = snapshot
         self._sub_path = sub_path
 
@@ -124,6 +116,10 @@ class _Local:
 
 
 def _diff_mount(ctx: click.Context, path: str | None, *, stat: bool, patch: bool, as_json: bool) -> None:
+    from vgit.cli.mounted import mounted
+    from vgit.client import Client
+    from vgit.volume import Volume
+
     with mounted(ctx, path) as directory:
         changes = directory.mount.diff(ctx.meta.get(_PATH))
         if as_json:
@@ -137,9 +133,11 @@ def _diff_mount(ctx: click.Context, path: str | None, *, stat: bool, patch: bool
         write_changes(changes, before, _Local(directory.working.path), patch=patch, stat=stat)
 
 
-def write_changes(changes: Iterable[Change], before: Files, after: Files, *, patch: bool, stat: bool) -> None:
+def write_changes(changes: Iterable[Change], before: "Files", after: "Files", *, patch: bool, stat: bool) -> None:
     """Write the changes between two states as a patch, or a line each."""
     if patch:
+        from vgit.cli.patch import patch_of
+
         for change in changes:
             for piece in patch_of(change, before, after):
                 write(piece)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
-from vgit.cli.command import command, option_json, settings_of, volume_argument
-from vgit.cli.diff import option_patch, write_changes
+from vgit.cli.command import command, option_json, option_patch, settings_of, volume_argument
 from vgit.cli.entries import change_json, commit_json, counts_line, receipt_lines
 from vgit.cli.output import local_time, short, shown, shown_name, write_json, write_json_list, write_lines
 from vgit.clock import SYSTEM_CLOCK
@@ -15,7 +15,9 @@ from vgit.history.log import counts_of
 from vgit.history.moment import parse_moment
 from vgit.ids import CommitId, ObjectId
 from vgit.types import CommitInfo
-from vgit.volume import Volume
+
+if TYPE_CHECKING:
+    from vgit.volume import Volume
 
 
 def _moment(text: str) -> datetime:
@@ -78,11 +80,13 @@ def show(ctx: click.Context, volume: str, revision: str, *, patch: bool, as_json
         return
     write_lines(_paragraph(info))
     if changes:
+        from vgit.cli.diff import write_changes
+
         assert info.parent is not None, "without a parent there is nothing to differ from"
         write_changes(changes, handle.at(info.parent), handle.at(info.id), patch=patch, stat=True)
 
 
-def _commit_info(volume: Volume, revision: str) -> CommitInfo:
+def _commit_info(volume: "Volume", revision: str) -> CommitInfo:
     id = CommitId(ObjectId(bytes.fromhex(volume.at(revision).id)))
     repository = volume.repository
     commit = repository.commit(id)

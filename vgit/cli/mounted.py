@@ -11,7 +11,7 @@ from vgit.client import Client
 from vgit.errors import InvalidError, NotFoundError
 from vgit.mount.layout import STATE_DIRECTORY, MountRecord, find_root, read_record
 from vgit.mounts import MountedDirectory
-from vgit.volume import Volume
+from vgit.volumes import resolve_id
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def mounted(ctx: click.Context, path: str | None) -> Iterator[MountedDirectory]:
     _check_settings(settings_of(ctx), root, record)
     client = Client.from_env(record.store, record.environment)
     try:
-        repository = Volume.from_id(record.volume_id, client=client).repository
+        repository = resolve_id(client, record.volume_id).repository
     except NotFoundError as error:
         raise NotFoundError(
             f"{error} {root} is a mount of it. To keep its files and forget the volume, remove"
