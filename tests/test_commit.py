@@ -1,7 +1,6 @@
 """Test_commit: commit objects, judged by stock git."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,7 +91,7 @@ def test_a_commit_comes_back(commit: Commit) -> None:
 @pytest.mark.parametrize("count", [0, 1, RECEIPT_LIMIT - 1, RECEIPT_LIMIT, 1500])
 def test_a_receipt_names_a_thousand_and_counts_all(count: int) -> None:
     overwrote = tuple(Overwritten(("d", f"file {n}"), "ab" * 20) for n in range(count))
-    decoded = decode(encode_commit(replace(SPECIMEN, overwrote=overwrote, overwrote_count=count)))
+    decoded = decode(encode_commit(SPECIMEN._replace(overwrote=overwrote, overwrote_count=count)))
     assert decoded.overwrote == overwrote[:RECEIPT_LIMIT]
     assert decoded.overwrote_count == count
 
@@ -104,7 +103,7 @@ def test_a_receipt_names_a_thousand_and_counts_all(count: int) -> None:
 @example("\n\nfirst line after two empty ones")
 @example(" begins with a space")
 def test_any_message_can_be_stored(message: str) -> None:
-    data = encode_commit(replace(SPECIMEN, message=message))
+    data = encode_commit(SPECIMEN._replace(message=message))
     decoded = decode(data)
     assert decoded.txn == SPECIMEN.txn
     assert decoded.overwrote == SPECIMEN.overwrote
@@ -126,7 +125,7 @@ def test_any_identity_becomes_one_that_git_takes(text: str) -> None:
     assert name and name == name.strip()
     assert mail.endswith(">")
     assert not set("<>\n\0") & set(name + mail[:-1])
-    decoded = decode(encode_commit(replace(SPECIMEN, author=who)))
+    decoded = decode(encode_commit(SPECIMEN._replace(author=who)))
     assert decoded.txn == SPECIMEN.txn, "the seal holds"
 
 
@@ -140,8 +139,8 @@ def test_identities() -> None:
 
 def test_a_commit_is_never_before_its_parent() -> None:
     assert commit_times(5_000_000_000, []) == 5
-    assert commit_times(5_000_000_000, [replace(SPECIMEN, commit_time=9)]) == 9
-    assert commit_times(5_000_000_000, [replace(SPECIMEN, commit_time=3)]) == 5
+    assert commit_times(5_000_000_000, [SPECIMEN._replace(commit_time=9)]) == 9
+    assert commit_times(5_000_000_000, [SPECIMEN._replace(commit_time=3)]) == 5
 
 
 @given(_paths)
@@ -169,25 +168,24 @@ def put(git_dir: Path, commit: Commit) -> str:
 
 ODD = [
     SPECIMEN,
-    replace(SPECIMEN, message=""),
-    replace(SPECIMEN, message="subject\n\nbody\n\n\nmore\n" + "x" * 3000),
-    replace(SPECIMEN, message=decode_name(b"latin \xe9")),
-    replace(SPECIMEN, author=clean_identity(""), committer=clean_identity(decode_name(b"\xff\xfe <\xe9@x>"))),
-    replace(SPECIMEN, author=clean_identity("Zoë 🦊 \ud800 <z@ë>")),
-    replace(
-        SPECIMEN,
+    SPECIMEN._replace(message=""),
+    SPECIMEN._replace(message="subject\n\nbody\n\n\nmore\n" + "x" * 3000),
+    SPECIMEN._replace(message=decode_name(b"latin \xe9")),
+    SPECIMEN._replace(author=clean_identity(""), committer=clean_identity(decode_name(b"\xff\xfe <\xe9@x>"))),
+    SPECIMEN._replace(author=clean_identity("Zoë 🦊 \ud800 <z@ë>")),
+    SPECIMEN._replace(
         overwrote=tuple(Overwritten((f"{n}\n", "x"), "ab" * 20) for n in range(1500)),
         overwrote_count=1500,
         unstable=tuple((f"u{n}",) for n in range(1500)),
     ),
-    replace(SPECIMEN, txn=None, base=None, counts=None, overwrote=(), overwrote_count=0, unstable=()),
+    SPECIMEN._replace(txn=None, base=None, counts=None, overwrote=(), overwrote_count=0, unstable=()),
 ]
 
 
 def test_git_finds_nothing_wrong(repository: Path) -> None:
     parent: tuple[CommitId, ...] = ()
     for commit in ODD:
-        commit = replace(commit, base=None, parents=parent)
+        commit = commit._replace(base=None, parents=parent)
         id = put(repository, commit)
         parent = (CommitId(ObjectId(bytes.fromhex(id))),)
         shown = gitjudge.run(
@@ -207,7 +205,7 @@ def test_git_finds_nothing_wrong(repository: Path) -> None:
 @settings(max_examples=4, suppress_health_check=list(HealthCheck))
 @given(st.lists(commits(), min_size=20, max_size=20))
 def test_git_fsck_takes_any_commit(repository: Path, some: list[Commit]) -> None:
-    ids = [put(repository, replace(commit, tree=EMPTY_TREE, parents=())) for commit in some]
+    ids = [put(repository, commit._replace(tree=EMPTY_TREE, parents=())) for commit in some]
     gitjudge.run(repository, "cat-file", "--batch-check", stdin="\n".join(ids).encode())
     gitjudge.fsck(repository)
 
@@ -224,7 +222,7 @@ def _work_tree(git_dir: Path, tmp_path: Path) -> Callable[..., bytes]:
 
 @pytest.mark.parametrize("change", ["tree", "author", "time"])
 def test_headers_that_amend_copied_are_not_trusted(repository: Path, tmp_path: Path, change: str) -> None:
-    gitjudge.run(repository, "update-ref", "refs/heads/main", put(repository, replace(SPECIMEN, base=None)))
+    gitjudge.run(repository, "update-ref", "refs/heads/main", put(repository, SPECIMEN._replace(base=None)))
     git = _work_tree(repository, tmp_path)
     if change == "tree":
         git("add", "new")
@@ -243,7 +241,7 @@ def test_headers_that_amend_copied_are_not_trusted(repository: Path, tmp_path: P
 
 
 def test_another_message_or_committer_leaves_them_trusted(repository: Path, tmp_path: Path) -> None:
-    gitjudge.run(repository, "update-ref", "refs/heads/main", put(repository, replace(SPECIMEN, base=None)))
+    gitjudge.run(repository, "update-ref", "refs/heads/main", put(repository, SPECIMEN._replace(base=None)))
     git = _work_tree(repository, tmp_path)
     git("commit", "--quiet", "--amend", "--allow-empty", "--message=told better")
     decoded = decode(git("cat-file", "commit", "HEAD"))

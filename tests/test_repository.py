@@ -129,7 +129,7 @@ def test_publish(tmp_path: Path) -> None:
         published = publish(repository, {("a",): b"1", ("d", "e", "b"): b"2"}, "two files", base=first)
         assert published is not None
         assert published.id == repository.head()
-        assert volumes.open_local(git_dir).commit(published.id) == replace(published.commit, message="two files\n")
+        assert volumes.open_local(git_dir).commit(published.id) == published.commit._replace(message="two files\n")
         assert published.parent == repository.commit(first)
         assert published.commit.parents == (first,)
         assert published.commit.base == first

@@ -3,7 +3,6 @@
 import random
 import stat
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -81,7 +80,7 @@ def commit_state(
         commit = Commit(tree, (head,), AUTHOR, when, AUTHOR, when, "state")
         if by_vgit:
             txn = repository.clock.random_bytes(16).hex()
-            commit = replace(commit, txn=txn, counts=Counts(7, 8, 9, 10))
+            commit = commit._replace(txn=txn, counts=Counts(7, 8, 9, 10))
         id = writer.write_commit(encode_commit(commit))
         writer.publish()
         assert repository.refs.advance(MAIN, id, head)

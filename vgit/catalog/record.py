@@ -8,7 +8,7 @@
 Other fields are left alone, so that a later vgit may add some.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vgit.errors import CorruptVolumeError
 from vgit.names import check_volume_id
@@ -16,8 +16,7 @@ from vgit.names import check_volume_id
 _HEADER = "vgit volume 1"
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogRecord:
+class CatalogRecord(NamedTuple):
     """One volume as the catalog knows it."""
 
     environment: str

@@ -1,8 +1,7 @@
 """Command: what commands have in common: options for the store, examples in the help, and options that many share."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Where the volumes are, as the command line says; None: as the environment variables say."""
 
     store: str | None = None
@@ -43,7 +41,7 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None)
     if value == "":
         raise click.BadParameter("it is empty.", ctx, parameter)
     if value is not None:
-        ctx.obj = replace(settings_of(ctx), **{parameter.name or "": value})
+        ctx.obj = settings_of(ctx)._replace(**{parameter.name or "": value})
 
 
 STORE_OPTIONS: list[click.Parameter] = [

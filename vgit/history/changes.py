@@ -15,8 +15,7 @@ same content are one rename; the pair of equal base names goes first.
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from vgit.ids import TreeId
 from vgit.merge import DEFAULT_DIRECTORY_MODE
@@ -31,8 +30,7 @@ DifferenceKind: TypeAlias = Literal["added", "changed", "removed", "renamed", "m
 _Key: TypeAlias = tuple[Kind, bytes, str]  # what a file that was renamed is recognised by
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One path that differs."""
 
     path: Path
@@ -164,7 +162,7 @@ def _take(waiting: dict[_Key, deque[Difference]], keys: Iterable[_Key], used: se
 def _as_rename(one: Difference, source: Difference | None) -> Difference:
     if one.kind != "added" or source is None:
         return one
-    return replace(one, kind="renamed", old=source.old, old_path=source.path)
+    return one._replace(kind="renamed", old=source.old, old_path=source.path)
 
 
 def _keys_with_name(path: Path, entry: Entry | None) -> Iterator[_Key]:

@@ -8,7 +8,7 @@ a mount's base forward along the line that head keeps reachable anyway.
 """
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vgit.errors import NotFoundError
 from vgit.ids import CommitId
@@ -18,8 +18,7 @@ _REFS = "refs/vgit/lease/"
 _FILES = "vgit/leases/"
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """A mount as its store knows it."""
 
     mount_id: str

@@ -1,6 +1,6 @@
 """Results: what a commit, a reload and a look at a mount came to."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vgit.ids import CommitId
 from vgit.mount.scan import Problem
@@ -9,8 +9,7 @@ from vgit.repository import Published
 from vgit.tree.edits import Edits
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """What a commit of a mount came to."""
 
     published: Published | None  # None: there was nothing to publish
@@ -19,8 +18,7 @@ class Committed:
     skipped: tuple[tuple[str, Path], ...] = ()  # kind of thing that a volume cannot hold, the first one seen
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(NamedTuple):
     """What a reload came to."""
 
     base: CommitId
@@ -29,8 +27,7 @@ class Reloaded:
     kept: tuple[Path, ...]  # local changes that stay in the way of what others published
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """What a mount has that is not published, and how far it is behind."""
 
     edits: Edits
