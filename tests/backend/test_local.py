@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.backend.conftest import FakeTime
-from vgit.backend import directories, lockfile
+from vgit.backend import bulk, directories, lockfile
 from vgit.backend.descriptors import Descriptors
 from vgit.backend.local import LocalBackend
 from vgit.errors import BackendUnavailableError, LockedError, NotFoundError
@@ -132,6 +132,22 @@ def test_the_kernel_may_work_in_pieces(local: LocalBackend, monkeypatch: pytest.
     buffers = [bytearray(9), bytearray(0), bytearray(60), bytearray(60)]
     assert local.get_into("b", 0, buffers) == 100
     assert b"".join(buffers)[:100] == changed
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_room_that_was_asked_for_is_given_back(
+    local: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    if not known:
+        monkeypatch.setattr(bulk, "_fallocate", None)
+        monkeypatch.setattr(bulk, "_sync_file_range", None)
+    with local.stage() as staged:
+        for _ in range(70):
+            staged.write([bytes(1 << 20)])
+        staged.publish("a")
+    status = (tmp_path / "a").stat()
+    assert status.st_size == 70 << 20
+    assert status.st_blocks * 512 <= 71 << 20
 
 
 # files

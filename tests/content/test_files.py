@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from tests.content.contents import MIB, chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd
 from vgit.content import chunk_tree_info, hash_file, is_chunk_tree, store_file, store_stream, write_content
 from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
-from vgit.content.windows import BODY_SIZE
+from vgit.content.windows import BODY_SIZE, FIRST_BODY_SIZE
 from vgit.errors import BackendUnavailableError
 from vgit.ids import SHA1, ObjectFormat, ObjectId, TreeId
 from vgit.objects.git_tree import TREE_MODE
 
 BASE = noise(14 * MIB)
+
+BORDERS = [FIRST_BODY_SIZE - 1, FIRST_BODY_SIZE, FIRST_BODY_SIZE + 1]
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 65536, BLOB_LIMIT - 1, BLOB_LIMIT])
@@ -29,7 +31,10 @@ def test_up_to_4_mib_is_one_blob(size: int) -> None:
     assert content == (0, SHA1.object_id(b"blob", data), size, blake3(data).digest())
 
 
-@pytest.mark.parametrize("size", [BLOB_LIMIT + 1, BODY_SIZE - 1, BODY_SIZE, BODY_SIZE + 1, 2 * BODY_SIZE, 14 * MIB])
+@pytest.mark.parametrize(
+    "size",
+    [BLOB_LIMIT + 1, FIRST_BODY_SIZE - 1, FIRST_BODY_SIZE, FIRST_BODY_SIZE + 1, FIRST_BODY_SIZE + BODY_SIZE, 14 * MIB],
+)
 def test_above_4_mib_is_a_chunk_tree(size: int) -> None:
     store = new_store()
     data = noise(size)
@@ -41,7 +46,7 @@ def test_above_4_mib_is_a_chunk_tree(size: int) -> None:
     assert get(store, content) == data
 
 
-@pytest.mark.parametrize("size", [0, 5, BLOB_LIMIT, BLOB_LIMIT + 1, BODY_SIZE, 13 * MIB + 12345])
+@pytest.mark.parametrize("size", [0, 5, BLOB_LIMIT, BLOB_LIMIT + 1, FIRST_BODY_SIZE, 13 * MIB + 12345])
 @pytest.mark.parametrize("hint", [0, 5, BLOB_LIMIT, BLOB_LIMIT + 1, 20 * MIB])
 def test_size_hint_changes_nothing(size: int, hint: int) -> None:
     """A file that shrank or grew after the caller looked at its size."""
@@ -60,14 +65,14 @@ def test_reads_from_the_first_byte_and_leaves_the_offset_alone() -> None:
     assert content.hash == blake3(BASE).digest()
 
 
-@pytest.mark.parametrize("change", [3 * MIB, BODY_SIZE + 5, 9 * MIB, 40 * MIB])
+@pytest.mark.parametrize("change", [3 * MIB, FIRST_BODY_SIZE + 5, 9 * MIB, 40 * MIB])
 def test_a_file_cut_or_extended_while_it_is_read(monkeypatch: pytest.MonkeyPatch, change: int) -> None:
     """Whatever the reads returned is what is stored: the tree is sound and has its own hash."""
     preadv = os.preadv
     seen: list[bytes] = []
 
     def change_then_read(fd: int, buffers: list[memoryview], offset: int) -> int:
-        if offset >= BODY_SIZE:
+        if offset >= FIRST_BODY_SIZE:
             os.truncate(fd, change)
         count = preadv(fd, buffers, offset)
         seen.append(bytes(buffers[0][:count]))
@@ -82,7 +87,9 @@ def test_a_file_cut_or_extended_while_it_is_read(monkeypatch: pytest.MonkeyPatch
     assert get(store, content) == data
 
 
-@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, BLOB_LIMIT, BLOB_LIMIT + 1, BODY_SIZE, 13 * MIB + 12345])
+@pytest.mark.parametrize(
+    "size", [0, 1, 65535, 65536, 65537, BLOB_LIMIT, BLOB_LIMIT + 1, FIRST_BODY_SIZE, 13 * MIB + 12345]
+)
 @pytest.mark.parametrize("at_most", [99_999, 40 * MIB])
 def test_a_stream_is_stored_as_a_file_would_be(size: int, at_most: int) -> None:
     stream = io.BytesIO(BASE[:size])
@@ -263,7 +270,7 @@ def test_an_error_of_writing_ends_the_workers(monkeypatch: pytest.MonkeyPatch) -
     store = new_store()
     threads = threading.active_count()
     with file_of(noise(40 * MIB)) as fd, store.writer() as writer:
-        monkeypatch.setattr(writer, "write_hashed_blob", full)
+        monkeypatch.setattr(writer, "write_hashed_blobs", full)
         with pytest.raises(BackendUnavailableError, match="disk full"):
             store_file(fd, 40 * MIB, writer, store)
     content = put_bytes(store, BASE)

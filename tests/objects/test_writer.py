@@ -146,7 +146,7 @@ def test_same_data_is_written_once(git_dir: Path) -> None:
         for _ in range(3):
             for data in MIXED:
                 writer.write_blob(data)
-                writer.write_hashed_blob(blob_id(data), data)
+                writer.write_hashed_blobs([(blob_id(data), data)])
         assert writer.write_blob(b"new") == writer.write_blob(b"new") == blob_id(b"new")
         writer.publish()
         (pack,) = writer.relied_on
@@ -291,12 +291,13 @@ def test_packs_are_closed_when_full(git_dir: Path, monkeypatch: pytest.MonkeyPat
     gitjudge.fsck(git_dir)
 
 
-def test_a_buffer_may_be_changed_after_return(git_dir: Path) -> None:
+def test_a_buffer_may_be_changed_once_it_is_written(git_dir: Path) -> None:
     store = open_store(git_dir)
     with store.writer() as writer:
         for data in LARGE + MIXED:
             buffer = bytearray(data)
-            writer.write_hashed_blob(blob_id(data), memoryview(buffer))
+            for job in writer.write_hashed_blobs([(blob_id(data), memoryview(buffer))]):
+                job.result()
             buffer[:] = b"\xee" * len(buffer)
         writer.publish()
     for data in LARGE + MIXED:

@@ -7,6 +7,7 @@ them and its prune sweeps what a crash left.
 import os
 from collections.abc import Callable, Sequence
 
+from vgit.backend.bulk import BulkWrites
 from vgit.backend.directories import create_temporary, rename_over
 from vgit.backend.keys import check_key, check_range
 from vgit.backend.os_errors import read_failed, write_failed
@@ -26,6 +27,7 @@ class LocalStagedFile:
         self.size_bytes = 0
         self._root = root
         self._published = published
+        self._bulk = BulkWrites()
         self._fd = -1
         try:
             self._fd, self._path = create_temporary(root, _BESIDE, STAGED_MODE, clock)
@@ -34,10 +36,15 @@ class LocalStagedFile:
 
     def write(self, parts: Sequence[Buffer]) -> None:
         """Append ``parts`` in order; after an error only ``discard`` is of use."""
+        fd = self._open_fd()
+        size_bytes = self.size_bytes
+        if size_bytes:  # what is written in one piece needs no hints
+            self._bulk.before(fd, size_bytes, sum(map(len, parts)))
         try:
-            self.size_bytes += write_at(self._open_fd(), self.size_bytes, parts)
+            self.size_bytes += write_at(fd, size_bytes, parts)
         except OSError as error:
             raise self._write_failed(error) from error
+        self._bulk.after(fd, self.size_bytes)
 
     def patch(self, offset: int, data: Buffer) -> None:
         """Overwrite bytes that were written before; InvalidError beyond the end."""
@@ -64,6 +71,8 @@ class LocalStagedFile:
         fd = self._open_fd()
         target = self._root + check_key(key)
         try:
+            if self._bulk.end_of_room > self.size_bytes:
+                os.ftruncate(fd, self.size_bytes)
             os.fsync(fd)
             rename_over(self._path, target)
         except OSError as error:

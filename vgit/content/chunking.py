@@ -28,6 +28,7 @@ MIN_SIZE = 64 << 10
 AVERAGE_SIZE = 256 << 10
 MAX_SIZE = 1 << 20
 NORMALIZATION: Final = 1  # with 2 and 3 it takes long after an edit until old borders are met again
+USUAL_SIZE = 313 << 10  # what chunks of data without long repetitions have on average; nothing depends on it but time
 GROUP_MIN = 64  # chunks
 GROUP_MAX = 1024
 _GROUP_END_BELOW = 2  # of 256: one chunk in 128 may end a group

@@ -9,14 +9,14 @@ than half of the work, then their BLAKE3 and that of the whole file).
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from blake3 import blake3
 
 from vgit.backend import Buffer
 from vgit.cancel import checkpoint
 from vgit.content.chunk_tree import ChunkTreeWriter
-from vgit.content.chunking import BLOB_LIMIT, Chunker
+from vgit.content.chunking import BLOB_LIMIT, USUAL_SIZE, Chunker
 from vgit.content.hashing import OrderedHash, spans_of, workers
 from vgit.content.old_chunks import load_old_chunks
 from vgit.content.planners import CuttingPlanner, FollowingPlanner, Plan, Planner
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Watch: TypeAlias = Callable[[int], object]  # called with a number of bytes, each time that so many more were read
 
 _HASH_READ_SIZE = 1 << 20  # BLAKE3 gets at least so much a call
+_HASHED_WINDOWS = 2
+_WRITTEN_WINDOWS = BUFFER_COUNT - 2 - _HASHED_WINDOWS
 _FIRST_READ = 1 << 16  # of a stream: most end here, and then need no windows
 
 
@@ -65,7 +67,7 @@ def store_file(
     that this one replaces: what is the same costs a BLAKE3 only, and the result does not depend on
     it. ``pool`` takes the hashing of files over 4 MiB; without it each of them starts two threads
     of its own. ``watch`` is called as a file over 4 MiB is read. An OSError of reading is passed on.
-    Memory: 28 MiB, and with ``old`` about 300 bytes for each of its chunks.
+    Memory: 25 MiB, and with ``old`` about 300 bytes for each of its chunks.
     """
     if size_hint <= BLOB_LIMIT:
         data = os.pread(fd, size_hint + 1, 0)
@@ -73,7 +75,7 @@ def store_file(
             data = _read_on(fd, data)
         if len(data) <= BLOB_LIMIT:
             return StoredContent(BLOB_CONTENT, writer.write_blob(data), len(data), blake3(data).digest())
-    return _store_windows(Windows(reading_file(fd)), writer, store, old, pool, watch)
+    return _store_windows(Windows(reading_file(fd)), size_hint, writer, store, old, pool, watch)
 
 
 def store_stream(
@@ -95,7 +97,7 @@ def store_stream(
         if count == 0:
             return store_bytes(start[:size], writer)
         size += count
-    return _store_windows(Windows(after(start, read_into)), writer, store, None, pool, watch)
+    return _store_windows(Windows(after(start, read_into)), 0, writer, store, None, pool, watch)
 
 
 def hash_file(fd: int) -> tuple[int, bytes]:
@@ -117,6 +119,9 @@ class _Pending(NamedTuple):
     whole: "Future[None]"
 
 
+_Writing: TypeAlias = "list[Future[Any]]"  # what still uses a window's buffer
+
+
 def _read_on(fd: int, data: bytes) -> bytes:
     """Return ``data`` and what follows it in the file, up to one byte more than a blob may have."""
     parts = [data]
@@ -129,6 +134,7 @@ def _read_on(fd: int, data: bytes) -> bytes:
 
 def _store_windows(
     windows: Windows,
+    size_hint: int,
     writer: ObjectWriter,
     store: ObjectStore,
     old: tuple[ObjectId, bytes] | None,
@@ -139,6 +145,7 @@ def _store_windows(
     body = windows.read()
     if body.at_end and body.size <= BLOB_LIMIT:
         return store_bytes(body.data, writer)
+    writer.expect(size_hint, USUAL_SIZE)
     with workers(pool) as running:
         chunks = None if old is None else load_old_chunks(store, TreeId(old[0]), old[1])
         if chunks is None:
@@ -154,6 +161,7 @@ def _store_chunks(
     """Write the file that starts with ``body`` as a chunk tree."""
     tree = ChunkTreeWriter(writer)
     pending: deque[_Pending] = deque()
+    written: deque[_Writing] = deque()
     rest = memoryview(b"")
     size = 0
     while True:
@@ -167,8 +175,10 @@ def _store_chunks(
         at_end = body.at_end
         if not at_end:
             # The next body goes into the oldest buffer, so that one must be done with.
-            while len(pending) > BUFFER_COUNT - 2:
-                _write(pending.popleft(), writer, tree)
+            while len(pending) > _HASHED_WINDOWS:
+                written.append(_write(pending.popleft(), writer, tree))
+            while len(written) > _WRITTEN_WINDOWS:
+                _wait(written.popleft())
             body = windows.read()
         plan = planner.finish()
         pending.append(_Pending(window, plan, hashed))
@@ -176,14 +186,22 @@ def _store_chunks(
             break
         rest = window[plan.spans[-1][1] if plan.spans else 0 :]
     for item in pending:
-        _write(item, writer, tree)
+        written.append(_write(item, writer, tree))
+    for jobs in written:
+        _wait(jobs)
     digest = whole.digest()
     return StoredContent(TREE_MODE, tree.finish(digest), size, digest)
 
 
-def _write(item: _Pending, writer: ObjectWriter, tree: ChunkTreeWriter) -> None:
-    """Write the chunks of a window; after it nothing uses the window's buffer."""
-    for (start, end), (id, digest) in zip(item.plan.spans, item.plan.result(), strict=True):
-        writer.write_hashed_blob(id, item.window[start:end])
+def _write(item: _Pending, writer: ObjectWriter, tree: ChunkTreeWriter) -> _Writing:
+    """Have the chunks of a window written; once all that is returned is done nothing uses the window's buffer."""
+    hashed = list(zip(item.plan.spans, item.plan.result(), strict=True))
+    writing = writer.write_hashed_blobs((id, item.window[start:end]) for (start, end), (id, _) in hashed)
+    for (start, end), (id, digest) in hashed:
         tree.add(id, end - start, digest)
-    item.whole.result()
+    return [item.whole, *writing]
+
+
+def _wait(jobs: _Writing) -> None:
+    for job in jobs:
+        job.result()

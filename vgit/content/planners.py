@@ -50,8 +50,8 @@ class CuttingPlanner:
     def begin(self, window: memoryview, *, at_end: bool) -> None:
         """Cut the window and start to hash it."""
         spans = spans_of(self._chunker.cut(window, at_end=at_end))
-        jobs = [self._pool.submit(identify_spans, self._format, window, part) for part in halves(spans)]
-        self._plan = Plan(spans, jobs)
+        # One job for a window: nobody waits for this one's before the next ones are under way.
+        self._plan = Plan(spans, [self._pool.submit(identify_spans, self._format, window, spans)])
 
     def finish(self) -> Plan:
         """Return what ``begin`` cut."""

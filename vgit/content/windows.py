@@ -16,9 +16,10 @@ from typing import NamedTuple, TypeAlias
 
 from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
 
-BODY_SIZE = 6 << 20  # bytes; over BLOB_LIMIT, so that the first body tells whether the file is small after all
-BUFFER_COUNT = 4  # one being filled, one being cut, two being hashed and written: 28 MiB in all
-assert BODY_SIZE > BLOB_LIMIT
+FIRST_BODY_SIZE = 5 << 20  # bytes; over BLOB_LIMIT, so that the first body tells whether the file is small after all
+BODY_SIZE = 2 << 20  # small, that all buffers stay in the processor's cache from the reading to the writing
+BUFFER_COUNT = 6  # one being filled, one being cut, four being hashed and written: 21 MiB in all
+assert FIRST_BODY_SIZE > BLOB_LIMIT
 
 ReadInto: TypeAlias = Callable[[memoryview], int]  # the next bytes, at most so many as fit; how many: 0 at the end
 
@@ -52,20 +53,21 @@ class Windows:
 
     def read(self) -> Body:
         """Read the next body, into the buffer that was used ``BUFFER_COUNT`` bodies ago."""
-        buffer = self._buffer()
+        limit = BODY_SIZE if self._next else FIRST_BODY_SIZE
+        buffer = self._buffer(limit)
         size = 0
-        while size < BODY_SIZE:
-            count = self._read_into(buffer[MAX_SIZE + size :])
+        while size < limit:
+            count = self._read_into(buffer[MAX_SIZE + size : MAX_SIZE + limit])
             if count == 0:
                 break
             size += count
-        return Body(buffer, size, at_end=size < BODY_SIZE)
+        return Body(buffer, size, at_end=size < limit)
 
-    def _buffer(self) -> memoryview:
+    def _buffer(self, size: int) -> memoryview:
         index = self._next % BUFFER_COUNT
         self._next += 1
         if index == len(self._buffers):
-            self._buffers.append(memoryview(bytearray(MAX_SIZE + BODY_SIZE)))
+            self._buffers.append(memoryview(bytearray(MAX_SIZE + size)))
         return self._buffers[index]
 
 

@@ -1,17 +1,19 @@
 """Pack writer: objects one after the other into a pack of unknown length, in bounded memory.
 
 Up to 8 MiB the pack is parts in memory, so a small commit is one write. Beyond,
-it is a staged file; small entries are gathered to 1 MiB a write, large ones go
-through without a copy. How many objects there are is known at the end only: a
-staged pack gets its count patched in and is read back for its hash.
+it is a staged file: small entries are gathered to 1 MiB a write, large ones go
+through, by a thread if the caller can wait (pack_stream.py). The pack's hash covers
+the number of objects: who can tell beforehand how many there will be at least
+promises a number, and closes the pack when it has so many.
 
 Names appear in an order that a crash cannot harm: bytes durable, ``.keep``
 mark, pack, index. A pack without an index does not exist for anybody.
 """
 
 from array import array
+from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
@@ -20,14 +22,21 @@ from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
 from vgit.objects.deflate import STORED_BELOW, encode
 from vgit.objects.encoded_blob import EncodedBlob
-from vgit.objects.pack_entry import encode_header, encode_small
+from vgit.objects.kinds import BLOB
+from vgit.objects.pack_entry import LONGEST_HEADER, encode_header, encode_small
 from vgit.objects.pack_index import encode_index
+from vgit.objects.pack_stream import PackStream, Written
+from vgit.objects.stored_blocks import framed_size
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PACKS = "objects/pack"
 
 _IN_MEMORY = 8 << 20
 _BATCH = 1 << 20
-_LARGE = 65_536  # An entry from this size on goes to a staged file as it is, unjoined.
+_LARGE = 65_536  # An entry from this size on goes to a staged file at once, not joined with others before.
+_MOST_READ_BACK = 128 << 20  # of a staged pack, for a promise that comes late
 _HEADER = b"PACK\x00\x00\x00\x02"
 EMPTY_PACK_BYTES = 12  # the header: magic, version, count
 
@@ -57,6 +66,10 @@ class PackWriter:
         self.entries: dict[bytes, int] = {}
         self.size_bytes = EMPTY_PACK_BYTES
         self.staged: StagedFile | None = None
+        self.promised: int | None = None  # objects; with so many a staged pack is full
+        self._stream: PackStream | None = None
+        self._later: list[Buffer] = []  # blobs that its thread is to be given
+        self._jobs: deque[Future[list[Written]]] = deque()  # what it was given, in order
         self._backend = backend
         self._format = form
         self._crcs: array[int] = array("I")
@@ -71,21 +84,44 @@ class PackWriter:
         size = len(data)
         if size < STORED_BELOW:
             entry = encode_small(kind, data)
+        elif size >= _LARGE and (self.staged is not None or self._gathered() + size >= _IN_MEMORY):
+            stream = self._flush()
+            self.entries[id] = len(self.entries)
+            self._note(stream.add(kind, data))
+            return
         else:
-            parts = encode(data)
-            parts.insert(0, encode_header(kind, size))
-            if size >= _LARGE and (self.staged is not None or self._gathered() + size >= _IN_MEMORY):
-                self._add_through(id, parts)
-                return
-            entry = b"".join(parts)
+            entry = b"".join([encode_header(kind, size), *encode(data)])
         self._append(id, entry)
+
+    def add_later(self, id: bytes, data: Buffer) -> None:
+        """Append a blob; ``data`` must stay as it is until what ``send`` returns next is done."""
+        size = len(data)
+        if self._stream is None or size < _LARGE:
+            self.add(BLOB, id, data)
+            return
+        if self._parts:
+            self._flush()
+        self.entries[id] = len(self.entries)
+        self.size_bytes += LONGEST_HEADER + framed_size(size)  # at most; put right when it is written
+        self._later.append(data)
+
+    def send(self) -> "Future[list[Written]] | None":
+        """Have what ``add_later`` was given written, in a thread; None: there is nothing."""
+        if not self._later or self._stream is None:
+            return None
+        job = self._stream.add_later(BLOB, self._later)
+        self._later = []
+        self._jobs.append(job)
+        return job
 
     def add_encoded(self, id: bytes, entry: bytes) -> None:
         """Append an entry as another pack has it: header and zlib stream, no delta."""
         self._append(id, entry)
 
     def add_blobs(self, blobs: Iterable[EncodedBlob]) -> None:
-        """Append blobs that are not in the pack."""
+        """Append blobs that are not in the pack, which has no number of objects promised."""
+        if self._later or self._jobs:
+            self._wait()
         entries, parts, size = self.entries, self._parts, self.size_bytes
         for id, entry, crc in blobs:
             entries[id] = len(entries)
@@ -95,9 +131,11 @@ class PackWriter:
             size += len(entry)
         self.size_bytes = size
         if self._gathered() >= self._limit:
-            self._flush([])
+            self._flush()
 
     def _append(self, id: bytes, entry: bytes) -> None:
+        if self._later or self._jobs:
+            self._wait()
         entries = self.entries
         entries[id] = len(entries)
         self._crcs.append(isal_zlib.crc32(entry))
@@ -105,32 +143,57 @@ class PackWriter:
         self._parts.append(entry)
         self.size_bytes += len(entry)
         if self._gathered() >= self._limit:
-            self._flush([])
+            self._flush()
 
     def _gathered(self) -> int:
         return self.size_bytes - self._flushed
 
-    def _add_through(self, id: bytes, parts: list[Buffer]) -> None:
-        crc = size = 0
-        for part in parts:
-            crc = isal_zlib.crc32(part, crc)
-            size += len(part)
-        self.entries[id] = len(self.entries)
-        self._crcs.append(crc)
-        self._offsets.append(self.size_bytes)
-        self.size_bytes += size
-        self._flush(parts)
+    def promise(self, count: int) -> None:
+        """Say that ``count`` objects will be in the pack if it gets large, so that its hash can run along.
 
-    def _flush(self, more: list[Buffer]) -> None:
-        """Write what is gathered, then ``more``."""
-        if self.staged is None:
+        Nothing is wrong if they are not: the pack is then read for its hash.
+        """
+        if self.promised is not None or count <= len(self.entries) or self.size_bytes > _MOST_READ_BACK:
+            return
+        self.promised = count
+        if self._stream is not None:
+            self._flush()
+            self._stream.promise(_header(count))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many objects are in the pack as were promised."""
+        return self._stream is not None and len(self.entries) == self.promised
+
+    def _wait(self) -> None:
+        """Wait until the thread has nothing more to write; raise what went wrong there."""
+        self.send()
+        while self._jobs:
+            for written in self._jobs.popleft().result():
+                self._note(written)
+
+    def _note(self, written: Written) -> None:
+        self._crcs.append(written.crc)
+        self._offsets.append(self._flushed)
+        self._flushed += written.size_bytes
+        if not self._jobs:
+            self.size_bytes = self._flushed
+
+    def _flush(self) -> PackStream:
+        """Have what is gathered written, after what the thread has."""
+        self._wait()
+        stream = self._stream
+        if stream is None:
             self.staged = self._backend.stage()
             self._limit = _BATCH
-            self._parts.insert(0, _HEADER + bytes(4))
-        parts: list[Buffer] = [*self._parts, *more]
-        self._parts = []
-        self.staged.write(parts)
-        self._flushed = self.size_bytes
+            self._stream = stream = PackStream(self.staged, self._format, _header(0))
+            if self.promised is not None:
+                stream.promise(_header(self.promised))
+        if self._parts:
+            stream.write([b"".join(self._parts)])
+            self._parts = []
+            self._flushed = self.size_bytes
+        return stream
 
     def savepoint(self) -> None:
         """Remember this moment for ``rollback``; only while the pack is in memory."""
@@ -150,6 +213,7 @@ class PackWriter:
 
     def discard(self) -> None:
         """Drop what was staged."""
+        self._close_stream()
         if self.staged is not None:
             self.staged.discard()
             self.staged = None
@@ -159,7 +223,7 @@ class PackWriter:
         if self.staged is None:
             staged, digest = self._stage_whole()
         else:
-            staged, digest = self._complete(self.staged)
+            staged, digest = self.staged, self._complete(self.staged)
         self.staged = staged
         index = encode_index(self.entries, self._crcs, self._offsets, digest, self._format)
         name = f"{PACKS}/pack-{digest.hex()}"
@@ -172,26 +236,30 @@ class PackWriter:
         return WrittenPack(name + ".pack", name + ".keep", self.size_bytes + len(digest), len(index))
 
     def _stage_whole(self) -> tuple[StagedFile, bytes]:
-        pack = b"".join([_HEADER, self._count(), *self._parts])
+        pack = b"".join([_header(len(self.entries)), *self._parts])
         digest: bytes = self._format.new(pack).digest()
         staged = self._backend.stage()
         self.staged = staged
         staged.write([pack, digest])
         return staged, digest
 
-    def _complete(self, staged: StagedFile) -> tuple[StagedFile, bytes]:
-        self._flush([])
-        if staged.size_bytes != self.size_bytes:
+    def _complete(self, staged: StagedFile) -> bytes:
+        stream = self._flush()
+        if staged.size_bytes != self.size_bytes or len(self._crcs) != len(self.entries):
             raise BackendUnavailableError(
                 f"a pack of {self.size_bytes} bytes has {staged.size_bytes}: a write before failed"
             )
-        staged.patch(8, self._count())
-        hasher = self._format.new(b"")
-        for offset in range(0, self.size_bytes, _BATCH):
-            hasher.update(staged.read(offset, min(_BATCH, self.size_bytes - offset)))
-        digest: bytes = hasher.digest()
-        staged.write([digest])
-        return staged, digest
+        digest = stream.finish(_header(len(self.entries)))
+        self._close_stream()
+        return digest
 
-    def _count(self) -> bytes:
-        return len(self.entries).to_bytes(4, "big")
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+            self._later.clear()
+            self._jobs.clear()
+
+
+def _header(count: int) -> bytes:
+    return _HEADER + count.to_bytes(4, "big")

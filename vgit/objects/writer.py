@@ -19,7 +19,8 @@ the store already has is not written again, but its pack is first touched, which
 tells gc to leave it, and must still be there under the lock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from vgit.backend.protocol import Backend, Buffer
 from vgit.errors import BackendUnavailableError, NotFoundError
@@ -29,9 +30,15 @@ from vgit.objects.encoded_blob import EncodedBlob
 from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.pack_finish import PackFinish
 from vgit.objects.pack_set import PackSet
+from vgit.objects.pack_stream import Written
 from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 _LARGEST_PACK = 1 << 30
+_WORTH_A_PROMISE = 256 << 20  # bytes to come: each promise kept makes a pack, and there should not be many
+_SURE_PERCENT = 90  # of the objects that are expected are promised
 _MOST_OBJECTS = 1 << 19  # in a pack: what is kept of each until the index is written takes 150 bytes
 
 
@@ -56,6 +63,8 @@ class ObjectWriter:
         self._finishing: PackFinish | None = None
         self._own: dict[str, WrittenPack] = {}
         self._unsynced = False
+        self._expected = 0  # bytes that are still to come
+        self._mean_bytes = 1  # of an object among them
 
     @property
     def bytes_pending(self) -> int:
@@ -83,10 +92,23 @@ class ObjectWriter:
             self._add(BLOB, id, data)
         return id
 
-    def write_hashed_blob(self, id: BlobId, data: Buffer) -> None:
-        """Write content whose id the caller has computed; ``data`` may be changed after return."""
-        if not self.has_blob(id):
-            self._add(BLOB, id, data)
+    def write_hashed_blobs(self, blobs: Iterable[tuple[BlobId, Buffer]]) -> "list[Future[list[Written]]]":
+        """Write contents whose ids the caller has computed; they must stay as they are until all futures are done."""
+        jobs = []
+        for id, data in blobs:
+            if self.has_blob(id):
+                continue
+            if self._is_full_for(data):
+                jobs.append(self._pack.send())
+            self._pack_for(data).add_later(id, data)
+        jobs.append(self._pack.send())
+        return [job for job in jobs if job is not None]
+
+    def expect(self, size_bytes: int, mean_bytes: int) -> None:
+        """Take note that so many bytes come next, in objects of ``mean_bytes`` on average: a guess, to save time."""
+        self._expected = size_bytes
+        self._mean_bytes = mean_bytes
+        self._promise()
 
     def write_encoded_blobs(self, blobs: Iterable[EncodedBlob]) -> None:
         """Write small blobs that are not here already; some may be the same."""
@@ -95,8 +117,7 @@ class ObjectWriter:
             if not self.has_blob(blob.id):
                 fresh[blob.id] = blob
         if fresh:
-            self._make_room(sum(len(blob.entry) for blob in fresh.values()), len(fresh))
-            self._pack.add_blobs(fresh.values())
+            self._add_encoded(fresh.values())
 
     def has_blob(self, id: ObjectId) -> bool:
         """Say whether a blob need not be written. Its pack is then touched, and relied on from here."""
@@ -180,17 +201,42 @@ class ObjectWriter:
         return id
 
     def _add(self, kind: int, id: bytes, data: Buffer) -> None:
-        self._make_room(len(data), 1)
-        self._pack.add(kind, id, data)
+        self._pack_for(data).add(kind, id, data)
 
-    def _make_room(self, size_bytes: int, count: int) -> None:
-        """Begin another pack if so much would be too much for this one."""
+    def _add_encoded(self, blobs: Collection[EncodedBlob]) -> None:
         pack = self._pack
-        full = pack.size_bytes + size_bytes > _LARGEST_PACK or len(pack.entries) + count > _MOST_OBJECTS
-        if full and pack.entries:
+        size_bytes = pack.size_bytes + sum(len(blob.entry) for blob in blobs)
+        count = len(pack.entries) + len(blobs)
+        if pack.promised is None and size_bytes <= _LARGEST_PACK and count <= _MOST_OBJECTS:
+            pack.add_blobs(blobs)
+            return
+        for blob in blobs:
+            self._pack_for(blob.entry).add_encoded(blob.id, blob.entry)
+
+    def _pack_for(self, data: Buffer) -> PackWriter:
+        """Return the pack that takes ``data``."""
+        pack = self._pack
+        if self._is_full_for(data):
+            if pack.is_full:  # what was guessed too small or too large is known better now
+                self._mean_bytes = pack.size_bytes // len(pack.entries)
             self._settle()
             self._finishing = PackFinish(pack)
-            self._pack = PackWriter(self._backend, self._format)
+            self._pack = pack = PackWriter(self._backend, self._format)
+            self._promise()
+        self._expected -= len(data)
+        return pack
+
+    def _is_full_for(self, data: Buffer) -> bool:
+        pack = self._pack
+        count = len(pack.entries)
+        full = pack.size_bytes + len(data) > _LARGEST_PACK or count >= _MOST_OBJECTS or pack.is_full
+        return full and count > 0
+
+    def _promise(self) -> None:
+        if self._expected >= _WORTH_A_PROMISE:
+            room = min(self._expected, _LARGEST_PACK - self._pack.size_bytes)
+            count = room * _SURE_PERCENT // 100 // self._mean_bytes
+            self._pack.promise(len(self._pack.entries) + count)
 
     def _settle(self) -> None:
         """Wait for the pack that is being finished."""
