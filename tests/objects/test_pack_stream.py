@@ -39,7 +39,9 @@ class Reads:
 def add_all(pack: PackWriter, blobs: list[bytes]) -> None:
     for data in blobs:
         pack.add_later(blob_id(data), data)
-    pack.send()
+    job = pack.send()
+    if job is not None:
+        job.result()
 
 
 @pytest.mark.parametrize("promised", [None, 5, 21, 22, 23, 400])
