@@ -1,3 +1,4 @@
+import errno
 import mmap
 import os
 import re
@@ -277,6 +278,24 @@ def test_shared_writable_maps(root: Path) -> None:
             found[name] = (status.st_dev, status.st_ino) in shared_writable_maps(str(root))
         assert (status.st_dev, status.st_ino) not in shared_writable_maps(str(root))
     assert found == {"shared": False, "private": False, "writable": True, "write-only": True}
+
+
+def test_every_shared_writable_map_of_a_process(root: Path) -> None:
+    paths = [root / f"file{number}" for number in range(3)]
+    for path in paths:
+        path.write_bytes(bytes(8192))
+    code = "maps = [mmap.mmap(os.open(path, os.O_RDWR), 0) for path in sys.argv[1:]]"
+    with other_process(code, *paths):
+        assert {(path.stat().st_dev, path.stat().st_ino) for path in paths} <= shared_writable_maps(str(root))
+
+
+def test_shared_writable_maps_where_the_kernel_only_shows_text(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bytes:
+        raise OSError(errno.ENOTTY, "no such request")
+
+    monkeypatch.setattr("vgit.mount.shared_maps.fcntl.ioctl", refuse)
+    test_shared_writable_maps(root)
+    test_every_shared_writable_map_of_a_process(root)
 
 
 def test_shared_writable_map_of_our_own_and_through_another_name(root: Path, tmp_path: Path) -> None:

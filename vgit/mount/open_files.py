@@ -14,16 +14,15 @@ file right after, and what keeps its data safe is the way a reload swaps files.
 """
 
 import os
-import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from vgit.backend.file_systems import MountPoint, mount_point_of, read_mount_points
 from vgit.errors import FilesOpenError
 from vgit.mount.layout import STATE_DIRECTORY
+from vgit.mount.shared_maps import named_shared_writable, read_maps, shared_writable, unescape_newlines
 from vgit.paths import decode_name, printable
 
-_READ_BYTES = 1 << 16
 _COMMAND_CHARACTERS = 200
 _DELETED = b" (deleted)"  # appended by the kernel; also a name that a file may have
 _STATE = STATE_DIRECTORY.encode()
@@ -31,9 +30,6 @@ _STATE_SLASH = _STATE + b"/"
 
 # What /proc answers for a process that is somebody else's or has ended.
 _UNREADABLE = (PermissionError, FileNotFoundError, ProcessLookupError)
-
-# address, permissions, offset, major:minor, inode, name
-_SHARED_WRITABLE = re.compile(rb"^\S+ .w.s \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)$", re.MULTILINE)
 
 
 class _Spelling(NamedTuple):
@@ -66,24 +62,38 @@ def shared_writable_maps(root: str) -> set[tuple[int, int]]:
 
     Other files of its file system may be among them: a mapped one may have a second name below ``root``.
     """
-    views = _Views(root)
     device = os.stat(root).st_dev
     found = set()
+    elsewhere = []  # processes with maps of other devices, by the numbers that maps show
     for process in _processes(os.readlink(b"/proc/self"), ()):
         try:
-            maps = _read_maps(process)
-            if b"w-s " not in maps and b"wxs " not in maps:
-                continue
+            mapped = shared_writable(process)
+        except _UNREADABLE:
+            continue
+        here = {file for file in mapped if file[0] == device}
+        found |= here
+        if len(here) < len(mapped):
+            elsewhere.append(process)
+    return found | _mapped_by_name(root, elsewhere) if elsewhere else found
+
+
+def _mapped_by_name(root: str, processes: list[bytes]) -> set[tuple[int, int]]:
+    """Return (st_dev, st_ino) of what ``processes`` map under a name in the mount.
+
+    On btrfs maps show another device than stat, and other file systems may be mounted below the root.
+    """
+    views = _Views(root)
+    found = set()
+    for process in processes:
+        try:
+            mapped = named_shared_writable(process)
             spellings = views.of(process)
         except _UNREADABLE:
             continue
-        for major, minor, inode, name in _SHARED_WRITABLE.findall(maps):
-            mapped = os.makedev(int(major, 16), int(minor, 16)), int(inode)
-            if mapped[0] == device:
-                found.add(mapped)
-            inside = _inside(_unescape(name), spellings)
-            if inside is not None:  # by name as well: maps show another device than stat on btrfs
-                found.add(_identity(os.path.join(views.root, inside)) or mapped)
+        for file, name in mapped:
+            inside = _inside(name, spellings)
+            if inside is not None:
+                found.add(_identity(os.path.join(views.root, inside)) or file)
     return found
 
 
@@ -184,14 +194,14 @@ def _find_open(process: bytes, spellings: tuple[_Spelling, ...], root: bytes, ow
 
 
 def _find_mapped(process: bytes, spellings: tuple[_Spelling, ...], root: bytes) -> bytes | None:
-    maps = _read_maps(process)
+    maps = read_maps(process)
     if not any(_escape(spelling.start) in maps for spelling in spellings):
         return None
     for line in maps.split(b"\n"):
         fields = line.split(None, 5)
         if len(fields) < 6:
             continue
-        inside = _inside(_unescape(fields[5]), spellings)
+        inside = _inside(unescape_newlines(fields[5]), spellings)
         if inside and _counts(inside, root):
             return inside
     return None
@@ -224,26 +234,12 @@ def _command(process: bytes) -> str:
     text = b""
     for name in (b"cmdline", b"comm"):  # a process may have blanked its command line
         try:
-            text = text or b" ".join(_read(b"/proc/%b/%b" % (process, name)).replace(b"\0", b" ").split())
+            with open(b"/proc/%b/%b" % (process, name), "rb") as file:
+                text = text or b" ".join(file.read().replace(b"\0", b" ").split())
         except _UNREADABLE:
             pass
     command = printable(decode_name(text))
     return command if len(command) <= _COMMAND_CHARACTERS else command[:_COMMAND_CHARACTERS] + "…"
-
-
-def _read_maps(process: bytes) -> bytes:
-    return _read(b"/proc/%b/maps" % process)
-
-
-def _read(path: bytes) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        parts = []
-        while part := os.read(fd, _READ_BYTES):
-            parts.append(part)
-    finally:
-        os.close(fd)
-    return b"".join(parts)
 
 
 def _identity(path: bytes) -> tuple[int, int] | None:
@@ -260,7 +256,3 @@ def _slashed(path: bytes) -> bytes:
 
 def _escape(path: bytes) -> bytes:
     return path.replace(b"\n", b"\\012")  # all that maps escape
-
-
-def _unescape(path: bytes) -> bytes:
-    return path.replace(b"\\012", b"\n")
