@@ -75,9 +75,9 @@ def _arm(step: int) -> None:
                 setattr(module, name, _announced(getattr(module, name)))
     begun = stat_cache.StatCache.transaction
 
-    def transaction(self: stat_cache.StatCache) -> object:
+    def transaction(self: stat_cache.StatCache, **options: bool) -> object:
         sys.audit("vgit.step")
-        return begun(self)
+        return begun(self, **options)
 
     stat_cache.StatCache.transaction = transaction  # type: ignore[method-assign,assignment]
     sys.addaudithook(count)

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path as FilePath
 
 import pytest
@@ -14,6 +15,7 @@ from vgit.errors import AlreadyExistsError, InvalidError, LockedError, NotMounte
 from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.mount.plan import Local
+from vgit.mount.stat_cache import StatCache
 from vgit.mount.working_directory import WorkingDirectory
 
 
@@ -488,3 +490,49 @@ def test_a_transaction_is_found_behind_a_merge_that_stock_git_pushed(bench: Benc
     assert published.id not in [id for id, _ in repository.first_parents(repository.head())]
     found = repository.find_transaction(published.commit.txn, base)
     assert found is not None and found[0] == published.id
+
+
+class TestPowerLoss:
+    @pytest.mark.parametrize("others", [False, True])
+    def test_that_takes_what_a_commit_did_not_sync(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, others: bool
+    ) -> None:
+        """The transaction that ends a commit is gone; all that was synced before it is there."""
+        a, b = bench.mount("a"), bench.mount("b")
+        write(a, "f", "first")
+        write(a, "gone", "first")
+        a.commit(AUTHOR)
+        b.reload()
+        if others:
+            write(b, "of b", "b")
+            b.commit(AUTHOR)
+        state, synced = FilePath(a.path, ".vgit"), bench.base / "synced"
+        begin = StatCache.transaction
+
+        def transaction(cache: StatCache, *, repeatable: bool = False) -> AbstractContextManager[StatCache]:
+            if repeatable:
+                synced.mkdir()
+                for file in state.glob("state.db*"):
+                    shutil.copy(file, synced)
+            return begin(cache, repeatable=repeatable)
+
+        write(a, "f", "of a")
+        os.unlink(FilePath(a.path, "gone"))
+        with monkeypatch.context() as patch:
+            patch.setattr(StatCache, "transaction", transaction)
+            published = a.commit(AUTHOR).published
+        assert published is not None
+        a.close()
+        for file in state.glob("state.db*"):
+            file.unlink()
+        for file in synced.iterdir():
+            shutil.copy(file, state)
+        b.reload()
+        write(b, "f", "newer, of b")
+        b.commit(AUTHOR)
+        again = bench.mount_as_it_is("a")
+        assert not again.status().edits
+        assert (again.base == published.id) != others
+        again.reload()
+        assert read(again, "f") == "newer, of b"
+        assert listing(again.path) == listing(b.path)

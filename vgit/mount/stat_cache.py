@@ -1,7 +1,7 @@
 """Stat cache: what a mount last saw of each path, kept so that no crash makes it lie.
 
-A SQLite database, ``synchronous=FULL``, in one row per directory (which loads
-several times faster than one per file). Beside the rows it has *base* (the
+A SQLite database, one row per directory (which loads several times faster than
+one per file). Beside the rows it has *base* (the
 commit last reloaded from), the *divergent* paths (whose seen version is not
 base's), and the journal of a commit or reload under way. The caller holds the
 mount's lock; what other processes wrote while they held it is read again.
@@ -51,6 +51,7 @@ class StatCache:
         self._seen_version = -1
         self._path = path
         self._network = network
+        self._has_log = False
         self._connection = self._connect()
 
     def __enter__(self) -> "StatCache":
@@ -182,9 +183,17 @@ class StatCache:
             return paths
 
     @contextmanager
-    def transaction(self) -> Iterator["StatCache"]:
-        """All that is written inside becomes durable together, or none of it."""
+    def transaction(self, *, repeatable: bool = False) -> Iterator["StatCache"]:
+        """All that is written inside becomes durable together, or none of it.
+
+        What is ``repeatable`` may be lost with the power, whole, until the next
+        transaction is durable: the journal that it drops is then there again and
+        says the same, or the files are read again.
+        """
+        # NORMAL leaves the sync of the write-ahead log to whoever is next. A rollback journal needs its own.
+        level = "NORMAL" if repeatable and self._has_log else "FULL"
         try:
+            self._connection.execute(f"PRAGMA synchronous={level}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self
@@ -283,7 +292,8 @@ class StatCache:
             # Any thread may hold the mount's lock, one at a time, so SQLite's own check is not wanted.
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
             # A write-ahead log needs one fsync a transaction, but shared memory, which network file systems lack.
-            connection.execute(f"PRAGMA journal_mode={'DELETE' if self._network else 'WAL'}")
+            mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if self._network else 'WAL'}").fetchone()[0]
+            self._has_log = mode == "wal"
             connection.execute("PRAGMA synchronous=FULL")
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 connection.executescript(_UPGRADE + _SCHEMA)

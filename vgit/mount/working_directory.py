@@ -229,14 +229,16 @@ class WorkingDirectory:
         }
         rows = {directory: names for directory, names in rows.items() if names}
         if rows:
-            with cache.transaction():
+            with cache.transaction(repeatable=True):
                 cache.put(rows)
 
     def _finish_commit(self, cache: StatCache, base: CommitId, changes: Changes, published: Published | None) -> None:
         """Step 5: rows, seen, base and divergent in one transaction; it drops the journal."""
         if not any(changes.rows.values()) and not changes.edits:
             return
-        with cache.transaction():
+        # After a power loss that takes this the journal has set the rows, and head has the transaction; or nothing was to
+        # be published, and the files are read again.
+        with cache.transaction(repeatable=published is not None or not changes.edits):
             if not changes.edits:  # else the journal has set them
                 cache.put(changes.rows)
             cache.set_root_mode(changes.root_mode)
