@@ -232,7 +232,7 @@ def test_a_write_within_one_tick_is_noticed(
     later = session.Session.later_probe
     monkeypatch.setattr(session.Session, "later_probe", lambda self: waits.append(self) or later(self))
     real = session.probe
-    monkeypatch.setattr(session, "probe", lambda fd: Probe(real(fd).ctime_ns, real(fd).margin_ns, is_exact))
+    monkeypatch.setattr(session, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, real(fd).margin_ns, is_exact))
     mount = volume.mount(tmp_path / "m")
     for name in "abc":
         (mount.path / name).write_text("new")
@@ -246,7 +246,7 @@ def test_a_write_within_one_tick_is_noticed(
 
 def test_on_a_network_what_is_new_waits(volume: vgit.Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = session.probe
-    monkeypatch.setattr(session, "probe", lambda fd: Probe(real(fd).ctime_ns, 2_000_000_000))
+    monkeypatch.setattr(session, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, 2_000_000_000))
     mount = volume.mount(tmp_path / "m")
     (mount.path / "f").write_text("new")
     assert mount.commit_in_detail(when_unstable=Unstable.HOLD_BACK).published is None

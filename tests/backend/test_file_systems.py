@@ -1,3 +1,4 @@
+import io
 import os
 from pathlib import Path
 
@@ -32,7 +33,7 @@ TABLE = rb"""22 27 0:21 / / rw,relatime - ext4 /dev/a rw
 def test_the_table_is_parsed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     table = tmp_path / "mountinfo"
     table.write_bytes(TABLE)
-    monkeypatch.setattr("builtins.open", lambda *_: table.open("rb"))
+    monkeypatch.setattr("builtins.open", lambda *_, **__: io.FileIO(table))
     assert read_mount_points()[1] == (23, b"0:22", b"/a b", b"/with space\\\t", "fuse.sshfs")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 # Of these another machine may change files, or times are the server's: caches and clocks are not ours.
@@ -21,17 +22,22 @@ class MountPoint(NamedTuple):
     kind: str  # of file system, as "ext4"
 
 
-def read_mount_points(process: str = "self") -> list[MountPoint]:
+def read_mount_points(process: str = "self") -> tuple[MountPoint, ...]:
     """Return the mount table that ``process`` sees, in order of mounting; OSError if it may not be read."""
-    with open(f"/proc/{process}/mountinfo", "rb") as file:
-        lines = file.read().splitlines()
+    with open(f"/proc/{process}/mountinfo", "rb", buffering=0) as file:
+        return _parse(file.readall())
+
+
+@lru_cache(maxsize=8)
+def _parse(table: bytes) -> tuple[MountPoint, ...]:
+    """Parse a mount table; nearly always it is the same as the last time."""
     points = []
-    for line in lines:
+    for line in table.splitlines():
         fields, _, tail = line.partition(b" - ")
         id, _, device, root, point = fields.split(b" ")[:5]
         kind = tail.split(b" ", 1)[0].decode("ascii", "replace")
         points.append(MountPoint(int(id), device, _unescape(root), _unescape(point), kind))
-    return points
+    return tuple(points)
 
 
 def mount_point_of(fd: int) -> MountPoint | None:

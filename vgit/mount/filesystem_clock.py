@@ -41,9 +41,10 @@ class Probe(NamedTuple):
         return self.ctime_ns - self.margin_ns
 
 
-def probe(directory_fd: int) -> Probe:
+def probe(directory_fd: int, *, is_network: bool | None = None) -> Probe:
     """Touch the probe file in the directory (a mount's ``.vgit``) and return what its file system says.
 
+    ``is_network`` is whether other machines may share it, if the caller knows.
     Setting an mtime is what moves the ctime, and reading it back shows how fine the times are.
     """
     fd = os.open(PROBE_FILE, _FLAGS, 0o600, dir_fd=directory_fd)
@@ -52,7 +53,9 @@ def probe(directory_fd: int) -> Probe:
     finally:
         os.close(fd)
     coarse = abs(status.st_mtime_ns - _WITH_FRACTION_NS) >= FINE_MARGIN_NS
-    if coarse or is_network_file_system(directory_fd):
+    if is_network is None:
+        is_network = is_network_file_system(directory_fd)
+    if coarse or is_network:
         return Probe(status.st_ctime_ns, COARSE_MARGIN_NS)
     return Probe(status.st_ctime_ns, FINE_MARGIN_NS, status.st_ctime_ns < later[0].st_ctime_ns < later[1].st_ctime_ns)
 

@@ -14,7 +14,7 @@ file right after, and what keeps its data safe is the way a reload swaps files.
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from vgit.backend.file_systems import MountPoint, mount_point_of, read_mount_points
@@ -143,7 +143,7 @@ class _Views:
         return tuple(spellings)
 
 
-def _candidates(points: list[MountPoint], ours: MountPoint, root: bytes) -> Iterator[_Spelling]:
+def _candidates(points: Sequence[MountPoint], ours: MountPoint, root: bytes) -> Iterator[_Spelling]:
     """Yield where the file system's directory that ``root`` is should stand, by this mount table."""
     below = root[len(ours.point.rstrip(b"/")) :].lstrip(b"/")
     place = _slashed(_slashed(ours.root) + below)  # of the root, within its file system

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 
 from vgit.backend.file_lock import FileLock
 from vgit.backend.file_systems import is_network_file_system
@@ -107,7 +108,9 @@ class Session:
         """Return what time it is for the file system."""
         descriptor = self.root.open_directory((STATE_DIRECTORY,))
         try:
-            return probe(descriptor)
+            # What kind its file system is cannot change while the root is open, unless something is mounted on .vgit.
+            is_of_root = os.fstat(descriptor).st_dev == os.fstat(self.root.fd).st_dev
+            return probe(descriptor, is_network=self._is_network if is_of_root else None)
         finally:
             os.close(descriptor)
 
@@ -130,11 +133,13 @@ class Session:
             self._lock = None
             lock.release()
 
+    @cached_property
+    def _is_network(self) -> bool:
+        return is_network_file_system(self.root.fd)
+
     def _open_cache(self) -> StatCache:
         if self._cache is None:
-            self._cache = StatCache(
-                self._state(DATABASE_FILE), self._format, network=is_network_file_system(self.root.fd)
-            )
+            self._cache = StatCache(self._state(DATABASE_FILE), self._format, network=self._is_network)
         return self._cache
 
     def _state(self, name: str) -> str:
