@@ -121,6 +121,10 @@ class FaultBackend:
         self._script.live()
         return self._inner.list(prefix)
 
+    def names(self, prefix: str) -> Iterator[str]:
+        self._script.live()
+        return self._inner.names(prefix)
+
     def put(self, key: str, data: Buffer) -> None:
         self._script.mutate(f"put {key}", lambda: self._inner.put(key, data))
 

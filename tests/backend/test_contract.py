@@ -13,7 +13,9 @@ TEMPORARY_KEYS = ["objects/pack/tmp_pack_1", "objects/ab/tmp_obj_1", "refs/.tmp_
 
 
 def keys(backend: Backend, prefix: str = "") -> list[str]:
-    return [listed.key for listed in backend.list(prefix)]
+    found = [listed.key for listed in backend.list(prefix)]
+    assert sorted(backend.names(prefix)) == found
+    return found
 
 
 # get, get_into, view
@@ -126,6 +128,8 @@ def test_bad_keys_are_refused(backend: Backend, key: str) -> None:
 def test_bad_prefixes_are_refused(backend: Backend, prefix: str) -> None:
     with pytest.raises(InvalidError):
         list(backend.list(prefix))
+    with pytest.raises(InvalidError):
+        list(backend.names(prefix))
     with pytest.raises(InvalidError):
         backend.sync(prefix)
 

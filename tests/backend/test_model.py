@@ -84,10 +84,12 @@ class SameAnswers(RuleBasedStateMachine):
     @rule(prefix=KEYS | st.sampled_from(["", "a/", "obj"]))
     def listing(self, prefix: str) -> None:
         self.same(lambda backend: [(listed.key, listed.size_bytes) for listed in backend.list(prefix)])
+        self.same(lambda backend: sorted(backend.names(prefix)))
 
     @invariant()
     def all_is_the_same(self) -> None:
         self.same(lambda backend: [(listed.key, backend.get(listed.key)) for listed in backend.list("")])
+        self.same(lambda backend: sorted(backend.names("")))
 
     def teardown(self) -> None:
         self.memory.check()

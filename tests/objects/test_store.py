@@ -384,3 +384,29 @@ def test_a_forked_child_reads_whatever_other_threads_hold(git_dir: Path) -> None
             finally:
                 os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_listing_that_shows_nothing_new_looks_at_no_file(git_dir: Path) -> None:
+    for number in range(3):
+        commit(git_dir, [noise(100, number)])
+    backend = CountingBackend(str(git_dir))
+    store = ObjectStore(backend)
+    store.refresh()
+    before = backend.listings
+    with store.writer() as writer:
+        own = writer.write_blob(b"own")
+        writer.publish()
+    store.refresh()
+    assert store.contains(own)
+    assert backend.listings == before
+    other = ObjectStore(LocalBackend(str(git_dir)))
+    with other.writer() as writer:
+        theirs = writer.write_blob(b"theirs")
+        writer.publish()
+    store.refresh()
+    assert store.contains(theirs)
+    assert backend.listings == before + 1
+    for pack in backend.list("objects/pack/"):
+        backend.delete(pack.key)
+    store.refresh()
+    assert not store.contains(theirs)

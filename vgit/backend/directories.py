@@ -117,6 +117,25 @@ def _walk(root: str, directory: str, prefix: str) -> Iterator[Listed]:
         yield Listed(key, status.st_size, status.st_mtime_ns)
 
 
+def walk_names(root: str, prefix: str) -> Iterator[str]:
+    """Yield the key of every file below ``root`` that starts with ``prefix``, in any order."""
+    waiting = [prefix[: prefix.rfind("/") + 1]]
+    for directory in waiting:  # grows on the way
+        try:
+            with os.scandir(root + directory) as scanned:
+                for entry in scanned:
+                    key = directory + entry.name
+                    if entry.is_dir():
+                        key += "/"
+                    if key.startswith(prefix):
+                        if key.endswith("/"):
+                            waiting.append(key)
+                        else:
+                            yield key
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+
+
 def _entries(root: str, directory: str) -> list[tuple[str, "os.DirEntry[str]"]]:
     """Return the keys in a directory, in order; a directory's ends in ``/``, and is sorted so."""
     try:

@@ -22,7 +22,15 @@ from typing import TYPE_CHECKING
 
 from vgit.backend import git_lock
 from vgit.backend.descriptors import Descriptors, OpenFile
-from vgit.backend.directories import create_file, create_temporary, make_directory, rename_over, sync_directory, walk
+from vgit.backend.directories import (
+    create_file,
+    create_temporary,
+    make_directory,
+    rename_over,
+    sync_directory,
+    walk,
+    walk_names,
+)
 from vgit.backend.file_lock import FileLock
 from vgit.backend.keys import (
     LOCK_SUFFIX,
@@ -99,6 +107,15 @@ class LocalBackend:
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield every key that starts with ``prefix``, in order of key; no staged or lock files."""
         return (listed for listed in self._walk(prefix) if not is_hidden(listed.key))
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that ``list`` yields, in any order, by the names in the directories alone."""
+        try:
+            for key in walk_names(self._root, check_prefix(prefix)):
+                if not is_hidden(key):
+                    yield key
+        except OSError as error:
+            raise read_failed(error, self._root + prefix) from error
 
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""

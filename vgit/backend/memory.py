@@ -201,6 +201,10 @@ class MemoryBackend:
                 found.append(Listed(key[len(self._prefix) :], len(value.data), value.mtime_ns))
         return iter(found)
 
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that ``list`` yields."""
+        return (listed.key for listed in self.list(prefix))
+
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""
         self._space.write(self._key(key), bytes(data), durable=True)

@@ -81,6 +81,9 @@ class Backend(Protocol):
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield every key that starts with ``prefix``, in order of key; no staged or lock files."""
 
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that ``list`` yields, in any order, without a look at each."""
+
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""
 

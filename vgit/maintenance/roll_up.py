@@ -6,7 +6,7 @@ times the one below. A tier with 32 packs becomes one pack, of a higher tier.
 So each object is copied at most once a tier, and packs above 4 MiB never.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from vgit.cancel import uninterrupted
 from vgit.objects.join_packs import join_packs
@@ -29,7 +29,7 @@ def rolled_up(repository: Repository, published: Published | None) -> Published 
 
 def roll_up(repository: Repository) -> int:
     """Join small packs if there are many; return how many packs went into others. Cheap if there are few."""
-    if repository.objects.pack_count < _WORTH_A_LOOK:
+    if not _is_worth_a_look(repository.objects.pack_sizes()):
         return 0
     joined = 0
     for keys in _full_tiers(repository):
@@ -37,6 +37,18 @@ def roll_up(repository: Repository) -> int:
     if joined:
         repository.objects.refresh()
     return joined
+
+
+def _is_worth_a_look(sizes: list[int]) -> bool:
+    """Say whether there are many packs, and a tier that may be full: a listing would cost more than this."""
+    if len(sizes) < _WORTH_A_LOOK:
+        return False
+    counts = Counter(_tier(size) for size in sizes if size <= _LARGEST_BYTES)
+    return max(counts.values(), default=0) >= _PACKS_A_TIER
+
+
+def _tier(size_bytes: int) -> int:
+    return size_bytes.bit_length() // _TIER_BITS
 
 
 def _full_tiers(repository: Repository) -> list[list[str]]:
@@ -49,5 +61,5 @@ def _full_tiers(repository: Repository) -> list[list[str]]:
         if stem == listed.key or listed.size_bytes > _LARGEST_BYTES:
             continue
         if stem + ".idx" in names and stem + ".keep" not in names:
-            tiers[listed.size_bytes.bit_length() // _TIER_BITS].append(listed.key)
+            tiers[_tier(listed.size_bytes)].append(listed.key)
     return [keys for keys in tiers.values() if len(keys) >= _PACKS_A_TIER]

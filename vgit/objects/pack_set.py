@@ -73,6 +73,8 @@ class PackSet:
     def refresh(self) -> bool:
         """List again, keeping what is open; say whether anything came or went."""
         with self._changing:
+            if self._listed and self._is_as_listed():
+                return False
             packs, indexes, loose = self._list()
             before = {pack.key for pack in self.packs}
             known = {pack.key: pack for pack in self.packs if pack.damage is None}
@@ -85,6 +87,18 @@ class PackSet:
                 self._last = None
             self._listed = True
             return changed
+
+    def _is_as_listed(self) -> bool:
+        """Say whether there are the same packs and loose objects as before, by their names alone.
+
+        A writer's own packs are here already, so between its commits it looks at no file. A pack
+        keeps its size, since its name is its hash. A damaged index gets another try.
+        """
+        names = set(self._backend.names(OBJECTS))
+        packs = {name for name in names if name.endswith(".pack") and name[:-4] + "idx" in names}
+        if packs != {pack.key for pack in self.packs if pack.damage is None}:
+            return False
+        return {id for name in names if (id := loose_id(name, self._id_size)) is not None} == self.loose
 
     def _list(self) -> tuple[dict[tuple[int, str], int], set[str], frozenset[bytes]]:
         packs: dict[tuple[int, str], int] = {}

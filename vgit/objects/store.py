@@ -86,10 +86,9 @@ class ObjectStore:
         key = self._packs.holder(id)
         return key if key is not None and key.endswith(".pack") else None
 
-    @property
-    def pack_count(self) -> int:
-        """How many packs there were at the last listing."""
-        return len(self._packs.packs)
+    def pack_sizes(self) -> list[int]:
+        """Return the size in bytes of each pack that there was at the last listing, or that was made since."""
+        return [pack.size_bytes for pack in self._packs.packs]
 
     def refresh(self) -> None:
         """List packs and loose objects again: another process may have added or removed some."""
