@@ -236,8 +236,8 @@ class WorkingDirectory:
         """Step 5: rows, seen, base and divergent in one transaction; it drops the journal."""
         if not any(changes.rows.values()) and not changes.edits:
             return
-        # After a power loss that takes this the journal has set the rows, and head has the transaction; or nothing was to
-        # be published, and the files are read again.
+        # After a power loss that takes this the journal has set the rows, and head has the transaction; or nothing
+        # was to be published, and the files are read again.
         with cache.transaction(repeatable=published is not None or not changes.edits):
             if not changes.edits:  # else the journal has set them
                 cache.put(changes.rows)
