@@ -433,7 +433,7 @@ other = vgit.Volume.from_name("data", client=vgit.Client(os.environ["VGIT_STORE"
 with other.mount(here / "elsewhere") as path:  # no handed mounts: this client was not made by the environment
     (path / "g").write_text("y")
 print((here / "data/g").exists())
-print(volume.reload().head == volume.info().head, (here / "data/g").read_text())
+print(volume.reload().head == volume.info().head, (here / "data/g").read_text(), flush=True)  # before the worker
 import pickle, subprocess
 worker = "import pickle, sys; print(pickle.load(sys.stdin.buffer).commit('by a worker').added)"
 (here / "data/h").touch()

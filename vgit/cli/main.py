@@ -48,9 +48,10 @@ class Program(click.Group):
             return None
         module, _, attribute = listed.where.partition(":")
         command = getattr(import_module(module), attribute)
-        gc.freeze()  # what was loaded stays, and need not be looked at again
-        gc.set_threshold(*_COLLECT)
-        gc.enable()
+        if not gc.isenabled():  # start.py turned it off
+            gc.freeze()  # what was loaded stays, and need not be looked at again
+            gc.set_threshold(*_COLLECT)
+            gc.enable()
         assert isinstance(command, click.Command)
         return command
 

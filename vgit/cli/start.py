@@ -29,10 +29,14 @@ def main() -> None:
 
 
 def _leave(code: object) -> None:
-    """End the process: at once if nothing is left to be waited for or to be told, else as usual."""
+    """End the process: at once if there is nothing left to wait for or to tell, else as the interpreter does it."""
     if threading.active_count() > 1 or not isinstance(code, int | None):
         sys.exit(code)  # type: ignore[arg-type]
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):  # a full disk, a closed stream
+        if not code:  # nothing was told of it yet: the interpreter will
+            sys.exit(code)
     os._exit(code or 0)
