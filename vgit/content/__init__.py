@@ -4,7 +4,8 @@ files.py stores, read.py reads, write.py checks out; chunk_tree.py is the format
 """
 
 from vgit.content.chunk_tree import chunk_tree_info, is_chunk_tree
-from vgit.content.files import Watch, hash_file, store_bytes, store_file, store_stream
+from vgit.content.files import hash_file, store_bytes, store_file, store_stream
+from vgit.content.large_file import Watch
 from vgit.content.read import read_content
 from vgit.content.stored_content import Content, StoredContent
 from vgit.content.windows import ReadInto

@@ -5,9 +5,9 @@ busy. A job is a run of spans, not one: starting a job costs as much as hashing
 100 KiB.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from blake3 import blake3
 
@@ -76,21 +76,35 @@ class OrderedHash:
     def __init__(self, pool: "futures.Executor") -> None:
         self._pool = pool
         self._blake3 = blake3()
-        self._last: futures.Future[None] | None = None
+        self._last: futures.Future[bool] | None = None
 
-    def submit(self, data: memoryview) -> "futures.Future[None]":
+    def submit(self, data: memoryview) -> "futures.Future[bool]":
         """Have ``data`` hashed next; it must stay as it is until the future is done."""
-        self._last = self._pool.submit(self._update, self._last, data)
+        return self.submit_if(lambda: data)
+
+    def submit_if(self, make: Callable[[], memoryview | None]) -> "futures.Future[bool]":
+        """Have hashed next what ``make`` returns, which is called in a worker.
+
+        The future says whether that was done. If ``make`` returned None it is not, nor for all that was submitted
+        after it, until ``go_on``.
+        """
+        self._last = self._pool.submit(self._update, self._last, make)
         return self._last
 
+    def go_on(self) -> None:
+        """Hash again what is submitted, once all that was submitted is done."""
+        self._last = None
+
     def digest(self) -> bytes:
-        """Return the BLAKE3 of all that was submitted."""
+        """Return the BLAKE3 of all that was hashed."""
         if self._last is not None:
             self._last.result()
         return self._blake3.digest()
 
-    def _update(self, before: "futures.Future[Any] | None", data: memoryview) -> None:
+    def _update(self, before: "futures.Future[bool] | None", make: Callable[[], memoryview | None]) -> bool:
+        data = make()
         # Cannot wait for ever: a pool starts its jobs in order, so ``before`` is running or done.
-        if before is not None:
-            before.result()
+        if (before is not None and not before.result()) or data is None:
+            return False
         self._blake3.update(data)
+        return True

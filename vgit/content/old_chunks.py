@@ -53,6 +53,24 @@ class OldChunks:
             start += size
         return sizes
 
+    def expected(self, ahead: int, length: int) -> list[tuple[int, bytes]]:
+        """Return size and BLAKE3 of expected chunks, from the one ``ahead`` on, until they have ``length`` bytes."""
+        chunks: list[tuple[int, bytes]] = []
+        if self._next is not None:
+            for index in range(self._next + ahead, len(self._sizes)):
+                chunks.append((self._sizes[index], self._hashes[index]))
+                length -= self._sizes[index]
+                if length <= 0:
+                    break
+        return chunks
+
+    def take(self, count: int) -> list[tuple[BlobId, bytes]]:
+        """Return id and BLAKE3 of the next ``count`` expected chunks, which are there, and expect what follows them."""
+        first = self._next
+        assert first is not None
+        self._next = first + count
+        return list(zip(self._ids[first : self._next], self._hashes[first : self._next], strict=True))
+
     def count_equal(self, hashes: Sequence[bytes]) -> int:
         """Return how many of ``hashes`` are those of the expected chunks, up to the first that is not."""
         assert self._next is not None

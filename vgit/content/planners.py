@@ -69,6 +69,7 @@ class FollowingPlanner:
         self._window = memoryview(b"")
         self._at_end = False
         self._following = False
+        self.followed_windows = 0  # in a row: as expected from their first byte to their last
         self._spans: list[Span] = []  # that are being hashed: expected ones if following, else cut ones
         self._jobs: list[Future[list[bytes]]] = []
 
@@ -86,7 +87,9 @@ class FollowingPlanner:
         spans, digests = self._spans, _gather(self._jobs)
         if self._following:
             spans, digests = self._followed(spans, digests)
+            self.followed_windows = self.followed_windows + 1 if spans == self._spans else 0
         else:
+            self.followed_windows = 0
             self._old.resume_after(digests)
         ids = [self._old.id_of(digest) for digest in digests]
         job = self._pool.submit(_add_ids, self._format, self._window, spans, ids, digests)

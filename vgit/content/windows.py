@@ -63,6 +63,10 @@ class Windows:
             size += count
         return Body(buffer, size, at_end=size < limit)
 
+    def go_on_with(self, read_into: ReadInto) -> None:
+        """Read from somewhere else; nothing that was read before may be in use any more."""
+        self._read_into = read_into
+
     def _buffer(self, size: int) -> memoryview:
         index = self._next % BUFFER_COUNT
         self._next += 1
@@ -71,9 +75,9 @@ class Windows:
         return self._buffers[index]
 
 
-def reading_file(fd: int) -> ReadInto:
-    """Return what reads ``fd`` from its first byte; its own offset stays where it is."""
-    offset = 0
+def reading_file(fd: int, start: int = 0) -> ReadInto:
+    """Return what reads ``fd`` from ``start``; its own offset stays where it is."""
+    offset = start
 
     def read_into(room: memoryview) -> int:
         nonlocal offset
