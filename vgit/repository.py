@@ -42,7 +42,7 @@ from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter, PackVanished
 from vgit.paths import Path
 from vgit.refs import MAIN, Refs
-from vgit.tree.directory import Directory, DirectoryReader, write_directory
+from vgit.tree.directory import Directory, DirectoryReader, as_read, write_directory
 from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import TREE_MODE, Entry
 
@@ -79,6 +79,7 @@ _HAS_HEAD = f"a volume's repository, with a {MAIN}, is here already; it was left
 _TURN_SECONDS = 5.0
 _RETRY_SECONDS = 0.05
 _CACHED_COMMITS = 10_000
+_KEPT_ENTRIES = 10_000  # of the directories that one commit writes: the next one starts from them
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +187,14 @@ class Repository:
         """Return the commit ``id``; CorruptObjectError if it is missing or damaged."""
         known = self._commits.get(id)
         if known is None:
-            known = decode_commit(id, self.objects.read_kind(id, COMMIT), self.format)
-            self._commits[id] = known
-            if len(self._commits) > _CACHED_COMMITS:
-                self._commits.popitem(last=False)
+            known = self._keep(id, self.objects.read_kind(id, COMMIT))
         return known
+
+    def _keep(self, id: CommitId, data: bytes) -> Commit:
+        self._commits[id] = commit = decode_commit(id, data, self.format)
+        if len(self._commits) > _CACHED_COMMITS:
+            self._commits.popitem(last=False)
+        return commit
 
     def first_parents(self, start: CommitId) -> Iterator[tuple[CommitId, Commit]]:
         """Yield ``start`` and the states that were published before it, newest first."""
@@ -246,11 +250,13 @@ class Repository:
                     return None
                 writer.savepoint()
                 commit = self._compose(proposal, merged, head, parent, writer)
-                id = writer.write_commit(encode_commit(commit))
+                data = encode_commit(commit)
+                id = writer.write_commit(data)
                 writer.publish()
                 checkpoint()  # the last one: once the ref is swapped, a commit is completed
                 if self._swap(head, id, proposal.edits, writer):
                     _release(writer)
+                    self._keep(id, data)
                     return Published(id, commit, parent, tuple(merged.overwrote))
                 writer.rollback()
                 self.clock.sleep(self.clock.jitter(_RETRY_SECONDS))
@@ -297,7 +303,7 @@ class Repository:
         self, proposal: Proposal, merged: Merged, head: CommitId, parent: Commit, writer: ObjectWriter
     ) -> Commit:
         assert merged.root is not None
-        tree = _write_tree(writer, merged.root)
+        tree = self._write_tree(writer, merged.root)
         counts = replace(merged.counts, bytes_added=writer.bytes_added + writer.bytes_pending)
         author = clean_identity(proposal.author)
         when = commit_times(self.clock.now_ns(), [parent])
@@ -320,29 +326,33 @@ class Repository:
             unstable=proposal.unstable,
         )
 
+    def _write_tree(self, writer: ObjectWriter, root: NewDirectory) -> TreeId:
+        """Write the new directories, each after those below it; of a small commit they count as read."""
+        directories = [root]
+        for directory in directories:  # grows on the way
+            directories += [entry for entry in directory.entries.values() if isinstance(entry, NewDirectory)]
+        trees: dict[int, TreeId] = {}
+        room = _KEPT_ENTRIES
+        for directory in reversed(directories):
+            entries = {
+                name: Entry(entry.mode, TREE_MODE, trees[id(entry)], 0, entry.mtime_ns, None)
+                if isinstance(entry, NewDirectory)
+                else entry
+                for name, entry in directory.entries.items()
+            }
+            mode = directory.mode if directory is root else None
+            trees[id(directory)] = tree = write_directory(writer, entries, mode)
+            room -= len(entries)
+            if room >= 0:  # An id means these entries also if this commit is never published.
+                self.directories.keep(tree, as_read(entries, mode))
+        return trees[id(root)]
+
 
 def _release(writer: ObjectWriter) -> None:
     try:
         writer.release()
     except BackendUnavailableError:
         pass  # The commit is published, and must not look as if it were not; a mark left behind is gc's to remove.
-
-
-def _write_tree(writer: ObjectWriter, root: NewDirectory) -> TreeId:
-    """Write the new directories, each after those below it."""
-    directories = [root]
-    for directory in directories:  # grows on the way
-        directories += [entry for entry in directory.entries.values() if isinstance(entry, NewDirectory)]
-    trees: dict[int, TreeId] = {}
-    for directory in reversed(directories):
-        entries = {
-            name: Entry(entry.mode, TREE_MODE, trees[id(entry)], 0, entry.mtime_ns, None)
-            if isinstance(entry, NewDirectory)
-            else entry
-            for name, entry in directory.entries.items()
-        }
-        trees[id(directory)] = write_directory(writer, entries, directory.mode if directory is root else None)
-    return trees[id(root)]
 
 
 def _get(config: "git_config.ConfigFile", section: bytes, name: bytes) -> bytes | None:

@@ -13,6 +13,7 @@ import pytest
 
 from vgit.errors import FilesOpenError
 from vgit.mount.open_files import check_no_open_files, shared_writable_maps
+from vgit.mount.shared_maps import Mapped, shared_writable
 
 PREFIX = "there are open files preventing the operation: "
 
@@ -281,12 +282,14 @@ def test_shared_writable_maps(root: Path) -> None:
 
 
 def test_every_shared_writable_map_of_a_process(root: Path) -> None:
-    paths = [root / f"file{number}" for number in range(3)]
+    paths = [root / name for name in ("one", "new\nline", "ünï")]
     for path in paths:
         path.write_bytes(bytes(8192))
     code = "maps = [mmap.mmap(os.open(path, os.O_RDWR), 0) for path in sys.argv[1:]]"
-    with other_process(code, *paths):
-        assert {(path.stat().st_dev, path.stat().st_ino) for path in paths} <= shared_writable_maps(str(root))
+    with other_process(code, *paths) as pid:
+        expected = {(path.stat().st_dev, path.stat().st_ino, os.fsencode(path)) for path in paths}
+        assert set(shared_writable(b"%d" % pid)) == expected
+        assert {(device, inode) for device, inode, _ in expected} <= shared_writable_maps(str(root))
 
 
 def test_shared_writable_maps_where_the_kernel_only_shows_text(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +299,16 @@ def test_shared_writable_maps_where_the_kernel_only_shows_text(root: Path, monke
     monkeypatch.setattr("vgit.mount.shared_maps.fcntl.ioctl", refuse)
     test_shared_writable_maps(root)
     test_every_shared_writable_map_of_a_process(root)
+
+
+def test_maps_of_other_devices_count_by_their_names(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on btrfs, where maps show a device that stat does not."""
+
+    def on_another_device(process: bytes) -> list[Mapped]:
+        return [file._replace(device=file.device + 1) for file in shared_writable(process)]
+
+    monkeypatch.setattr("vgit.mount.open_files.shared_writable", on_another_device)
+    test_shared_writable_maps(root)
 
 
 def test_shared_writable_map_of_our_own_and_through_another_name(root: Path, tmp_path: Path) -> None:

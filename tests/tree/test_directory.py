@@ -23,6 +23,7 @@ from vgit.objects.git_tree import (
 from vgit.objects.kinds import TREE
 from vgit.objects.store import ObjectStore
 from vgit.paths import encode_name
+from vgit.tree.directory import Directory, as_read
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
 from vgit.tree.stored_name import encode_stored_name
 
@@ -33,6 +34,11 @@ PIPE = Entry(stat.S_IFIFO | 0o640, NO_GIT_ENTRY, None, 0, 3, None)
 DERIVED_FILE = Entry(0o100644, FILE_MODE, ID, 4, 0, None)
 
 
+def assert_same(one: Directory, other: Directory) -> None:
+    assert one == other
+    assert list(one.entries.items()) == list(other.entries.items())
+
+
 @given(st.dictionaries(trees.names, trees.entries, max_size=12), st.none() | st.integers(0o040000, 0o047777))
 def test_a_directory_comes_back(entries: dict[str, Entry], mode: int | None) -> None:
     store = trees.memory_store()
@@ -40,6 +46,8 @@ def test_a_directory_comes_back(entries: dict[str, Entry], mode: int | None) -> 
     assert trees.write(store, dict(reversed(entries.items())), mode) == tree
     directory = trees.read(store, tree)
     assert directory == (mode, entries)
+    assert_same(as_read(entries, mode), directory)
+    assert_same(as_read(dict(reversed(entries.items())), mode), directory)
     assert trees.write(store, directory.entries, directory.mode) == tree
     keys = [
         sort_key(entry.git_mode, encode_stored_name(encode_name(name), entry.git_mode))
@@ -94,7 +102,9 @@ def test_an_empty_directory_is_its_record() -> None:
 def test_the_executable_bit_is_the_owners() -> None:
     store = trees.memory_store()
     entries = {"a": FILE._replace(mode=0o100610, git_mode=EXECUTABLE_MODE), "b": FILE._replace(mode=0o100700)}
-    found = trees.read(store, trees.write(store, entries)).entries
+    directory = trees.read(store, trees.write(store, entries))
+    assert_same(as_read(entries, None), directory)
+    found = directory.entries
     assert [(entry.mode, entry.git_mode) for entry in found.values()] == [
         (0o100610, FILE_MODE),
         (0o100700, EXECUTABLE_MODE),

