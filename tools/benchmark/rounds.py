@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark.measuring import Command, CommandFailed, flush, in_child, measure, tree_bytes, tree_outline
+from benchmark.measuring import Command, CommandFailed, flush, in_child, measure, tree_bytes, tree_outline, warm_memory
 from benchmark.peer import RANGE_BYTES, Peer
 from benchmark.places import Places
 from benchmark.results import REFERENCE, Sample
@@ -67,6 +67,7 @@ class Turn:
         for index, step in enumerate(steps):
             if wanted[index] or (step.builds and any(wanted[index:])):
                 flush(self.peer.place)
+                in_child(warm_memory, self.workload.memory_bytes)
                 step.run()
 
     def _steps(self) -> list[Step]:
@@ -117,6 +118,7 @@ class Turn:
     def _apply(self, edit: Edit) -> None:
         in_child(edit.apply, self.peer.work)
         flush(self.peer.place)
+        in_child(warm_memory, self.workload.memory_bytes)
         self._do(edit.name, self.peer.commit(), stores=True)
 
     def _reload(self) -> None:

@@ -47,6 +47,11 @@ class Workload(NamedTuple):
         copies = self.copies + 1 + len(self.edits)
         return GIB + int(1.1 * copies * self.size_bytes) + self.files * 40_000
 
+    @property
+    def memory_bytes(self) -> int:
+        """How much memory an operation may need, with the page cache of what it writes."""
+        return min(2 * self.size_bytes + self.files * 10_000 + (256 << 20), 6 * GIB)
+
 
 def _many(name: str, files: int, directories: int, sizes: tuple[int, int], commits: int = 0) -> Workload:
     """Return a workload of text files of ``sizes`` (smallest, largest) bytes."""
