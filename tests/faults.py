@@ -84,6 +84,9 @@ class FaultStagedFile:
         self._script.live()
         return self._inner.read(offset, length)
 
+    def sync(self) -> None:
+        self._script.mutate("staged sync", self._inner.sync)
+
     def publish(self, key: str) -> None:
         self._script.mutate(f"publish {key}", lambda: self._inner.publish(key))
 

@@ -60,7 +60,7 @@ def canonical(text: str) -> str:
 @st.composite
 def commits(draw: st.DrawFn) -> Commit:
     overwrote = tuple(draw(st.lists(_overwritten, max_size=4)))
-    message = canonical(draw(_raw | st.text(max_size=40))).replace("\0", "").rstrip("\n") + "\n"
+    message = canonical(draw(_raw | st.text(max_size=40)).replace("\0", "")).rstrip("\n") + "\n"
     return Commit(
         tree=TreeId(draw(_ids)),
         parents=tuple(draw(st.lists(_ids, max_size=3))),

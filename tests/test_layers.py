@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(line.split())
     for line in (
-        "errors late",
+        "errors late beside",
         "names paths clock ids cancel",
         "workers",
         "backend/",

@@ -137,7 +137,7 @@ def _as_tree(edits: Edits) -> _Node:
             parent = path[:-1]
             line = _nodes_to(root, parent)
         line[-1].kids[path[-1]] = edit  # what lies below it comes later
-        if _creates(edit) and not line[-1].creates:
+        if not line[-1].creates and _creates(edit):
             for node in line:
                 node.creates = True
     return root
@@ -169,7 +169,8 @@ class _Merger:
         entry = Entry(directory.mode or DEFAULT_DIRECTORY_MODE, TREE_MODE, head, 0, 0, None)
         levels = [_Level(None, ROOT, root, entry, directory.entries)]
         for level in levels:  # grows on the way: every directory comes before those below it
-            for name, kid in level.node.kids.items():
+            kids = self._put_new_files(level) if level.head is None else level.node.kids
+            for name, kid in kids.items():
                 below = self._place(level, name, kid)
                 if below is not None:
                     levels.append(below)
@@ -178,6 +179,16 @@ class _Merger:
             if level.up is not None:
                 level.up.put(level.path[-1], result)
         return result
+
+    def _put_new_files(self, level: _Level) -> dict[str, _Kid]:
+        """Put the files nobody had seen of a directory that head has not, most of a first commit; return the rest."""
+        kids = level.node.kids
+        new = [(name, kid[0]) for name, kid in kids.items() if type(kid) is Edit and kid[1] is None]
+        files = {name: entry for name, entry in new if entry is not None and not entry.is_directory}
+        if files:
+            level.after = dict[str, Entry | NewDirectory](files)
+            self.added += len(files)
+        return {name: kids[name] for name in kids if name not in files} if len(files) < len(kids) else {}
 
     def _place(self, level: _Level, name: str, kid: _Kid) -> _Level | None:
         """Put what stands at ``name`` after the merge, or return it as a directory yet to be put together."""

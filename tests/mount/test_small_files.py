@@ -58,9 +58,9 @@ def test_only_what_is_as_the_scan_saw_it_is_read(tmp_path: FilePath) -> None:
     assert [name for name, small in found.items() if small is not None] == ["good", "empty"]
     assert read.files[len(names) :] == [None] * len(names)
     good = found["good"]
-    assert good is not None and good.hash == blake3(b"good").digest()
-    assert good.blob is not None and good.blob.id == SHA1.object_id(b"blob", b"good")
-    assert [small.blob for small in plain.files if small is not None] == [None, None]
+    assert good is not None and good[0] == blake3(b"good").digest()
+    assert good[1] is not None and good[1][0] == SHA1.object_id(b"blob", b"good")
+    assert [small[1] for small in plain.files if small is not None] == [None, None]
 
 
 def test_what_a_volume_cannot_hold_is_noted_once(tmp_path: FilePath) -> None:

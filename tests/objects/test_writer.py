@@ -108,7 +108,8 @@ def test_keep_marks_stand_from_the_name_to_release(git_dir: Path) -> None:
     with store.writer() as writer:
         for data in LARGE:
             writer.write_blob(data)
-        writer.seal()
+        writer.begin_seal()
+        writer.end_seal()
         assert [path.stem for path in packs(git_dir, ".keep")] == [path.stem for path in packs(git_dir)] != []
         writer.write_blob(b"more")
         writer.publish()
@@ -129,6 +130,8 @@ def test_the_order_of_steps() -> None:
         "staged write",
         "stage",
         "staged write",
+        "staged sync",
+        "staged sync",
         "keep",
         "pack",
         "idx",
@@ -136,7 +139,7 @@ def test_the_order_of_steps() -> None:
         "keep",
     ]
     assert kinds == steps
-    assert script.calls[4].startswith("mark") and script.calls[8].startswith("delete")
+    assert script.calls[6].startswith("mark") and script.calls[10].startswith("delete")
 
 
 def test_same_data_is_written_once(git_dir: Path) -> None:
@@ -239,7 +242,8 @@ def test_rollback_drops_trees_and_keeps_blobs(
     with store.writer() as writer:
         ids = {b"f%06d" % number: writer.write_blob(data) for number, data in enumerate(blobs)}
         writer.write_blob(b"late")
-        writer.seal()
+        writer.begin_seal()
+        writer.end_seal()
         writer.savepoint()
         lost_record = writer.write_record(noise(tree_bytes))
         lost_tree = writer.write_tree(tree_data({b"x": lost_record}))

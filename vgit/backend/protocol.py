@@ -44,6 +44,9 @@ class StagedFile(Protocol):
     def read(self, offset: int, length: int) -> bytes:
         """Return ``length`` bytes from ``offset``, fewer only at the end."""
 
+    def sync(self) -> None:
+        """Make the bytes durable, so that ``publish`` finds it done; another thread may be the one that waits."""
+
     def publish(self, key: str) -> None:
         """Give the bytes, made durable first, the name ``key``; replaces what was there. Ends the staging."""
 

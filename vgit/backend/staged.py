@@ -28,6 +28,7 @@ class LocalStagedFile:
         self._root = root
         self._published = published
         self._bulk = BulkWrites()
+        self._is_synced = False
         self._fd = -1
         try:
             self._fd, self._path = create_temporary(root, _BESIDE, STAGED_MODE, clock)
@@ -37,6 +38,7 @@ class LocalStagedFile:
     def write(self, parts: Sequence[Buffer]) -> None:
         """Append ``parts`` in order; after an error only ``discard`` is of use."""
         fd = self._open_fd()
+        self._is_synced = False
         size_bytes = self.size_bytes
         if size_bytes:  # what is written in one piece needs no hints
             self._bulk.before(fd, size_bytes, sum(map(len, parts)))
@@ -49,6 +51,7 @@ class LocalStagedFile:
     def patch(self, offset: int, data: Buffer) -> None:
         """Overwrite bytes that were written before; InvalidError beyond the end."""
         fd = self._open_fd()
+        self._is_synced = False
         check_range(offset, None)
         if offset + len(data) > self.size_bytes:
             raise InvalidError(f"patch of {len(data)} bytes at {offset} ends beyond {self.size_bytes}.")
@@ -66,14 +69,24 @@ class LocalStagedFile:
         except OSError as error:
             raise read_failed(error, self._path) from error
 
-    def publish(self, key: str) -> None:
-        """Fsync, then rename to ``key``; the name is durable after ``sync`` of its directory."""
+    def sync(self) -> None:
+        """Fsync, once what is written is complete."""
         fd = self._open_fd()
-        target = self._root + check_key(key)
         try:
             if self._bulk.end_of_room > self.size_bytes:
                 os.ftruncate(fd, self.size_bytes)
             os.fsync(fd)
+        except OSError as error:
+            raise write_failed(error, "sync", self._path) from error
+        self._is_synced = True
+
+    def publish(self, key: str) -> None:
+        """Fsync, then rename to ``key``; the name is durable after ``sync`` of its directory."""
+        self._open_fd()
+        target = self._root + check_key(key)
+        if not self._is_synced:
+            self.sync()
+        try:
             rename_over(self._path, target)
         except OSError as error:
             raise write_failed(error, "publish", target) from error

@@ -64,7 +64,7 @@ class PackKeeper:
             else:
                 assert blob is not None
                 new.append(blob)
-                kept.append(StoredContent(BLOB_CONTENT, blob.id, size, hash))
+                kept.append(StoredContent(BLOB_CONTENT, blob[0], size, hash))
         self._writer.write_encoded_blobs(new)
         return kept
 
@@ -90,7 +90,7 @@ class HashKeeper:
 
     def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
         """Compare small files that were read already."""
-        return [self._compare(size, small.hash, seen) for small, size, seen in files]
+        return [self._compare(size, small[0], seen) for small, size, seen in files]
 
     def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Compare a file's content."""

@@ -29,11 +29,8 @@ _ATTRIBUTES = "extended attribute or ACL"
 Batch: TypeAlias = list[tuple[Path, list[tuple[str, Stat]]]]  # directory → names, in it, and what the scan saw
 
 
-class Small(NamedTuple):
-    """A file that held still."""
-
-    hash: bytes
-    blob: EncodedBlob | None  # None: not wanted
+# A file that held still: BLAKE3, and what a pack needs of it (None: not wanted). A plain tuple, as EncodedBlob is.
+Small: TypeAlias = tuple[bytes, EncodedBlob | None]
 
 
 class Read(NamedTuple):
@@ -120,7 +117,7 @@ class SmallFileReader:
                 os.close(file)
         except OSError:
             return None
-        return Small(blake3(data).digest(), encode_blob(data, self._format) if self._encode else None)
+        return blake3(data).digest(), encode_blob(data, self._format) if self._encode else None
 
 
 class NotKept:

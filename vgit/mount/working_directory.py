@@ -7,6 +7,7 @@ What a commit does, and why in this order, is in docs/concurrency.md.
 
 import os
 
+from vgit.beside import Beside
 from vgit.clock import Clock
 from vgit.errors import NotMountedError, ReadOnlyError
 from vgit.ids import CommitId, TreeId
@@ -136,13 +137,16 @@ class WorkingDirectory:
                 scan, changes = self._read_changes(cache, keeper, when_unstable)
                 published = None
                 if changes.edits:
+                    writer.begin_seal()
                     txn = self._clock.random_bytes(16).hex()
-                    cache.write_journal(commit_journal(txn, base, changes.root_mode), changes.rows, changes.new_rows)
+                    journal = commit_journal(txn, base, changes.root_mode)
                     root = directory_entry(changes.root_mode, os.fstat(self._root.fd).st_mtime_ns)
-                    edits = self._scope.to_volume(changes.edits, root)
-                    unstable = self._scope.paths_in_volume(changes.unstable)
-                    proposal = Proposal(edits, author, txn, message, base, unstable)
-                    published = self.repository.publish(proposal, writer)
+                    with Beside(lambda: cache.write_journal(journal, changes.rows, changes.new_rows)) as noted:
+                        edits = self._scope.to_volume(changes.edits, root)
+                        unstable = self._scope.paths_in_volume(changes.unstable)
+                        proposal = Proposal(edits, author, txn, message, base, unstable, before_swap=noted.wait)
+                        published = self.repository.publish(proposal, writer)
+                        noted.wait()  # if nothing was to be published, it has not been asked for
             self._finish_commit(cache, base, changes, published)
             return Committed(published, tuple(changes.unstable), tuple(changes.problems), tuple(scan.skipped.items()))
 

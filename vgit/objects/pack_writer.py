@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from isal import isal_zlib
 
 from vgit.backend.protocol import Backend, Buffer, StagedFile
+from vgit.beside import Beside
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
 from vgit.objects.deflate import STORED_BELOW, encode
@@ -229,6 +230,9 @@ class PackWriter:
         name = f"{PACKS}/pack-{digest.hex()}"
         with self._backend.stage() as staged_index:
             staged_index.write([index])
+            with Beside(staged_index.sync) as index_synced:  # two waits for the disk at once
+                staged.sync()
+                index_synced.wait()
             self._backend.mark(name + ".keep")
             staged.publish(name + ".pack")
             staged_index.publish(name + ".idx")

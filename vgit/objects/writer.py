@@ -4,7 +4,8 @@ The life of a commit::
 
     with store.writer() as writer:
         writer.write_blob(…)        content, outside of any lock
-        writer.seal()               large packs closed, hashed, named
+        writer.begin_seal()         a large pack is closed, hashed, named in a thread
+        writer.end_seal()           … which ends here
         ─ commit lock ─
         writer.savepoint()
         writer.write_tree(…) …      write_commit(…)
@@ -114,8 +115,8 @@ class ObjectWriter:
         """Write small blobs that are not here already; some may be the same."""
         fresh: dict[bytes, EncodedBlob] = {}
         for blob in blobs:
-            if not self.has_blob(blob.id):
-                fresh[blob.id] = blob
+            if not self.has_blob(blob[0]):
+                fresh[blob[0]] = blob
         if fresh:
             self._add_encoded(fresh.values())
 
@@ -154,19 +155,25 @@ class ObjectWriter:
         return CommitId(self._write_once(COMMIT, data))
 
     def savepoint(self) -> None:
-        """Remember this moment for ``rollback``; what is staged is sealed first."""
-        self.seal()
+        """Remember this moment for ``rollback``; what is staged is sealed first, or begun to be."""
+        self.begin_seal()
         self._pack.savepoint()
 
     def rollback(self) -> None:
         """Drop what was written since the savepoint; a pack published since stays, for gc."""
         self._pack.rollback()
 
-    def seal(self) -> None:
-        """Close and name a pack that outgrew memory; a small one stays open for the trees."""
-        self._settle()
+    def begin_seal(self) -> bool:
+        """Begin to close and name a pack that outgrew memory; say if there is one. Small ones stay, for the trees."""
         if self._pack.staged is not None:
-            self._finish()
+            self._settle()
+            self._finishing = PackFinish(self._pack)
+            self._pack = PackWriter(self._backend, self._format)
+        return self._finishing is not None
+
+    def end_seal(self) -> None:
+        """Wait until a pack that ``begin_seal`` closed has its name."""
+        self._settle()
 
     def publish(self) -> None:
         """Make everything durable under its name; afterwards a ref may name it."""
@@ -205,13 +212,13 @@ class ObjectWriter:
 
     def _add_encoded(self, blobs: Collection[EncodedBlob]) -> None:
         pack = self._pack
-        size_bytes = pack.size_bytes + sum(len(blob.entry) for blob in blobs)
+        size_bytes = pack.size_bytes + sum(len(entry) for _, entry, _ in blobs)
         count = len(pack.entries) + len(blobs)
         if pack.promised is None and size_bytes <= _LARGEST_PACK and count <= _MOST_OBJECTS:
             pack.add_blobs(blobs)
             return
-        for blob in blobs:
-            self._pack_for(blob.entry).add_encoded(blob.id, blob.entry)
+        for id, entry, _ in blobs:
+            self._pack_for(entry).add_encoded(id, entry)
 
     def _pack_for(self, data: Buffer) -> PackWriter:
         """Return the pack that takes ``data``."""

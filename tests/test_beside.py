@@ -1,0 +1,47 @@
+"""Beside: one call in a thread of its own."""
+
+import threading
+
+import pytest
+
+from vgit.beside import Beside
+
+
+def test_the_call_runs_while_the_caller_goes_on() -> None:
+    met = threading.Barrier(2, timeout=10)
+    with Beside(met.wait):
+        met.wait()
+
+
+def test_what_the_call_raises_is_raised_by_each_wait() -> None:
+    def fail() -> None:
+        raise ValueError("no room")
+
+    beside = Beside(fail)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no room"):
+            beside.wait()
+
+
+def test_a_caller_that_fails_leaves_no_thread_behind() -> None:
+    may_end = threading.Event()
+    ended: list[bool] = []
+
+    def call() -> None:
+        may_end.wait(10)
+        ended.append(True)
+
+    with pytest.raises(KeyError), Beside(call):
+        threading.Timer(0.05, may_end.set).start()
+        raise KeyError
+    assert ended == [True]
+
+
+def test_without_a_thread_the_call_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    calls: list[int] = []
+    Beside(lambda: calls.append(1)).wait()
+    assert calls == [1]
