@@ -1,9 +1,7 @@
 """Test_chunk_tree: the format, what stock git makes of it, and what is left when stock git edited it."""
 
 import subprocess
-import tarfile
 from collections.abc import Callable
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -174,8 +172,8 @@ def test_stock_git_and_cat_give_the_file_back(tmp_path: Path, git: Callable[...,
     commit = git(repository, "commit-tree", "-m", "x", root.hex()).strip()
     git(repository, "update-ref", "refs/heads/main", commit)
     gitjudge.run(repository, "fsck", "--strict", "--full")
-    with tarfile.open(fileobj=BytesIO(git(repository, "archive", "main"))) as archive:
-        archive.extractall(tmp_path / "out", filter="data")
+    (tmp_path / "out").mkdir()
+    subprocess.run(["tar", "-x"], input=git(repository, "archive", "main"), cwd=tmp_path / "out", check=True)
     script = 'for g in model.bin/[0-9a-f]*/; do cat "$g"*; done'
     assert subprocess.check_output(["sh", "-c", script], cwd=tmp_path / "out") == DATA
 
