@@ -3,7 +3,8 @@
 Publishing, in the order in which it must happen (docs/concurrency.md has the
 crash table):
 
-    1. blobs are in packs, large ones already sealed        (the writer did that)
+    1. blobs are in packs; large ones get their names, and  outside of the turn
+       meanwhile steps 3 and 4 are tried for the first time
     2. take turns with other writers of this volume         saves retries, no more
     3. read head; merge the edits onto head's tree          pure
     4. write trees, records, commit; make all durable       nothing names it yet
