@@ -4,7 +4,7 @@ The life of a commit::
 
     with store.writer() as writer:
         writer.write_blob(…)        content, outside of any lock
-        writer.begin_seal()         a large pack is closed, hashed, named in a thread
+        writer.begin_seal()         large packs closed, hashed, named; very large ones in a thread
         writer.end_seal()           … which ends here
         ─ commit lock ─
         writer.savepoint()
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _LARGEST_PACK = 1 << 30
 _WORTH_A_PROMISE = 256 << 20  # bytes to come: each promise kept makes a pack, and there should not be many
+_WORTH_A_THREAD = 256 << 20  # bytes: closing less is mostly work, not waiting, and what it needs of memory adds up
 _SURE_PERCENT = 90  # of the objects that are expected are promised
 _MOST_OBJECTS = 1 << 19  # in a pack: what is kept of each until the index is written takes 150 bytes
 
@@ -164,9 +165,12 @@ class ObjectWriter:
         self._pack.rollback()
 
     def begin_seal(self) -> bool:
-        """Begin to close and name a pack that outgrew memory; say if there is one. Small ones stay, for the trees."""
+        """Close and name a pack that outgrew memory; say if that still goes on. Small ones stay, for the trees."""
         if self._pack.staged is not None:
             self._settle()
+            if self._pack.size_bytes < _WORTH_A_THREAD:
+                self._finish()
+                return False
             self._finishing = PackFinish(self._pack)
             self._pack = PackWriter(self._backend, self._format)
         return self._finishing is not None
