@@ -118,6 +118,7 @@ def test_any_message_can_be_stored(message: str) -> None:
 @example("\ud800 <\udfff>")
 @example("\x0b\x1c\u2028")
 @example("Dr. O'Neil, Jr. <x>")
+@example("<'0")
 def test_any_identity_becomes_one_that_git_takes(text: str) -> None:
     who = clean_identity(text)
     assert clean_identity(who) == who

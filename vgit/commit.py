@@ -35,6 +35,7 @@ RECEIPT_LIMIT = 1_000  # paths named in a commit; the count beside them is alway
 _SEAL_DIGITS = 16
 _HEX = re.compile(rb"[0-9a-f]*")
 _UNFIT = re.compile(r"[<>\x00-\x1f\x7f]")
+_AROUND = ".,:;\"'\\ "  # git takes these off both ends of a name
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _NO_BYTES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte
 _IDENT = re.compile(rb"(?P<who>.*>) *(?P<seconds>-?\d{1,18}) (?P<zone>[+-]\d{4})\Z")
@@ -85,9 +86,9 @@ def clean_identity(text: str) -> str:
     """
     name, bracket, rest = decode_name(_encode_text(text)).partition("<")
     mail = rest.partition(">")[0] if bracket else ""
-    name = " ".join(_UNFIT.sub(" ", name).split()).strip(".,:;\"'\\ ")
+    name = " ".join(_UNFIT.sub(" ", name).split()).strip(_AROUND)
     mail = "".join(_UNFIT.sub("", mail).split())
-    name = name or mail.partition("@")[0] or "unknown"
+    name = name or mail.partition("@")[0].strip(_AROUND) or "unknown"
     mail = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", mail or "".join(name.lower().split()))
     return f"{name} <{mail}>"
 
