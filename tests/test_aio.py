@@ -129,7 +129,7 @@ def fill(path: FilePath, count: int = 20) -> None:
         (files.Windows, "read", 2),
         (FileLock, "try_acquire", 0),
         (Repository, "head", 0),
-        (ObjectWriter, "begin_seal", 0),
+        (ObjectWriter, "seal", 0),
         (ObjectWriter, "publish", 0),
     ],
 )

@@ -3,8 +3,7 @@
 Publishing, in the order in which it must happen (docs/concurrency.md has the
 crash table):
 
-    1. blobs are in packs; large ones get their names, and  outside of the turn
-       meanwhile steps 3 and 4 are tried for the first time
+    1. blobs are in packs, large ones already sealed        (the writer did that)
     2. take turns with other writers of this volume         saves retries, no more
     3. read head; merge the edits onto head's tree          pure
     4. write trees, records, commit; make all durable       nothing names it yet
@@ -95,15 +94,6 @@ class Proposal:
     unstable: tuple[Path, ...] = ()
     check: Callable[[Commit], None] | None = None  # called with every head tried; raises to give up
     before_swap: Callable[[], None] | None = None  # called when all but the ref is durable; raises to give up
-
-
-class _Attempt(NamedTuple):
-    """The proposal as a commit onto one head: merged, its trees in the writer."""
-
-    head: CommitId
-    parent: Commit
-    merged: Merged
-    tree: TreeId | None  # None: head already is what is asked for
 
 
 class Published(NamedTuple):
@@ -248,44 +238,31 @@ class Repository:
         itself failed, when it is open whether the commit was published
         (``find_transaction`` tells).
         """
-        # While a large pack is on its way to the disk there is time for a first attempt, outside of the turn.
-        attempt = self._attempt(proposal, writer) if writer.begin_seal() else None
-        writer.end_seal()
+        writer.seal()
         with self.backend.turn(_TURN_SECONDS):
             while True:
                 checkpoint()
-                if attempt is not None and attempt.head != self.head():
-                    writer.rollback()
-                    attempt = None
-                if attempt is None:
-                    attempt = self._attempt(proposal, writer)
-                if attempt.tree is None:
+                head = self.head()
+                parent = self.commit(head)
+                if proposal.check is not None:
+                    proposal.check(parent)
+                merged = merge(parent.tree, proposal.edits, self.directories)
+                if merged.root is None:
                     return None
-                commit = self._compose(proposal, attempt, attempt.tree, writer)
+                writer.savepoint()
+                commit = self._compose(proposal, merged, head, parent, writer)
                 data = encode_commit(commit)
                 id = writer.write_commit(data)
                 writer.publish()
                 if proposal.before_swap is not None:
                     proposal.before_swap()
                 checkpoint()  # the last one: once the ref is swapped, a commit is completed
-                if self._swap(attempt.head, id, proposal.edits, writer):
+                if self._swap(head, id, proposal.edits, writer):
                     _release(writer)
                     self._keep(id, data)
-                    return Published(id, commit, attempt.parent, tuple(attempt.merged.overwrote))
+                    return Published(id, commit, parent, tuple(merged.overwrote))
                 writer.rollback()
-                attempt = None
                 self.clock.sleep(self.clock.jitter(_RETRY_SECONDS))
-
-    def _attempt(self, proposal: Proposal, writer: ObjectWriter) -> _Attempt:
-        """Merge onto head, and write the trees, after a savepoint."""
-        head = self.head()
-        parent = self.commit(head)
-        if proposal.check is not None:
-            proposal.check(parent)
-        writer.savepoint()
-        merged = merge(parent.tree, proposal.edits, self.directories)
-        tree = self._write_tree(writer, merged.root) if merged.root is not None else None
-        return _Attempt(head, parent, merged, tree)
 
     def _swap(self, head: CommitId, id: CommitId, edits: Edits, writer: ObjectWriter) -> bool:
         """Move main from ``head`` to ``id``; False if it was moved by others, or a pack has to be looked for."""
@@ -325,14 +302,17 @@ class Repository:
         for group in tree.groups:
             yield from (chunk.id for chunk in read_chunks(self.objects, tree, group))
 
-    def _compose(self, proposal: Proposal, attempt: _Attempt, tree: TreeId, writer: ObjectWriter) -> Commit:
-        merged = attempt.merged
+    def _compose(
+        self, proposal: Proposal, merged: Merged, head: CommitId, parent: Commit, writer: ObjectWriter
+    ) -> Commit:
+        assert merged.root is not None
+        tree = self._write_tree(writer, merged.root)
         counts = replace(merged.counts, bytes_added=writer.bytes_added + writer.bytes_pending)
         author = clean_identity(proposal.author)
-        when = commit_times(self.clock.now_ns(), [attempt.parent])
+        when = commit_times(self.clock.now_ns(), [parent])
         return Commit(
             tree=tree,
-            parents=(attempt.head,),
+            parents=(head,),
             author=author,
             author_time=when,
             committer=author,

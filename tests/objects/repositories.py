@@ -50,8 +50,7 @@ def write_commit(
 ) -> CommitId:
     """Write blobs, a tree of them and a commit, as a transaction does, up to ``publish``."""
     ids = {b"f%06d" % number: writer.write_blob(data) for number, data in enumerate(blobs)}
-    writer.begin_seal()
-    writer.end_seal()
+    writer.seal()
     writer.savepoint()
     tree = writer.write_tree(tree_data(ids))
     commit = writer.write_commit(commit_data(tree, parents, message))

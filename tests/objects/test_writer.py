@@ -108,8 +108,7 @@ def test_keep_marks_stand_from_the_name_to_release(git_dir: Path) -> None:
     with store.writer() as writer:
         for data in LARGE:
             writer.write_blob(data)
-        writer.begin_seal()
-        writer.end_seal()
+        writer.seal()
         assert [path.stem for path in packs(git_dir, ".keep")] == [path.stem for path in packs(git_dir)] != []
         writer.write_blob(b"more")
         writer.publish()
@@ -242,8 +241,7 @@ def test_rollback_drops_trees_and_keeps_blobs(
     with store.writer() as writer:
         ids = {b"f%06d" % number: writer.write_blob(data) for number, data in enumerate(blobs)}
         writer.write_blob(b"late")
-        writer.begin_seal()
-        writer.end_seal()
+        writer.seal()
         writer.savepoint()
         lost_record = writer.write_record(noise(tree_bytes))
         lost_tree = writer.write_tree(tree_data({b"x": lost_record}))

@@ -137,7 +137,6 @@ class WorkingDirectory:
                 scan, changes = self._read_changes(cache, keeper, when_unstable)
                 published = None
                 if changes.edits:
-                    writer.begin_seal()
                     txn = self._clock.random_bytes(16).hex()
                     journal = commit_journal(txn, base, changes.root_mode)
                     root = directory_entry(changes.root_mode, os.fstat(self._root.fd).st_mtime_ns)

@@ -4,8 +4,7 @@ The life of a commit::
 
     with store.writer() as writer:
         writer.write_blob(…)        content, outside of any lock
-        writer.begin_seal()         large packs closed, hashed, named; very large ones in a thread
-        writer.end_seal()           … which ends here
+        writer.seal()               large packs closed, hashed, named
         ─ commit lock ─
         writer.savepoint()
         writer.write_tree(…) …      write_commit(…)
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 _LARGEST_PACK = 1 << 30
 _WORTH_A_PROMISE = 256 << 20  # bytes to come: each promise kept makes a pack, and there should not be many
-_WORTH_A_THREAD = 256 << 20  # bytes: closing less is mostly work, not waiting, and what it needs of memory adds up
 _SURE_PERCENT = 90  # of the objects that are expected are promised
 _MOST_OBJECTS = 1 << 19  # in a pack: what is kept of each until the index is written takes 150 bytes
 
@@ -156,28 +154,19 @@ class ObjectWriter:
         return CommitId(self._write_once(COMMIT, data))
 
     def savepoint(self) -> None:
-        """Remember this moment for ``rollback``; what is staged is sealed first, or begun to be."""
-        self.begin_seal()
+        """Remember this moment for ``rollback``; what is staged is sealed first."""
+        self.seal()
         self._pack.savepoint()
 
     def rollback(self) -> None:
         """Drop what was written since the savepoint; a pack published since stays, for gc."""
         self._pack.rollback()
 
-    def begin_seal(self) -> bool:
-        """Close and name a pack that outgrew memory; say if that still goes on. Small ones stay, for the trees."""
-        if self._pack.staged is not None:
-            self._settle()
-            if self._pack.size_bytes < _WORTH_A_THREAD:
-                self._finish()
-                return False
-            self._finishing = PackFinish(self._pack)
-            self._pack = PackWriter(self._backend, self._format)
-        return self._finishing is not None
-
-    def end_seal(self) -> None:
-        """Wait until a pack that ``begin_seal`` closed has its name."""
+    def seal(self) -> None:
+        """Close and name a pack that outgrew memory; a small one stays open for the trees."""
         self._settle()
+        if self._pack.staged is not None:
+            self._finish()
 
     def publish(self) -> None:
         """Make everything durable under its name; afterwards a ref may name it."""
