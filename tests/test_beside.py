@@ -1,6 +1,8 @@
 """Beside: one call in a thread of its own."""
 
+import signal
 import threading
+import time
 
 import pytest
 
@@ -45,3 +47,51 @@ def test_without_a_thread_the_call_is_made_at_once(monkeypatch: pytest.MonkeyPat
     calls: list[int] = []
     Beside(lambda: calls.append(1)).wait()
     assert calls == [1]
+
+
+@pytest.mark.parametrize("how", ["wait", "exit", "both"])
+def test_an_interrupt_is_raised_when_the_call_has_ended(how: str) -> None:
+    may_end = threading.Event()
+    ended: list[bool] = []
+
+    def call() -> None:
+        may_end.wait(10)
+        ended.append(True)
+
+    threading.Timer(0.05, lambda: signal.raise_signal(signal.SIGINT)).start()
+    if how == "both":
+        threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGINT)).start()
+    threading.Timer(0.2, may_end.set).start()
+    with pytest.raises(KeyboardInterrupt), Beside(call) as beside:
+        if how != "exit":
+            beside.wait()
+    assert ended == [True]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_interrupt_while_the_thread_starts_leaves_no_call_behind(
+    monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    start = threading.Thread.start
+    running: list[threading.Thread] = []
+    order: list[str] = []
+
+    def call() -> None:
+        time.sleep(0.1)
+        order.append("called")
+
+    def interrupted(self: threading.Thread) -> None:
+        running.append(self)
+        if begun:
+            start(self)
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Beside(call)
+    order.append("given up")
+    if not begun:
+        start(running[0])
+    running[0].join()
+    assert order == (["called", "given up"] if begun else ["given up"])

@@ -5,17 +5,26 @@ from collections.abc import Callable
 
 
 class Beside:
-    """Begins ``call`` at once; as a context manager it does not end before the call has."""
+    """Begins ``call`` at once; as a context manager it does not end before the call has.
+
+    An interrupt of the caller, even in the middle of waiting, is raised when the
+    call has ended: it never goes on behind the back of a caller that has given up.
+    """
 
     def __init__(self, call: Callable[[], object]) -> None:
-        self._call = call
+        self._call: Callable[[], object] | None = call
+        self._calling = threading.Lock()
         self._carried = _Carried()
         self._thread: threading.Thread | None = threading.Thread(target=self._run, name="vgit-beside")
-        try:
+        started = _Carried()
+        with started:
             self._thread.start()
-        except RuntimeError:  # no more threads: then not beside, but now
+        if isinstance(started.error, RuntimeError):  # no more threads: then not beside, but now
             self._thread = None
             self._run()
+        elif started.error is not None:
+            _to_the_end(self._drop_call)
+            raise started.error
 
     def __enter__(self) -> "Beside":
         return self
@@ -31,16 +40,21 @@ class Beside:
 
     def _join(self) -> None:
         if self._thread is not None:
-            self._thread.join()
+            _to_the_end(self._thread.join)
             self._thread = None
 
     def _run(self) -> None:
-        with self._carried:
-            self._call()
+        with self._calling, self._carried:
+            if self._call is not None:
+                self._call()
+
+    def _drop_call(self) -> None:
+        with self._calling:  # if it has begun, this waits for its end
+            self._call = None
 
 
 class _Carried:
-    """Keeps what is raised in a block, of whatever kind: it belongs to the thread that waits."""
+    """Keeps what is raised in a block, of whatever kind, for whom it concerns."""
 
     error: BaseException | None = None
 
@@ -48,5 +62,17 @@ class _Carried:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        self.error = error
+        self.error = error or self.error
         return True
+
+
+def _to_the_end(step: Callable[[], object]) -> None:
+    """Take a step that only waits, again if it is interrupted; raise that interrupt when it is done."""
+    interrupts = _Carried()
+    done = False
+    while not done:
+        with interrupts:
+            step()
+            done = True
+    if interrupts.error is not None:
+        raise interrupts.error
