@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import stat
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path as FilePath
 
@@ -11,7 +12,14 @@ import pytest
 
 from tests.gitjudge import clone, run
 from tests.mount.conftest import AUTHOR, Bench, listing
-from vgit.errors import AlreadyExistsError, InvalidError, LockedError, NotMountedError, ReadOnlyError
+from vgit.errors import (
+    AlreadyExistsError,
+    BackendUnavailableError,
+    InvalidError,
+    LockedError,
+    NotMountedError,
+    ReadOnlyError,
+)
 from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.mount.plan import Local
@@ -536,3 +544,24 @@ class TestPowerLoss:
         again.reload()
         assert read(again, "f") == "newer, of b"
         assert listing(again.path) == listing(b.path)
+
+
+def test_nothing_is_published_before_the_journal_is_durable(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount = bench.mount("a")
+    write(mount, "f", "first")
+    first = mount.commit(AUTHOR).published
+    assert first is not None
+    write(mount, "f", "second")
+
+    def fail_late(cache: StatCache, *args: object) -> None:
+        time.sleep(0.3)  # by then trees and packs are written
+        raise BackendUnavailableError("no room for the journal")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StatCache, "write_journal", fail_late)
+        with pytest.raises(BackendUnavailableError, match="no room for the journal"):
+            mount.commit(AUTHOR)
+    assert bench.repository().head() == first.id
+    second = mount.commit(AUTHOR).published
+    assert second is not None
+    assert second.commit.parent == first.id
