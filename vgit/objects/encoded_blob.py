@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from isal import isal_zlib
 
+from vgit.backend.protocol import Buffer
 from vgit.ids import BlobId, ObjectFormat
 from vgit.objects.deflate import STORED_BELOW, encode
 from vgit.objects.kinds import BLOB
@@ -14,7 +15,7 @@ from vgit.objects.pack_entry import encode_header, encode_small
 EncodedBlob: TypeAlias = tuple[BlobId, bytes, int]
 
 
-def encode_entry(kind: int, data: bytes) -> bytes:
+def encode_entry(kind: int, data: Buffer) -> bytes:
     """Return the entry of an object in one piece."""
     if len(data) < STORED_BELOW:
         return encode_small(kind, data)

@@ -21,10 +21,9 @@ from vgit.backend.protocol import Backend, Buffer, StagedFile
 from vgit.beside import Beside
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
-from vgit.objects.deflate import STORED_BELOW, encode
-from vgit.objects.encoded_blob import EncodedBlob
+from vgit.objects.encoded_blob import EncodedBlob, encode_entry
 from vgit.objects.kinds import BLOB
-from vgit.objects.pack_entry import LONGEST_HEADER, encode_header, encode_small
+from vgit.objects.pack_entry import LONGEST_HEADER
 from vgit.objects.pack_index import encode_index
 from vgit.objects.pack_stream import PackStream, Written
 from vgit.objects.stored_blocks import framed_size
@@ -83,16 +82,12 @@ class PackWriter:
     def add(self, kind: int, id: bytes, data: Buffer) -> None:
         """Append an object that is not in the pack; ``data`` is not needed after return."""
         size = len(data)
-        if size < STORED_BELOW:
-            entry = encode_small(kind, data)
-        elif size >= _LARGE and (self.staged is not None or self._gathered() + size >= _IN_MEMORY):
+        if size >= _LARGE and (self.staged is not None or self._gathered() + size >= _IN_MEMORY):
             stream = self._flush()
             self.entries[id] = len(self.entries)
             self._note(stream.add(kind, data))
-            return
         else:
-            entry = b"".join([encode_header(kind, size), *encode(data)])
-        self._append(id, entry)
+            self._append(id, encode_entry(kind, data))
 
     def add_later(self, id: bytes, data: Buffer) -> None:
         """Append a blob; ``data`` must stay as it is until what ``send`` returns next is done."""
