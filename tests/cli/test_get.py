@@ -110,8 +110,8 @@ def test_a_process_that_is_told_to_end_cleans_up(vgit: Vgit, data: Volume, here:
     """It is told where its first file is whole, but has no name yet."""
     code = f"""
 import os, signal
-if {is_ignored}:  # as nohup does
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+# Set in either case: the tests themselves may run under nohup, which ignores it.
+signal.signal(signal.SIGHUP, signal.SIG_IGN if {is_ignored} else signal.SIG_DFL)
 from vgit.cli.main import main
 from vgit.cli.progress import Counter
 advance = Counter.advance
