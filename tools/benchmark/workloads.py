@@ -50,7 +50,7 @@ class Workload(NamedTuple):
     @property
     def memory_bytes(self) -> int:
         """How much memory an operation may need, with the page cache of what it writes."""
-        return min(2 * self.size_bytes + self.files * 10_000 + (32 << 20), 6 * GIB)
+        return min(2 * self.size_bytes + self.files * 10_000 + (32 << 20), 12 * GIB)
 
 
 def _many(name: str, files: int, directories: int, sizes: tuple[int, int], commits: int = 0) -> Workload:
