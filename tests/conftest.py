@@ -1,12 +1,16 @@
 """Conftest: what every test may ask for."""
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import gitjudge
+
+# A shell's background job ignores interrupts, and so would all that is started from it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test depends on speed: a loaded machine must not turn one red.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
