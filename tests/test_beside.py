@@ -58,9 +58,13 @@ def test_an_interrupt_is_raised_when_the_call_has_ended(how: str) -> None:
         may_end.wait(10)
         ended.append(True)
 
-    threading.Timer(0.05, lambda: signal.raise_signal(signal.SIGINT)).start()
+    def interrupt() -> None:
+        signal.pthread_kill(waiting, signal.SIGINT)
+
+    waiting = threading.get_ident()  # another thread's signal would not break off what this one waits for
+    threading.Timer(0.05, interrupt).start()
     if how == "both":
-        threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGINT)).start()
+        threading.Timer(0.1, interrupt).start()
     threading.Timer(0.2, may_end.set).start()
     with pytest.raises(KeyboardInterrupt), Beside(call) as beside:
         if how != "exit":
