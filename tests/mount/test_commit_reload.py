@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import stat
-import time
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path as FilePath
 
@@ -25,6 +25,7 @@ from vgit.history.revision import resolve_revision
 from vgit.mount.plan import Local
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.working_directory import WorkingDirectory
+from vgit.objects.writer import ObjectWriter
 
 
 def write(mount: WorkingDirectory, name: str, content: bytes | str) -> FilePath:
@@ -553,11 +554,19 @@ def test_nothing_is_published_before_the_journal_is_durable(bench: Bench, monkey
     assert first is not None
     write(mount, "f", "second")
 
+    packs_named = threading.Event()
+    publish = ObjectWriter.publish
+
+    def name_packs(writer: ObjectWriter) -> None:
+        publish(writer)
+        packs_named.set()
+
     def fail_late(cache: StatCache, *args: object) -> None:
-        time.sleep(0.3)  # by then trees and packs are written
+        assert packs_named.wait(60)
         raise BackendUnavailableError("no room for the journal")
 
     with monkeypatch.context() as patch:
+        patch.setattr(ObjectWriter, "publish", name_packs)
         patch.setattr(StatCache, "write_journal", fail_late)
         with pytest.raises(BackendUnavailableError, match="no room for the journal"):
             mount.commit(AUTHOR)
