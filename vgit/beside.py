@@ -14,13 +14,12 @@ class Beside:
     def __init__(self, call: Callable[[], object]) -> None:
         self._call: Callable[[], object] | None = call
         self._calling = threading.Lock()
+        self._ended = threading.Event()  # an interrupted Thread.join takes the thread for ended (Python 3.11)
         self._carried = _Carried()
-        self._thread: threading.Thread | None = threading.Thread(target=self._run, name="vgit-beside")
         started = _Carried()
         with started:
-            self._thread.start()
+            threading.Thread(target=self._run, name="vgit-beside").start()
         if isinstance(started.error, RuntimeError):  # no more threads: then not beside, but now
-            self._thread = None
             self._run()
         elif started.error is not None:
             _to_the_end(self._drop_call)
@@ -30,23 +29,19 @@ class Beside:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._join()
+        _to_the_end(self._ended.wait)
 
     def wait(self) -> None:
         """Return when the call has ended; raise what it raised."""
-        self._join()
+        _to_the_end(self._ended.wait)
         if self._carried.error is not None:
             raise self._carried.error
-
-    def _join(self) -> None:
-        if self._thread is not None:
-            _to_the_end(self._thread.join)
-            self._thread = None
 
     def _run(self) -> None:
         with self._calling, self._carried:
             if self._call is not None:
                 self._call()
+        self._ended.set()
 
     def _drop_call(self) -> None:
         with self._calling:  # if it has begun, this waits for its end
