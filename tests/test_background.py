@@ -23,6 +23,7 @@ from vgit.mount import session, small_files
 from vgit.mount.changes import Unstable
 from vgit.mount.filesystem_clock import Probe
 from vgit.mount.syscalls import exchange
+from vgit.mount.working_directory import WorkingDirectory
 from vgit.mounts import mounts_of
 
 ROOT = Path(__file__).parent.parent
@@ -121,6 +122,37 @@ def test_close_without_commit_ends_the_thread_and_publishes_nothing(volume: vgit
     assert workers() == [] and content(volume, "f") == b""
     with volume.mount(tmp_path / "m") as path:
         assert (path / "f").read_text() == "x"
+
+
+def test_an_interrupted_close_lets_go_after_the_commit_under_way(
+    volume: vgit.Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    ended: list[str] = []
+    commit, release = WorkingDirectory.commit, WorkingDirectory.close
+
+    def slow_commit(working: WorkingDirectory, *args: object) -> object:
+        begun.set()
+        may_end.wait(10)
+        committed = commit(working, *args)  # type: ignore[arg-type]
+        ended.append("commit")
+        return committed
+
+    def close(working: WorkingDirectory) -> None:
+        ended.append("close")
+        release(working)
+
+    monkeypatch.setattr(WorkingDirectory, "commit", slow_commit)
+    monkeypatch.setattr(WorkingDirectory, "close", close)
+    mount = volume.mount(tmp_path / "m", commit_every=0.01)
+    assert begun.wait(10)
+    here = threading.get_ident()
+    threading.Timer(0.2, lambda: signal.pthread_kill(here, signal.SIGINT)).start()
+    threading.Timer(0.5, may_end.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        mount.close()
+    assert ended == ["commit", "close"]
+    assert workers() == []
 
 
 # --- Failures

@@ -65,6 +65,7 @@ class Background:
         self._where = where
         self._clock = clock
         self._ending = threading.Event()
+        self._ended = threading.Event()  # an interrupted Thread.join takes the thread for ended (Python 3.11)
         # A daemon: a program that forgets to close its mount must still come to its end.
         self._thread = threading.Thread(target=self._run, name=f"vgit commits {where}", daemon=True)
         start_afresh_after_fork(self)
@@ -76,12 +77,22 @@ class Background:
         self._ending = threading.Event()
 
     def stop(self) -> None:
-        """End the thread, after the commit that is under way; nothing if that was done."""
+        """End the thread, after the commit that is under way; nothing if that was done.
+
+        Interrupted, it waits no more; called again, it does.
+        """
         self._ending.set()
         if not self.is_inherited:
+            self._ended.wait()
             self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._commit_until_the_end()
+        finally:
+            self._ended.set()
+
+    def _commit_until_the_end(self) -> None:
         wait = self._every_seconds
         while not self._ending.wait(min(wait, threading.TIMEOUT_MAX)):
             began = self._clock.monotonic()
