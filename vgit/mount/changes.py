@@ -24,11 +24,11 @@ from typing import NamedTuple, Self
 
 from vgit.backend.file_systems import is_memory_file_system
 from vgit.cancel import checkpoint
-from vgit.content import StoredContent
 from vgit.errors import Error
 from vgit.ids import ObjectFormat
 from vgit.mount.filesystem_clock import FINE_MARGIN_NS, Probe, trusted
 from vgit.mount.keep import Keeper
+from vgit.mount.recorded import file_entry, is_as_seen, recorded
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Packed, PackedRows, Row, Stat, join_rows, pack_rows, untrusted
 from vgit.mount.scan import Problem, Scan, to_stat
@@ -46,7 +46,7 @@ from vgit.mount.small_files import (
 )
 from vgit.paths import ROOT, Path, encode_name
 from vgit.tree.edits import Edit, Edits
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry, same_content
+from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry
 from vgit.workers import Workers
 
 _TRIES = 3
@@ -205,7 +205,7 @@ class ChangeReader:
         )
         rows = self._rows.setdefault(directory, {})
         for ((name, now, _), old), kept in zip(together, stored, strict=True):
-            entry = _file_entry(now, old, kept)
+            entry = file_entry(now, old, kept)
             rows[name] = Row(now if trusted(now[3], self._probe) else untrusted(now), entry)
             seen = old.entry if old is not None else None
             if not is_as_seen(entry, seen):
@@ -288,7 +288,7 @@ class ChangeReader:
         kind = stat.S_IFMT(now[0])
         if kind == stat.S_IFREG:
             return self._read_file(descriptor, name, now, old)
-        mode, mtime_ns = _recorded(now, old)
+        mode, mtime_ns = recorded(now, old)
         if kind == stat.S_IFLNK:
             target = encode_name(os.readlink(name, dir_fd=descriptor))
             if to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False)) != now:
@@ -327,7 +327,7 @@ class ChangeReader:
             self._look.look(file, found, self._reading, name, self._not_kept)
         finally:
             os.close(file)
-        return _file_entry(now, old, stored)
+        return file_entry(now, old, stored)
 
     def _can_show_stores(self) -> bool:
         if self._maps_show is None:
@@ -345,7 +345,7 @@ class ChangeReader:
         finally:
             os.close(file)
         now = (now[0], stored.size, now[2], now[3], now[4])
-        return _file_entry(now, old, stored), now
+        return file_entry(now, old, stored), now
 
     def _remove(self, path: Path) -> None:
         directory, name = path[:-1], path[-1]
@@ -364,34 +364,9 @@ class ChangeReader:
                 edits.directories[parent] = self._directory(parent, scan.directories[parent])
 
     def _directory(self, path: Path, now: Stat) -> Entry:
-        mode, _ = _recorded(now, self._old_row(path))
+        mode, _ = recorded(now, self._old_row(path))
         return directory_entry(mode, now[2])
 
     def _old_row(self, path: Path) -> Row | None:
         packed = self._old.get(path[:-1])
         return packed.row(path[-1]) if packed is not None else None
-
-
-def is_as_seen(entry: Entry | None, seen: Entry | None) -> bool:
-    """Whether there is nothing to publish. A directory's mtime never counts."""
-    if entry is None or seen is None:
-        return entry is seen
-    if entry.mode != seen.mode or not same_content(entry, seen):
-        return False
-    return entry.is_directory or entry.mtime_ns == seen.mtime_ns
-
-
-def _recorded(now: Stat, old: Row | None) -> tuple[int, int]:
-    """Return mode and mtime as to be recorded: what the file system did to the recorded ones is no change."""
-    kind = stat.S_IFMT(now[0])
-    if old is None or stat.S_IFMT(old.stat[0]) != kind or stat.S_IFMT(old.entry.mode) != kind:
-        return now[0], now[2]
-    mode = old.entry.mode if old.stat[0] == now[0] else now[0]
-    mtime_ns = old.entry.mtime_ns if old.stat[2] == now[2] else now[2]
-    return mode, mtime_ns
-
-
-def _file_entry(now: Stat, old: Row | None, stored: StoredContent) -> Entry:
-    mode, mtime_ns = _recorded(now, old)
-    git_mode = stored.git_mode or (EXECUTABLE_MODE if mode & 0o100 else FILE_MODE)
-    return Entry(mode, git_mode, stored.id, stored.size, mtime_ns, stored.hash)

@@ -22,10 +22,10 @@ from typing import NamedTuple, cast
 
 from vgit.errors import NotMountedError
 from vgit.ids import CommitId
-from vgit.mount.changes import is_as_seen
 from vgit.mount.layout import DISPLACED, STATE_DIRECTORY, TEMPORARY
 from vgit.mount.plan import Action, Planner
 from vgit.mount.put_back import put_back
+from vgit.mount.recorded import is_as_seen
 from vgit.mount.reload import Waiting
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat, untrusted
