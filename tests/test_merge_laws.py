@@ -1,5 +1,6 @@
 """Test_merge_laws: what holds of every merge, over random trees and edits."""
 
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from tests.directories import Directories, Plain, directory, fifo, file, symlink
 from vgit.ids import TreeId
 from vgit.merge import Merged, merge
 from vgit.paths import Path
-from vgit.tree.edits import Counts, Edit, Edits
+from vgit.tree.edits import Counts, Edit, Edits, Whole
 from vgit.tree.entry import Entry, same_content
 
 _names = st.sampled_from(["a", "b", "a.b", "é"])
@@ -192,3 +193,32 @@ def test_times_of_directories_never_count(seen: Plain, now: Plain, head: Plain) 
     assert source.plain(with_touches) == source.plain(without)
     assert (merged.overwrote, merged.counts) == (expected.overwrote, expected.counts)
     assert (merged.root is None) == (expected.root is None)
+
+
+@given(plains, plains, plains, st.data())
+def test_an_edit_that_stands_for_a_whole_directory_is_as_those_of_its_files(
+    seen: Plain, now: Plain, head: Plain, data: Any
+) -> None:
+    source = Directories()
+    start = source.store(head)
+    edits = scan(seen, now)
+    tree, merged = run(source, start, edits)
+    new = {
+        path: {below[-1]: edit.new for below, edit in edits.items() if below[:-1] == path and edit.new is not None}
+        for path, edit in edits.items()
+        if edit.new is not None and edit.new.is_directory and edit.seen is None
+    }
+    leaves = {path: files for path, files in new.items() if not any(file.is_directory for file in files.values())}
+    chosen = data.draw(st.sets(st.sampled_from(sorted(leaves)))) if leaves else set()
+    folded = Edits({path: edit for path, edit in edits.items() if path[:-1] not in chosen})
+    folded.wholes = {
+        path: Whole(source.store(dict(leaves[path]), None), len(leaves[path]), partial(dict, leaves[path]))
+        for path in chosen
+    }
+    assert dict(folded.unfolded()) == edits
+    assert all(folded.find(path) == edits.get(path) for path in edits.keys() | flatten(seen).keys())
+    as_whole = merge(start, folded, source)
+    after = source.after(start, as_whole)
+    assert source.plain(after) == source.plain(tree)
+    assert (as_whole.overwrote, as_whole.counts) == (merged.overwrote, merged.counts)
+    assert source.flat(after) == source.flat(tree)

@@ -29,7 +29,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from vgit.ids import TreeId
 from vgit.paths import ROOT, Path
 from vgit.tree.directory import Directory
-from vgit.tree.edits import Counts, Edit, Edits
+from vgit.tree.edits import Counts, Edit, Edits, Whole
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, TREE_MODE, Entry, same_content
 
 DEFAULT_DIRECTORY_MODE = 0o040755
@@ -154,11 +154,20 @@ def _nodes_to(root: _Node, path: Path) -> list[_Node]:
     return line
 
 
+def _unfolded(node: _Node, whole: Whole | None) -> _Node:
+    """Give a node the edits that its own stands for."""
+    if whole is not None:
+        files: dict[str, _Kid] = {name: Edit(entry, None) for name, entry in whole.entries().items()}
+        node.kids = files | node.kids
+    return node
+
+
 class _Merger:
     """One run of merge: the sources and what is counted on the way."""
 
     def __init__(self, edits: Edits, directories: DirectorySource) -> None:
         self._known = edits.directories
+        self._wholes = edits.wholes
         self._directories = directories
         self.overwrote: list[Lost] = []
         self.added = self.changed = self.removed = 0
@@ -195,16 +204,21 @@ class _Merger:
         path = (*level.path, name)
         head = level.before.get(name)
         node, edit = (kid, kid.edit) if isinstance(kid, _Node) else (None, kid)
+        whole = self._wholes.get(path) if edit is not None and edit.new is not None and edit.seen is None else None
         if edit is not None and edit.new is not None and not edit.new.is_directory:
             level.put(name, self._put_file(path, edit, head, node.kids if node is not None else {}))
             return None
         if head is not None and head.is_directory:
-            return self._open(level, path, node or _Node(edit), head)
+            return self._open(level, path, _unfolded(node or _Node(edit), whole), head)
         if node.creates if node is not None else edit is not None and _creates(edit):
             if head is not None:
                 self.removed += 1
                 self._lose_file(path, head, edit.seen if edit is not None else None, None)
-            return self._open(level, path, node or _Node(edit), None)
+            if whole is not None and edit is not None and edit.new is not None and not isinstance(kid, _Node):
+                self.added += whole.file_count
+                level.put(name, edit.new._replace(id=whole.tree))
+                return None
+            return self._open(level, path, _unfolded(node or _Node(edit), whole), None)
         # No directory of head's, and none of ours: a removal, or only modes that changed, here or below.
         if head is not None and edit is not None and edit.new is None and not _saw_directory(edit):
             self.removed += 1

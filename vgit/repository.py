@@ -282,7 +282,7 @@ class Repository:
         the packs that hold them relied on.
         """
         self.objects.refresh()
-        for entry in (edit.new for edit in edits.values()):
+        for entry in (edit.new for _, edit in edits.unfolded()):
             if entry is None or entry.id is None or entry.is_directory:
                 continue
             for id in self.content_ids(entry):

@@ -6,10 +6,11 @@ from pathlib import Path as FilePath
 from blake3 import blake3
 
 from vgit.ids import SHA1
+from vgit.mount.new_tree import NewTree
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Stat
 from vgit.mount.scan import to_stat
-from vgit.mount.small_files import LARGEST, Batch, Batches, SmallFileReader
+from vgit.mount.small_files import LARGEST, Batch, Batches, Part, Small, SmallFileReader
 
 
 def stat_of(path: FilePath) -> Stat:
@@ -17,7 +18,12 @@ def stat_of(path: FilePath) -> Stat:
 
 
 def flat(batches: list[Batch]) -> list[tuple[tuple[str, ...], str]]:
-    return [(directory, name) for batch in batches for directory, names in batch for name, _ in names]
+    return [(part.directory, name) for batch in batches for part in batch for name, _ in part.names]
+
+
+def of_files(part: NewTree | list[Small | None]) -> list[Small | None]:
+    assert isinstance(part, list)
+    return part
 
 
 def test_batches_hold_few_files_and_few_bytes() -> None:
@@ -33,8 +39,22 @@ def test_batches_hold_few_files_and_few_bytes() -> None:
     assert flat(taken) == wanted
     assert not batches.take()
     for batch in taken:
-        sizes = [now[1] for _, names in batch for _, now in names]
+        sizes = [now[1] for part in batch for _, now in part.names]
         assert len(sizes) <= 200 and sum(sizes) <= (1 << 20) + LARGEST
+
+
+def test_a_new_directory_is_never_split_unless_it_is_huge() -> None:
+    batches = Batches()
+    sizes = [3, 150, 199, 1000, 1001, 60, 60]
+    for number, size in enumerate(sizes):
+        batches.add((f"d{number}",), [(f"f{at}", (0, 10, 0, 0, 0)) for at in range(size)], 7)
+    batches.add(("bytes",), [(f"f{at}", (0, LARGEST, 0, 0, 0)) for at in range(65)], 7)
+    batches.flush()
+    taken = batches.take()
+    whole = {part.directory: len(part.names) for batch in taken for part in batch if part.trusted_before_ns == 7}
+    assert whole == {(f"d{number}",): size for number, size in enumerate(sizes) if size <= 1000}
+    assert [len(batch) for batch in taken][:3] == [3, 1, 1]
+    assert len(flat(taken)) == sum(sizes) + 65
 
 
 def test_only_what_is_as_the_scan_saw_it_is_read(tmp_path: FilePath) -> None:
@@ -52,15 +72,16 @@ def test_only_what_is_as_the_scan_saw_it_is_read(tmp_path: FilePath) -> None:
     (tmp_path / "unreadable").unlink()
     os.mkfifo(tmp_path / "unreadable")
     with RootDirectory(str(tmp_path)) as root:
-        read = SmallFileReader(root, SHA1, encode=True).read([((), files), (("no", "such"), files)])
-        plain = SmallFileReader(root, SHA1, encode=False).read([((), files[:2])])
-    found = dict(zip(names, read.files, strict=False))
+        read = SmallFileReader(root, SHA1, encode=True).read([Part((), files), Part(("no", "such"), files)])
+        plain = SmallFileReader(root, SHA1, encode=False).read([Part((), files[:2])])
+    first, second = map(of_files, read.parts)
+    found = dict(zip(names, first, strict=True))
     assert [name for name, small in found.items() if small is not None] == ["good", "empty"]
-    assert read.files[len(names) :] == [None] * len(names)
+    assert second == [None] * len(names)
     good = found["good"]
     assert good is not None and good[0] == blake3(b"good").digest()
     assert good[1] is not None and good[1][0] == SHA1.object_id(b"blob", b"good")
-    assert [small[1] for small in plain.files if small is not None] == [None, None]
+    assert [small[1] for small in of_files(plain.parts[0]) if small is not None] == [None, None]
 
 
 def test_what_a_volume_cannot_hold_is_noted_once(tmp_path: FilePath) -> None:
@@ -69,5 +90,5 @@ def test_what_a_volume_cannot_hold_is_noted_once(tmp_path: FilePath) -> None:
         os.link(tmp_path / name, tmp_path / f"{name}2")
     files = [(name, stat_of(tmp_path / name)) for name in ("a", "a2", "b", "b2")]
     with RootDirectory(str(tmp_path)) as root:
-        read = SmallFileReader(root, SHA1, encode=False).read([((), files)])
+        read = SmallFileReader(root, SHA1, encode=False).read([Part((), files)])
     assert list(read.not_kept.values()) == [("a",)]

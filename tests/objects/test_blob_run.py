@@ -7,7 +7,7 @@ import pytest
 from vgit.backend.memory import MemoryBackend
 from vgit.ids import SHA1, BlobId
 from vgit.objects.blob_run import LARGEST
-from vgit.objects.encoded_blob import encode_blob
+from vgit.objects.encoded import encode_blob
 from vgit.objects.store import ObjectStore
 
 

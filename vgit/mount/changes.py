@@ -25,9 +25,10 @@ from typing import NamedTuple, Self
 from vgit.backend.file_systems import is_memory_file_system
 from vgit.cancel import checkpoint
 from vgit.errors import Error
-from vgit.ids import ObjectFormat
+from vgit.ids import ObjectFormat, TreeId
 from vgit.mount.filesystem_clock import FINE_MARGIN_NS, Probe, trusted
 from vgit.mount.keep import Keeper
+from vgit.mount.new_tree import NewTree
 from vgit.mount.recorded import file_entry, is_as_seen, recorded
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Packed, PackedRows, Row, Stat, join_rows, pack_rows, untrusted
@@ -45,7 +46,7 @@ from vgit.mount.small_files import (
     worker,
 )
 from vgit.paths import ROOT, Path, encode_name
-from vgit.tree.edits import Edit, Edits
+from vgit.tree.edits import Edit, Edits, Whole
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry
 from vgit.workers import Workers
 
@@ -107,6 +108,7 @@ class ChangeReader:
         self._maps_show: bool | None = None  # whether a store into a shared map ever moves a time here
         self._not_kept: dict[str, Path] = {}
         self._new_rows: dict[Path, Packed] = {}
+        self._new_trees: dict[Path, TreeId] = {}
         self._batches = Batches()
         self._jobs: deque[Batch] = deque()
         encode = keeper.stores
@@ -124,7 +126,8 @@ class ChangeReader:
         """Take what can be read in batches of a directory's changes, while the scan goes on; return the rest."""
         small = [item for item in names if self._is_for_a_batch(item[1])]
         if small:
-            self._batches.add(directory, small)
+            new = len(small) == len(names) and directory and directory not in self._old and self._keeper.stores
+            self._batches.add(directory, small, self._probe.trusted_before_ns if new else None)
             self._jobs.extend(self._batches.take())
             self._workers.assist(self._jobs, self._take)
         if len(small) == len(names):
@@ -145,7 +148,9 @@ class ChangeReader:
         root_mode = scan.directories[ROOT][0] if ROOT in scan.directories else known_root_mode or 0
         if known_root_mode is not None and root_mode != known_root_mode:
             self._edits[ROOT] = Edit(directory_entry(root_mode, 0), directory_entry(known_root_mode, 0))
+        wholes = self._wholes()
         edits = Edits(self._edits)
+        edits.wholes = wholes
         self._add_parents(edits, scan)
         problems = [*scan.problems, *self._problems]
         return Changes(edits, self._rows, self._new_rows, self._unstable, problems, root_mode)
@@ -162,9 +167,13 @@ class ChangeReader:
         """Take over what was read of a batch."""
         for kind, path in read.not_kept.items():
             self._not_kept.setdefault(kind, path)
-        files = iter(read.files)
-        for directory, names in batch:
-            self._take_directory(directory, [(name, now, next(files)) for name, now in names])
+        for (directory, names, _), part in zip(batch, read.parts, strict=True):
+            if isinstance(part, NewTree):
+                self._keeper.keep_tree(part)
+                self._new_rows[directory] = part.rows
+                self._new_trees[directory] = part.id
+            else:
+                self._take_directory(directory, [(*names, small) for names, small in zip(names, part, strict=True)])
 
     def _take_directory(self, directory: Path, files: list[tuple[str, Stat, Small | None]]) -> None:
         packed = self._old.get(directory)
@@ -175,6 +184,18 @@ class ChangeReader:
         again = [(name, now) for name, now, small in files if small is None]
         if again:
             self._read_directory(directory, again)
+
+    def _wholes(self) -> dict[Path, Whole]:
+        """Return the new trees for which an edit of their directory can stand; of others, put down each file's."""
+        wholes = {}
+        for path, tree in self._new_trees.items():
+            rows = PackedRows(*self._new_rows[path], self._format)
+            edit = self._edits.get(path)
+            if edit is not None and edit.seen is None and edit.new is not None and edit.new.is_directory:
+                wholes[path] = Whole(tree, len(rows), rows.entries)
+            else:  # known without rows, as it was empty; or a file was there, or it is gone again
+                self._edits |= {(*path, name): Edit(entry, None) for name, entry in rows.entries().items()}
+        return wholes
 
     def _take_new(self, directory: Path, files: list[tuple[str, Stat, Small | None]]) -> None:
         """Take over files of a directory that had no row; the hot loop of a first commit."""

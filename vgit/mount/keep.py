@@ -8,6 +8,7 @@ from blake3 import blake3
 from vgit.content import StoredContent, Watch, hash_file, store_bytes, store_file
 from vgit.content.stored_content import BLOB_CONTENT
 from vgit.ids import ObjectFormat, ObjectId
+from vgit.mount.new_tree import NewTree
 from vgit.mount.small_files import Small
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
@@ -29,6 +30,9 @@ class Keeper(Protocol):
 
     def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
         """Keep small files that were read already: each with its size and what was seen there."""
+
+    def keep_tree(self, new: NewTree) -> None:
+        """Keep a directory of small files that were read already, of which nothing was seen."""
 
     def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Keep a file's content, from its first byte to its end."""
@@ -68,6 +72,11 @@ class PackKeeper:
         self._writer.write_encoded_blobs(new)
         return kept
 
+    def keep_tree(self, new: NewTree) -> None:
+        """Store small files that were read already, their directory's record, and its tree."""
+        self._writer.write_encoded_blobs(new.blobs)
+        self._writer.write_encoded_trees(new.trees)
+
     def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Store a file's content; chunks that the seen version has at the same borders are not cut again."""
         old = None
@@ -91,6 +100,9 @@ class HashKeeper:
     def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
         """Compare small files that were read already."""
         return [self._compare(size, small[0], seen) for small, size, seen in files]
+
+    def keep_tree(self, new: NewTree) -> None:
+        """Do nothing: what nobody saw is different, and only the caller needs to know."""
 
     def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Compare a file's content."""

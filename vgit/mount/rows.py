@@ -69,6 +69,9 @@ class PackedRows:
         # No name has a slash, so all are decoded in one call.
         return decode_name(self._names.replace(b"\0", b"/")).split("/") if self._stats else []
 
+    def __len__(self) -> int:
+        return len(self._stats) // _STAT.size
+
     def by_name(self) -> dict[str, Stat]:
         """Return name → stat; the caller may change the dict."""
         return dict(zip(self.names(), _STAT.iter_unpack(self._stats), strict=True))
@@ -89,6 +92,11 @@ class PackedRows:
         """Yield every name with its row."""
         for number, (name, stat) in enumerate(self.by_name().items()):
             yield name, Row(stat, _unpack_entry(self._entries, number, self._format.id_size))
+
+    def entries(self) -> dict[str, Entry]:
+        """Return name → what was seen there."""
+        id_size = self._format.id_size
+        return {name: _unpack_entry(self._entries, number, id_size) for number, name in enumerate(self.names())}
 
 
 Packed: TypeAlias = tuple[bytes, bytes, bytes]  # names, stats and entries as they are stored

@@ -64,6 +64,7 @@ class Scope:
         result = Edits({self.path + path: edit for path, edit in edits.items()})
         result.directories = {self.path + path: entry for path, entry in edits.directories.items()}
         result.directories[self.path] = root
+        result.wholes = {self.path + path: whole for path, whole in edits.wholes.items()}
         return result
 
     def paths_in_volume(self, paths: Iterable[Path]) -> tuple[Path, ...]:

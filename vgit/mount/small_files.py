@@ -12,21 +12,33 @@ from blake3 import blake3
 
 from vgit.cancel import checkpoint
 from vgit.ids import FORMATS, ObjectFormat
+from vgit.mount.new_tree import NewTree, encode_new_tree
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Stat
-from vgit.objects.encoded_blob import EncodedBlob, encode_blob
+from vgit.objects.encoded import EncodedBlob, encode_blob
 from vgit.paths import Path
 
 LARGEST = 65_536  # bytes
 _BATCH_FILES = 200
 _BATCH_BYTES = 1 << 20
+_WHOLE_FILES = 1000  # in a new directory that is made whole; it is never split, so batches are that much larger
+_WHOLE_BYTES = 4 << 20
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LINKED = "hard link (each name becomes a file of its own)"
 _OWNER = "owner other than the mount's (files come out as their reader's)"
 _ATTRIBUTES = "extended attribute or ACL"
 
-Batch: TypeAlias = list[tuple[Path, list[tuple[str, Stat]]]]  # directory → names, in it, and what the scan saw
+
+class Part(NamedTuple):
+    """Files of one directory."""
+
+    directory: Path
+    names: list[tuple[str, Stat]]  # and what the scan saw
+    trusted_before_ns: int | None = None  # of a directory that is new, and all of it: as for ``encode_new_tree``
+
+
+Batch: TypeAlias = list[Part]
 
 
 # A file that held still: BLAKE3, and what a pack needs of it (None: not wanted). A plain tuple, as EncodedBlob is.
@@ -34,9 +46,9 @@ Small: TypeAlias = tuple[bytes, EncodedBlob | None]
 
 
 class Read(NamedTuple):
-    """What became of a batch: something for each name, in order; None: read it again."""
+    """What became of a batch: for each part the whole, or something for each name, in order; None: read it again."""
 
-    files: list[Small | None]
+    parts: list[NewTree | list[Small | None]]
     not_kept: dict[str, Path]  # kind of thing that a volume cannot hold → a path that has it
 
 
@@ -48,18 +60,27 @@ class Batches:
         self._batch: Batch = []
         self._count = self._size = 0
 
-    def add(self, directory: Path, files: list[tuple[str, Stat]]) -> None:
-        """Add files of one directory."""
+    def add(self, directory: Path, files: list[tuple[str, Stat]], trusted_before_ns: int | None = None) -> None:
+        """Add files of one directory; of a new one all, and with ``trusted_before_ns``."""
+        if trusted_before_ns is not None and len(files) <= _WHOLE_FILES:
+            size = sum([now[1] for _, now in files])
+            if size <= _WHOLE_BYTES:
+                self._count += len(files)
+                self._size += size
+                self._batch.append(Part(directory, files, trusted_before_ns))
+                if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
+                    self.flush()
+                return
         start = 0
         for end, (_, now) in enumerate(files, 1):
             self._count += 1
             self._size += now[1]
             if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
-                self._batch.append((directory, files[start:end]))
+                self._batch.append(Part(directory, files[start:end]))
                 self.flush()
                 start = end
         if start < len(files):
-            self._batch.append((directory, files[start:]))
+            self._batch.append(Part(directory, files[start:]))
 
     def take(self) -> list[Batch]:
         """Return the batches that are full by now."""
@@ -84,21 +105,35 @@ class SmallFileReader:
 
     def read(self, batch: Batch) -> Read:
         """Read the files of ``batch``."""
-        files: list[Small | None] = []
+        parts: list[NewTree | list[Small | None]] = []
         not_kept: dict[str, Path] = {}
-        for directory, names in batch:
-            try:
-                descriptor = self._root.open_directory(directory)
-            except OSError:
-                files += [None] * len(names)
-                continue
-            try:
-                for name, now in names:
-                    checkpoint()
-                    files.append(self._read(descriptor, directory, name, now, not_kept))
-            finally:
-                os.close(descriptor)
-        return Read(files, not_kept)
+        for part in batch:
+            files = self._read_part(part, not_kept)
+            parts.append(self._whole(part, files) or files)
+        return Read(parts, not_kept)
+
+    def _whole(self, part: Part, files: list[Small | None]) -> NewTree | None:
+        """Return a new directory made of ``files``, None if it is none, or not all of them could be read."""
+        before = part.trusted_before_ns
+        contents = [(small[0], small[1]) for small in files if small is not None and small[1] is not None]
+        if before is None or len(contents) < len(files):
+            return None
+        return encode_new_tree(part.names, contents, before, self._format)
+
+    def _read_part(self, part: Part, not_kept: dict[str, Path]) -> list[Small | None]:
+        directory, names, _ = part
+        try:
+            descriptor = self._root.open_directory(directory)
+        except OSError:
+            return [None] * len(names)
+        files = []
+        try:
+            for name, now in names:
+                checkpoint()
+                files.append(self._read(descriptor, directory, name, now, not_kept))
+        finally:
+            os.close(descriptor)
+        return files
 
     def _read(self, at: int, directory: Path, name: str, now: Stat, not_kept: dict[str, Path]) -> Small | None:
         size = now[1]

@@ -249,7 +249,7 @@ class WorkingDirectory:
                 cache.set_base(published.id)
                 cache.set_divergent(still_divergent(self._scope, cache.divergent(), changes.edits, published.id))
             elif changes.edits:
-                cache.add_divergent(path for path in changes.edits if path)
+                cache.add_divergent(path for path, _ in changes.edits.unfolded() if path)
             cache.drop_journal()
 
     def _follows(self, base: CommitId, published: Published) -> bool:

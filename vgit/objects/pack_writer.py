@@ -21,7 +21,7 @@ from vgit.backend.protocol import Backend, Buffer, StagedFile
 from vgit.beside import Beside
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
-from vgit.objects.encoded_blob import EncodedBlob, encode_entry
+from vgit.objects.encoded import Encoded, encode_entry
 from vgit.objects.kinds import BLOB
 from vgit.objects.pack_entry import LONGEST_HEADER
 from vgit.objects.pack_index import encode_index
@@ -114,12 +114,12 @@ class PackWriter:
         """Append an entry as another pack has it: header and zlib stream, no delta."""
         self._append(id, entry)
 
-    def add_blobs(self, blobs: Iterable[EncodedBlob]) -> None:
-        """Append blobs that are not in the pack, which has no number of objects promised."""
+    def add_all_encoded(self, objects: Iterable[Encoded]) -> None:
+        """Append small objects that are not in the pack, which has no number of objects promised."""
         if self._later or self._jobs:
             self._wait()
         entries, parts, size = self.entries, self._parts, self.size_bytes
-        for id, entry, crc in blobs:
+        for id, entry, crc in objects:
             entries[id] = len(entries)
             self._crcs.append(crc)
             self._offsets.append(size)

@@ -26,7 +26,7 @@ from vgit.backend.protocol import Backend, Buffer
 from vgit.errors import BackendUnavailableError, NotFoundError
 from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.deflate import STORED_BELOW
-from vgit.objects.encoded_blob import EncodedBlob
+from vgit.objects.encoded import Encoded, EncodedBlob
 from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.pack_finish import PackFinish
 from vgit.objects.pack_set import PackSet
@@ -149,6 +149,12 @@ class ObjectWriter:
         """Write a blob that belongs to the trees, and is rolled back with them."""
         return BlobId(self._write_once(BLOB, data))
 
+    def write_encoded_trees(self, objects: Iterable[Encoded]) -> None:
+        """Write trees and records, as ``write_tree`` and ``write_record`` do, but before the savepoint."""
+        fresh = {encoded[0]: encoded for encoded in objects if encoded[0] not in self._pack.entries}
+        if fresh:
+            self._add_encoded(fresh.values())
+
     def write_commit(self, data: bytes) -> CommitId:
         """Write a commit."""
         return CommitId(self._write_once(COMMIT, data))
@@ -203,14 +209,14 @@ class ObjectWriter:
     def _add(self, kind: int, id: bytes, data: Buffer) -> None:
         self._pack_for(data).add(kind, id, data)
 
-    def _add_encoded(self, blobs: Collection[EncodedBlob]) -> None:
+    def _add_encoded(self, objects: Collection[Encoded]) -> None:
         pack = self._pack
-        size_bytes = pack.size_bytes + sum(len(entry) for _, entry, _ in blobs)
-        count = len(pack.entries) + len(blobs)
+        size_bytes = pack.size_bytes + sum(len(entry) for _, entry, _ in objects)
+        count = len(pack.entries) + len(objects)
         if pack.promised is None and size_bytes <= _LARGEST_PACK and count <= _MOST_OBJECTS:
-            pack.add_blobs(blobs)
+            pack.add_all_encoded(objects)
             return
-        for id, entry, _ in blobs:
+        for id, entry, _ in objects:
             self._pack_for(entry).add_encoded(id, entry)
 
     def _pack_for(self, data: Buffer) -> PackWriter:

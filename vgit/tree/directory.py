@@ -12,15 +12,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from vgit.backend.forks import start_afresh_after_fork
+from vgit.backend.protocol import Buffer
 from vgit.errors import CorruptObjectError, InvalidError
-from vgit.ids import ObjectId, TreeId
+from vgit.ids import BlobId, ObjectId, TreeId
 from vgit.objects.git_tree import MODES, TreeRow, sort_key, split_tree
 from vgit.objects.kinds import BLOB, TREE
 from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter
 from vgit.paths import decode_name, encode_name
 from vgit.tree.columns import read_columns
 from vgit.tree.entry import (
@@ -212,7 +212,17 @@ def _git_order(item: tuple[str, Entry]) -> bytes:
     return sort_key(entry.git_mode, encode_stored_name(encode_name(name), entry.git_mode))
 
 
-def write_directory(writer: ObjectWriter, entries: Mapping[str, Entry], mode: int | None) -> TreeId:
+class TreeWriter(Protocol):
+    """What trees and their records are written with: objects.writer.ObjectWriter, or what only encodes them."""
+
+    def write_record(self, data: Buffer) -> BlobId:
+        """Write a record."""
+
+    def write_tree(self, data: Buffer) -> TreeId:
+        """Write a tree."""
+
+
+def write_directory(writer: TreeWriter, entries: Mapping[str, Entry], mode: int | None) -> TreeId:
     """Write record and tree of a directory, and return the tree's id; 3 µs an entry.
 
     ``entries`` are by the user's names, in any order; ``.vgit`` is added here.

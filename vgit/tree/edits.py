@@ -1,11 +1,16 @@
-"""Edits: what a writer changed, path by path, and how much it came to."""
+"""Edits: what a writer changed, path by path, and how much it came to.
 
-from collections.abc import Iterator, Mapping
+Of a directory that the writer made and filled with files, the trees of a first
+commit, it is enough to know the tree: see ``Whole``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
+from vgit.ids import TreeId
 from vgit.paths import Path
 from vgit.tree.entry import Entry
 
@@ -17,12 +22,24 @@ class Edit(NamedTuple):
     seen: Entry | None  # what the writer last checked out or committed; None: nothing
 
 
+class Whole(NamedTuple):
+    """What is in a directory whose edit stands for all of it: files in a tree that is written already.
+
+    The writer had seen nothing there. ``entries`` gives the files by name, for whom the tree alone does not do.
+    """
+
+    tree: TreeId
+    file_count: int
+    entries: Callable[[], Mapping[str, Entry]]
+
+
 class Edits(SortedDict):  # type: ignore[misc]
     """Path → Edit in path order, so that ``a/b`` comes after ``a`` and before ``a.txt``."""
 
     def __init__(self, edits: Mapping[Path, Edit] | None = None) -> None:
         super().__init__(edits or {})
         self.directories: dict[Path, Entry] = {}  # of edited paths' parents: mode and mtime as the writer has them
+        self.wholes: dict[Path, Whole] = {}  # of edits of new directories; there are no edits below these
 
     def below(self, path: Path) -> Iterator[tuple[Path, Edit]]:
         """Yield the edits of ``path`` itself and of what lies below it."""
@@ -30,6 +47,21 @@ class Edits(SortedDict):  # type: ignore[misc]
             if key[: len(path)] != path:
                 return
             yield key, self[key]
+
+    def find(self, path: Path) -> Edit | None:
+        """Return the edit of ``path``, also if that of its directory stands for it."""
+        edit: Edit | None = self.get(path)
+        if edit is None and path and path[:-1] in self.wholes:
+            entry = self.wholes[path[:-1]].entries().get(path[-1])
+            return Edit(entry, None) if entry is not None else None
+        return edit
+
+    def unfolded(self) -> Iterator[tuple[Path, Edit]]:
+        """Yield every edit, and those that a directory's stands for; in no order."""
+        yield from self.items()
+        for path, whole in self.wholes.items():
+            for name, entry in whole.entries().items():
+                yield (*path, name), Edit(entry, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
-"""Encoded blob: a small blob as its entry in a pack will be, made by whichever process has its bytes."""
+"""Encoded: a small object as its entry in a pack will be, made by whichever process has its bytes."""
 
 from typing import TypeAlias
 
 from isal import isal_zlib
 
 from vgit.backend.protocol import Buffer
-from vgit.ids import BlobId, ObjectFormat
+from vgit.ids import BlobId, ObjectFormat, ObjectId
 from vgit.objects.deflate import STORED_BELOW, encode
-from vgit.objects.kinds import BLOB
+from vgit.objects.kinds import BLOB, KIND_NAMES
 from vgit.objects.pack_entry import encode_header, encode_small
 
-# What a pack and its index need of a blob: id, entry (header and zlib stream), CRC-32 of the entry. A plain tuple, as
-# 10^5 of them go from process to process.
+# What a pack and its index need of an object: id, entry (header and zlib stream), CRC-32 of the entry. A plain tuple,
+# as 10^5 of them go from process to process.
+Encoded: TypeAlias = tuple[ObjectId, bytes, int]
 EncodedBlob: TypeAlias = tuple[BlobId, bytes, int]
 
 
@@ -27,3 +28,9 @@ def encode_blob(data: bytes, form: ObjectFormat) -> EncodedBlob:
     entry = encode_entry(BLOB, data)
     id = form.new(b"blob %d\0" % len(data) + data).digest()  # a copy of little costs less than a second call
     return id, entry, isal_zlib.crc32(entry)
+
+
+def encode_object(kind: int, data: Buffer, form: ObjectFormat) -> Encoded:
+    """Return the entry of an object, with its id."""
+    entry = encode_entry(kind, data)
+    return form.object_id(KIND_NAMES[kind], data), entry, isal_zlib.crc32(entry)
