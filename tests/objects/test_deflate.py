@@ -98,7 +98,11 @@ def test_ranges_of_framed_data(size: int, one: int, other: int) -> None:
     data = noise(size)
     source = reader(b"before" + joined(stored(data)) + b"after")
     assert read_framed(source, 6, size, start, stop) == data[start:stop]
-    assert source.read_bytes <= stop - start + BLOCK + 5 * (size // BLOCK + 1)
+    rooms = [bytearray(length) for length in (stop - start, stop - start + 3, stop - start - 1)]
+    found = [read_framed(source, 6, size, start, stop, memoryview(room)) for room in rooms]
+    assert found == [data[start:stop]] * 3
+    assert [room[: stop - start] == data[start:stop] for room in rooms] == [True, True, False]
+    assert source.read_bytes / 4 <= stop - start + BLOCK + 5 * (size // BLOCK + 1)
 
 
 @pytest.mark.parametrize("damage", [2, 3, 4, 5, 6, BLOCK + 7, BLOCK + 8, 2 * BLOCK + 14])

@@ -106,12 +106,12 @@ class PackReader:
                 return kind, size
         raise self._damaged(offset, "the chain of deltas has no end")
 
-    def read(self, position: int, for_ids: Ids) -> tuple[int, Buffer]:
-        """Return (kind, whole data), not verified against the id."""
+    def read(self, position: int, for_ids: Ids, room: memoryview | None = None) -> tuple[int, Buffer]:
+        """Return (kind, whole data), not verified against the id; stored data of some size in ``room``, if it fits."""
         offset = self.offset(position)
         kind, size, body, base = self._entry(offset)
         if base is None:
-            return kind, self._data(offset, body, size, 0, size)
+            return kind, self._data(offset, body, size, 0, size, room)
         return self._undelta(offset, for_ids)
 
     def read_range(self, position: int, start: int, length: int, for_ids: Ids) -> Buffer:
@@ -174,7 +174,7 @@ class PackReader:
             raise self._damaged(offset, f"{self.end - body} bytes cannot hold an object of {size}")
         return kind, size, body, base
 
-    def _data(self, offset: int, body: int, size: int, start: int, stop: int) -> Buffer:
+    def _data(self, offset: int, body: int, size: int, start: int, stop: int, room: memoryview | None = None) -> Buffer:
         """Return bytes ``start`` to ``stop`` of what the zlib stream at ``body`` holds."""
         need = stored_blocks.HEAD_SIZE
         data, at = self._windows.at(self.key, body, need)
@@ -188,7 +188,7 @@ class PackReader:
                 if len(found) == stop - start:
                     return found
             else:
-                framed = stored_blocks.read_framed(self._read_into, body, size, start, stop)
+                framed = stored_blocks.read_framed(self._read_into, body, size, start, stop, room)
                 if framed is not None:
                     return framed
         try:

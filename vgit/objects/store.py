@@ -51,12 +51,15 @@ class ObjectStore:
             raise CorruptObjectError(f"object {id.hex()} is a {names[0]}, expected a {names[1]}")
         return data
 
-    def read_unverified(self, id: ObjectId) -> Buffer:
+    def read_unverified(self, id: ObjectId, room: memoryview | None = None) -> Buffer:
         """Return the data without computing its id, for callers that check its BLAKE3.
 
-        Stored data is returned as it lies on disk; only its framing is checked.
+        Stored data is returned as it lies on disk; only its framing is checked. It may be put into ``room``,
+        whose beginning is then what is returned: memory that is used again costs no page faults.
         """
-        return self._find(id, _data, lambda: read_loose(self.backend, id)[1])
+        return self._find(
+            id, lambda pack, position: pack.read(position, (), room)[1], lambda: read_loose(self.backend, id)[1]
+        )
 
     def blob_run(self) -> BlobRun:
         """Return what reads small blobs in the order in which they lie."""
@@ -177,10 +180,6 @@ class ObjectStore:
             raise CorruptObjectError(f"object {id.hex()} in {where} is damaged: {first}") from first
         reason = f"; perhaps because of {unreadable}" if unreadable else ""
         raise CorruptObjectError(f"object {id.hex()} is missing{reason}") from unreadable
-
-
-def _data(pack: PackReader, position: int) -> Buffer:
-    return pack.read(position, ())[1]
 
 
 def _onward(id: ObjectId, for_ids: Ids) -> Ids:

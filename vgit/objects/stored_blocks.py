@@ -63,15 +63,18 @@ def frame(data: Buffer) -> list[Buffer]:
     return parts
 
 
-def read_framed(read_into: ReadInto, body: int, size: int, start: int, stop: int) -> bytearray | None:
+def read_framed(
+    read_into: ReadInto, body: int, size: int, start: int, stop: int, room: memoryview | None = None
+) -> Buffer | None:
     """Return bytes ``start`` to ``stop`` (not empty) of the ``size`` bytes framed at ``body``.
 
-    The data lands in place, without a copy: each block header goes to a
-    scrap buffer between slices of the result. None when a block touched is not
+    The data lands in place, without a copy, in ``room`` if that is given and large enough: each block
+    header goes to a scrap buffer between slices of the result. None when a block touched is not
     framed as ``frame`` does it (a stream of stock git), or the file ends early.
     """
     first, last = start // BLOCK, (stop - 1) // BLOCK
-    data = bytearray(stop - start)
+    length = stop - start
+    data: Buffer = room[:length] if room is not None and len(room) >= length else bytearray(length)
     view = memoryview(data)
     headers = bytearray(5 * (last - first + 1))
     header_view = memoryview(headers)
@@ -84,7 +87,7 @@ def read_framed(read_into: ReadInto, body: int, size: int, start: int, stop: int
         filled += BLOCK
     if not skipped:
         del buffers[1]
-    wanted = len(headers) + skipped + len(data)
+    wanted = len(headers) + skipped + length
     if read_into(body + 2 + first * (BLOCK + 5), buffers) != wanted:
         return None
     return data if headers == _headers(first, last, size) else None
