@@ -114,10 +114,10 @@ def reload_candidates(scope: Scope, base: CommitId, target: CommitId, divergent:
 
 def still_divergent(scope: Scope, divergent: set[Path], edits: Edits, head: CommitId) -> set[Path]:
     """Return those of which a merge left something else at head than what the mount has."""
-    ours = ((path, edits.find(path)) for path in divergent)
-    return divergent - {
-        path for path, edit in ours if edit is not None and is_as_seen(edit.new, scope.entry(head, path))
-    }
+    if not divergent:
+        return divergent
+    ours = ((path, edit) for path, edit in edits.unfolded() if path in divergent)
+    return divergent - {path for path, edit in ours if is_as_seen(edit.new, scope.entry(head, path))}
 
 
 def settle_reload(

@@ -48,14 +48,6 @@ class Edits(SortedDict):  # type: ignore[misc]
                 return
             yield key, self[key]
 
-    def find(self, path: Path) -> Edit | None:
-        """Return the edit of ``path``, also if that of its directory stands for it."""
-        edit: Edit | None = self.get(path)
-        if edit is None and path and path[:-1] in self.wholes:
-            entry = self.wholes[path[:-1]].entries().get(path[-1])
-            return Edit(entry, None) if entry is not None else None
-        return edit
-
     def unfolded(self) -> Iterator[tuple[Path, Edit]]:
         """Yield every edit, and those that a directory's stands for; in no order."""
         yield from self.items()
