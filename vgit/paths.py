@@ -3,13 +3,15 @@
 In the API a path is text with ``/`` between names; a leading ``/``, ``.`` and
 ``//`` make no difference. Inside, a path is a tuple, so that ``a/b`` sorts
 within ``a`` and no name is ever split twice. Names are ``str``; bytes that are
-not UTF-8 are carried as surrogates (PEP 383).
+not UTF-8 are carried as surrogates (PEP 383). So does Python at the border to
+the system, if it has UTF-8 for names of files: ``require_utf8``.
 """
 
 import os
+import sys
 from typing import TypeAlias
 
-from vgit.errors import InvalidError
+from vgit.errors import Error, InvalidError
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -76,6 +78,20 @@ def encode_name(name: str) -> bytes:
 def decode_name(name: bytes) -> str:
     """Return the text of a name from disk or git; the inverse of ``encode_name``."""
     return name.decode("utf-8", "surrogateescape")
+
+
+def require_utf8() -> None:
+    """Raise Error if Python gives names of files to the system, and takes them from it, as other bytes than we mean.
+
+    In a locale of another encoding ``é`` is one byte on disk, or none. Every name beyond ASCII would be another one
+    than that in the volume: removed for the next commit, and added again, misspelled.
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise Error(
+            f"this process has names of files in the encoding {encoding}, from its locale; vgit needs UTF-8, so that a"
+            " name is the same bytes everywhere. Start it with PYTHONUTF8=1 (or python -X utf8), or in a UTF-8 locale."
+        )
 
 
 def printable(text: str) -> str:

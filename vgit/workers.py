@@ -142,7 +142,8 @@ class _Worker(Generic[Job]):
         self.jobs: deque[Job] = deque()
         path = [_PACKAGE_PARENT, *sys.path]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _PROGRAM.format(path=path)],
+            # Isolated, it does not see PYTHONUTF8: names of files must be in UTF-8 there, as they are here.
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM.format(path=path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -51,6 +51,7 @@ from vgit.backend.staged import STAGED_MODE, LocalStagedFile
 from vgit.backend.turns import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.late import late
+from vgit.paths import require_utf8
 
 if TYPE_CHECKING:
     import shutil
@@ -62,9 +63,11 @@ class LocalBackend:
     """The files below ``path``, which need not exist yet; a context manager that closes what it keeps open.
 
     At most 64 descriptors are kept, of packs and indexes only; children share them.
+    Error in a process that does not have names of files in UTF-8.
     """
 
     def __init__(self, path: str, *, clock: Clock = SYSTEM_CLOCK, descriptors: Descriptors | None = None) -> None:
+        require_utf8()
         self._root = os.path.abspath(path).rstrip("/") + "/"
         self._clock = clock
         self._descriptors = descriptors or Descriptors()

@@ -130,11 +130,20 @@ def _opened(settings: Settings, asked: Sequence[Asked], *, create: bool) -> Iter
 def _environment(client: Client, mounts: Sequence[_Opened]) -> dict[str, str]:
     """Return the command's environment: there, too, names mean the volumes that they mean here."""
     handed = dict.fromkeys([*(str(mount.path) for mount, _ in mounts), *client.handed_mounts])
-    return os.environ | {
+    return _own_environment() | {
         "VGIT_STORE": client.store,
         "VGIT_ENVIRONMENT": client.environment,
         "VGIT_MOUNTS": json.dumps(list(handed)),
     }
+
+
+def _own_environment() -> dict[str, str]:
+    """Return the environment that vgit was started with: in the C locale Python adds LC_CTYPE to it for itself."""
+    environment = dict(os.environ)
+    with open("/proc/self/environ", "rb") as file:
+        if not any(one.startswith(b"LC_CTYPE=") for one in file.read().split(b"\0")):
+            environment.pop("LC_CTYPE", None)
+    return environment
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """Start: the `vgit` command from its first moment to its last.
 
+In a locale that is not UTF-8 it begins again, with Python's UTF-8 mode: names of files are bytes, and the same ones
+everywhere. An option does that, no environment variable: the command of `vgit run` gets the user's own environment.
+
 An interrupt while it is still being loaded ends it quietly, too. What a process costs before and after its work is
 kept low: nothing that is loaded is garbage, so the collector stands still meanwhile (``main.py`` turns it on, for the
 work), and at the end the kernel takes memory back faster than the interpreter takes itself apart.
@@ -11,12 +14,14 @@ import sys
 import threading
 
 _INTERRUPTED = 130
+_UTF8 = ["-X", "utf8"]
 
 
 def main() -> None:
     """Run the command line of this process."""
     gc.disable()
     try:
+        _begin_again_in_utf8()
         from vgit.cli.main import main as run
 
         run()
@@ -26,6 +31,14 @@ def main() -> None:
     except SystemExit as end:
         code = end.code
     _leave(code)
+
+
+def _begin_again_in_utf8() -> None:
+    """Be started anew by the same interpreter, if names of files are not UTF-8; return if they are, or cannot be."""
+    is_asked_for = sys.orig_argv[1:3] == _UTF8
+    if sys.getfilesystemencoding() != "utf-8" and not is_asked_for and sys.executable:
+        # The words are encoded as they were decoded, so that they are the same bytes again.
+        os.execv(sys.executable, [sys.executable, *_UTF8, *sys.orig_argv[1:]])
 
 
 def _leave(code: object) -> None:

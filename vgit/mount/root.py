@@ -20,7 +20,7 @@ from typing import Self
 
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
-from vgit.paths import Path, format_path, printable
+from vgit.paths import Path, format_path, printable, require_utf8
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # asks no right on the directory
@@ -62,6 +62,7 @@ class RootDirectory:
     """
 
     def __init__(self, path: str, descriptor: int | None = None) -> None:
+        require_utf8()  # every name of a mount comes from this descriptor, or goes to it
         self.path = os.path.abspath(path)
         if descriptor is not None:  # inherited, and from now on this object's to close
             self.fd = descriptor
