@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
@@ -15,6 +17,8 @@ import pytest
 
 import vgit
 from tests.gitjudge import fsck, log
+from vgit.catalog import Catalog, StoreRoot
+from vgit.repository import Repository
 
 ROOT = FilePath(__file__).parent.parent
 
@@ -149,6 +153,33 @@ def test_two_processes_that_create_one_volume_get_the_same(client: vgit.Client) 
     assert all(one.returncode == 0 for one in both)
     assert len(ids) == 1
     assert len(vgit.Volume.objects.list(client=client)) == 1
+
+
+def test_threads_that_use_a_handle_first_open_one_repository(
+    volume: vgit.Volume, client: vgit.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume.hydrate()
+    opened: list[Repository] = []
+    another = threading.Event()
+    catalogs: list[Catalog] = []
+
+    def slowly(self: StoreRoot, volume_id: str, real: Callable[..., Repository] = StoreRoot.open_volume) -> Repository:
+        opened.append(real(self, volume_id))
+        if len(opened) > 1:
+            another.set()
+        another.wait(0.2)  # room for every other thread to come here as well
+        return opened[-1]
+
+    def counted(self: StoreRoot, real: Callable[..., Catalog] = StoreRoot._open_catalog) -> Catalog:
+        catalogs.append(real(self))
+        return catalogs[-1]
+
+    monkeypatch.setattr(StoreRoot, "open_volume", slowly)
+    monkeypatch.setattr(StoreRoot, "_open_catalog", counted)
+    fresh = vgit.Volume.from_name("x", client=vgit.Client(client.store))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: fresh.repository, range(8)))
+    assert found == opened * 8 and len(opened) == len(catalogs) == 1
 
 
 def test_an_ephemeral_volume_goes_at_the_end(client: vgit.Client, tmp_path: FilePath) -> None:

@@ -12,12 +12,11 @@
 import getpass
 import json
 import os
-import threading
 from collections.abc import Sequence
 from typing import Any
 
-from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.local import LocalBackend
+from vgit.backend.once import Once
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.commit import clean_identity
@@ -58,9 +57,7 @@ class Client:
         self.author = clean_identity(author or _default_author())
         self.clock = clock
         self.handed_mounts = tuple(handed_mounts)
-        self._guard = threading.Lock()
-        start_afresh_after_fork(self)
-        self._root: StoreRoot | None = None
+        self._root: Once[StoreRoot] = Once()
 
     @classmethod
     def from_env(cls, store: str | None = None, environment: str | None = None) -> "Client":
@@ -81,20 +78,15 @@ class Client:
     def __setstate__(self, state: dict[str, Any]) -> None:
         Client.__init__(self, **state)
 
-    def after_fork(self) -> None:
-        """Open the store anew in a forked child, where a thread that held the guard does not exist."""
-        self._guard = threading.Lock()
-        self._root = None
-
     @property
     def root(self) -> StoreRoot:
         """The store root. Nothing is made on disk before a volume is created."""
-        with self._guard:
-            if self._root is None:
-                if os.path.exists(self.store) and not os.path.isdir(self.store):
-                    raise InvalidError(f"{self.store} is not a vgit store: it is a file, expected a directory.")
-                self._root = StoreRoot(LocalBackend(self.store, clock=self.clock), self.clock, self.store)
-            return self._root
+        return self._root.get(self._open_root)
+
+    def _open_root(self) -> StoreRoot:
+        if os.path.exists(self.store) and not os.path.isdir(self.store):
+            raise InvalidError(f"{self.store} is not a vgit store: it is a file, expected a directory.")
+        return StoreRoot(LocalBackend(self.store, clock=self.clock), self.clock, self.store)
 
     def in_environment(self, environment: str | None) -> str:
         """Return the environment that a call means: its argument, else this client's."""

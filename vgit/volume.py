@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from vgit.aio import Both, Generator, Method
+from vgit.backend.once import Once
 from vgit.client import Client, given_or_default
 from vgit.errors import InvalidError, ReadOnlyError
 from vgit.history.changes import changes
@@ -31,7 +32,7 @@ from vgit.snapshot import Readable, Snapshot, TreeView
 from vgit.types import Change, CommitInfo, ReloadInfo, VolumeInfo, time_of
 from vgit.types import FileEntry as FileEntry  # also here, because Modal's programs take them from modal.volume
 from vgit.types import FileEntryType as FileEntryType
-from vgit.volumes import Resolved, create_or_find, ephemeral, resolve_id, resolve_name
+from vgit.volumes import Resolved, ephemeral, look_up
 from vgit.writable import Writable
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Volume(Readable, Writable):
     _create_if_missing: bool
     _read_only: bool
     _mount_options: "MountOptions | None"
-    _resolved: Resolved | None
+    _resolved: Once[Resolved]
 
     def __init__(self) -> None:
         raise InvalidError("Volume() makes nothing; use Volume.from_name(name), from_id(id) or ephemeral().")
@@ -86,7 +87,7 @@ class Volume(Readable, Writable):
         volume._create_if_missing = create_if_missing
         volume._read_only = read_only
         volume._mount_options = None
-        volume._resolved = None
+        volume._resolved = Once()
         return volume
 
     @classmethod
@@ -147,7 +148,7 @@ class Volume(Readable, Writable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._resolved = None
+        self._resolved = Once()
 
     @property
     def name(self) -> str | None:
@@ -363,15 +364,13 @@ class Volume(Readable, Writable):
 
     def _resolve(self) -> Resolved:
         """Return the volume, looked up at first use and again in a forked child."""
-        if self._resolved is None or self._resolved.pid != os.getpid():
-            if self._volume_id is not None:
-                self._resolved = resolve_id(self._client, self._volume_id)
-                self._name = self._resolved.record.name
-            else:
-                assert self._name is not None
-                find = create_or_find if self._create_if_missing else resolve_name
-                self._resolved = find(self._client, self._client.in_environment(self._environment), self._name)
-        return self._resolved
+        return self._resolved.get(self._look_up)
+
+    def _look_up(self) -> Resolved:
+        environment = self._client.in_environment(self._environment)
+        resolved = look_up(self._client, environment, self._name, self._volume_id, create=self._create_if_missing)
+        self._name = resolved.record.name
+        return resolved
 
     def _mounts(self) -> "AbstractContextManager[list[mounts.Mount]]":
         resolved = self._resolve()
@@ -390,11 +389,11 @@ class Volume(Readable, Writable):
 def _ephemeral(cls: type[Volume], client: Client, environment: str | None) -> Iterator[Volume]:
     with ephemeral(client, client.in_environment(environment)) as resolved:
         volume = cls._make(client, name=None, environment=environment, volume_id=resolved.record.id)
-        volume._resolved = resolved
+        volume._resolved.put(resolved)
         try:
             yield volume
         finally:
-            volume._resolved = None  # from now on a use of it says that it is gone
+            volume._resolved.clear()  # from now on a use of it says that it is gone
 
 
 Volume.objects = Objects(Volume._make)

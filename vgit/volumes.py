@@ -1,6 +1,5 @@
 """Volumes: a volume's handle resolved, and the two ways in which one comes to be."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,14 @@ class Resolved:
 
     record: CatalogRecord
     repository: Repository
-    pid: int
+
+
+def look_up(client: Client, environment: str, name: str | None, volume_id: str | None, *, create: bool) -> Resolved:
+    """Return the volume of an id or, without one, of a name; ``create``: made if there is none. Else NotFoundError."""
+    if volume_id is not None:
+        return resolve_id(client, volume_id)
+    assert name is not None, "a handle has a name or an id"
+    return create_or_find(client, environment, name) if create else resolve_name(client, environment, name)
 
 
 def resolve_name(client: Client, environment: str, name: str) -> Resolved:
@@ -78,4 +84,4 @@ def ephemeral(client: Client, environment: str) -> Iterator[Resolved]:
 
 
 def _open(client: Client, record: CatalogRecord) -> Resolved:
-    return Resolved(record, client.root.open_volume(record.id), os.getpid())
+    return Resolved(record, client.root.open_volume(record.id))

@@ -44,7 +44,6 @@ INSIDE = {
     "Mount.commit_in_detail",
     "Mount.release",
     "Mount.stop_background",
-    "Client.after_fork",
     "Client.clock",
     "Client.handed_mounts",
     "Client.in_environment",

@@ -9,6 +9,7 @@ two leaves an unnamed repository (gc's to collect) and never a broken name.
 """
 
 from vgit.backend import Backend
+from vgit.backend.once import Once
 from vgit.cancel import uninterrupted
 from vgit.catalog.catalog import Catalog
 from vgit.catalog.record import CatalogRecord
@@ -37,7 +38,7 @@ class StoreRoot:
         self.backend = backend
         self.clock = clock
         self.location = location
-        self._catalog: Catalog | None = None
+        self._catalog: Once[Catalog] = Once()
 
     @property
     def exists(self) -> bool:
@@ -63,11 +64,7 @@ class StoreRoot:
 
     def catalog(self) -> Catalog:
         """Return the catalog; NotFoundError if there is no store here yet."""
-        if self._catalog is None:
-            if not self.exists:
-                raise NotFoundError(f"there is no vgit store at {self.location}; creating a volume makes one.")
-            self._catalog = self._open_catalog()
-        return self._catalog
+        return self._catalog.get(self._open_catalog)
 
     def create_volume(self, environment: str, name: str, author: str) -> CatalogRecord:
         """Make a volume, then its name; AlreadyExistsError if the name is taken."""
@@ -105,12 +102,17 @@ class StoreRoot:
         return self.backend.child(volume_key(volume_id))
 
     def _open_catalog(self) -> Catalog:
+        if not self.exists:
+            raise NotFoundError(f"there is no vgit store at {self.location}; creating a volume makes one.")
         return Catalog(Repository.open(self.backend.child(_CATALOG), self.clock), self.clock)
 
     def _catalog_to_write(self, author: str) -> Catalog:
+        return self._catalog.get(lambda: self._open_or_make_catalog(author))
+
+    def _open_or_make_catalog(self, author: str) -> Catalog:
         # Asked before the lock is taken: a directory that is no store gets no lock file, either.
-        if self._catalog is None and not self.exists:
+        if not self.exists:
             with self.backend.exclusive():  # two first creations at once: one of them makes the catalog
                 if not self.exists:
                     Repository.create(self.backend.child(_CATALOG), self.clock, author, "Create catalog").close()
-        return self.catalog()
+        return self._open_catalog()

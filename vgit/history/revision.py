@@ -99,11 +99,7 @@ def _by_id(repository: Repository, digits: str) -> CommitId | None:
 
 
 def _by_whole_id(repository: Repository, id: ObjectId) -> CommitId | None:
-    if not repository.objects.contains(id):
-        repository.objects.refresh()
-        if not repository.objects.contains(id):
-            return None
-    return peel(repository, id)
+    return peel(repository, id) if repository.objects.contains(id) else None
 
 
 def _commits_of_refs(repository: Repository) -> Iterator[tuple[CommitId, Commit]]:

@@ -17,8 +17,6 @@ def check_base(repository: Repository, base: CommitId) -> None:
     """Raise CorruptVolumeError unless the store is there and has the commit that a mount was last reloaded from."""
     repository.head()  # of a store that is out of reach (a disk not mounted) nothing must be made anew
     if not repository.objects.contains(base):
-        repository.objects.refresh()  # another process may have committed in this mount since the last listing
-    if not repository.objects.contains(base):
         raise CorruptVolumeError(
             f"the store does not have commit {base.hex()[:12]}, which this mount was last reloaded from: it was set"
             " back to an older copy, or lost packs. Nothing was changed. Bring the newer store back; or keep these"

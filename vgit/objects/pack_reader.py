@@ -64,6 +64,7 @@ class PackReader:
         self.key = key
         self.size_bytes = size_bytes
         self.damage: CorruptObjectError | None = None
+        self.is_gone = False  # the index was, when it was to be opened
         self.find: Callable[[bytes], int] = self._open_and_find
         self._backend = backend
         self._format = form
@@ -82,6 +83,7 @@ class PackReader:
             self.find = index.find
             return index.find(id)
         except NotFoundError:
+            self.is_gone = True
             self.damage = CorruptObjectError(f"{index_key} is gone")
         except CorruptObjectError as error:
             self.damage = error

@@ -5,14 +5,18 @@ begins, and when an object is missing: packs come from other processes, and go
 to their gc. In between, a look-up costs one search per pack and no system call;
 so an object that somebody made since the listing may count as absent, and is
 then written twice, which harms nothing.
+
+Threads share the listings. One that waits for another's takes what came of it
+only if that listing began after it asked. What changed since *its own* look is
+the caller's to compare (``Seen``): in between, other threads may have listed.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.protocol import Backend
-from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectId
 from vgit.objects.loose import loose_id, loose_key
 from vgit.objects.pack_reader import PackReader
@@ -20,6 +24,21 @@ from vgit.objects.pack_reader import PackReader
 OBJECTS = "objects/"
 
 _NONE: frozenset[bytes] = frozenset()
+
+
+class Seen(NamedTuple):
+    """What there was at some moment."""
+
+    packs: tuple[PackReader, ...]
+    loose: frozenset[bytes]
+
+    def is_as(self, before: "Seen") -> bool:
+        """Whether nothing came and nothing went, by the names."""
+        return self.loose == before.loose and self.keys() == before.keys()
+
+    def keys(self) -> set[str]:
+        """Return the keys of the packs."""
+        return {pack.key for pack in self.packs}
 
 
 class PackSet:
@@ -33,6 +52,7 @@ class PackSet:
         self._open_pack = open_pack
         self._last: PackReader | None = None  # the pack of the last hit: neighbours are asked for together
         self._listed = False
+        self._listings_begun = 0
         self._changing = threading.Lock()
         start_afresh_after_fork(self)
 
@@ -60,33 +80,31 @@ class PackSet:
             return found[0].key
         return loose_key(id) if id in self.loose else None
 
-    def copies(self, id: bytes) -> Iterator[tuple[PackReader, int]]:
-        """Yield every pack that holds ``id``."""
-        for pack in self.packs:
-            if (position := pack.find(id)) >= 0:
-                yield pack, position
-
-    def damage(self) -> CorruptObjectError | None:
-        """Return what is wrong with some pack whose objects cannot be looked up."""
-        return next((pack.damage for pack in self.packs if pack.damage is not None), None)
-
-    def refresh(self) -> bool:
-        """List again, keeping what is open; say whether anything came or went."""
+    def seen(self) -> Seen:
+        """Return what there is, as of the last listing."""
         with self._changing:
-            if self._listed and self._is_as_listed():
-                return False
-            packs, indexes, loose = self._list()
-            before = {pack.key for pack in self.packs}
-            known = {pack.key: pack for pack in self.packs if pack.damage is None}
-            keys = [key for _, key in sorted(packs, reverse=True) if key[:-4] + "idx" in indexes]
-            sizes = {key: size for (_, key), size in packs.items()}
-            changed = before != set(keys) or loose != self.loose
-            self.packs = tuple(known.get(key) or self._open_pack(key, sizes[key]) for key in keys)
-            self.loose = loose
-            if self._last not in self.packs:
-                self._last = None
-            self._listed = True
-            return changed
+            return Seen(self.packs, self.loose)
+
+    def refresh(self) -> Seen:
+        """List again, keeping what is open; return what there is by a listing that began after this call."""
+        begun = self._listings_begun
+        with self._changing:
+            if self._listings_begun == begun:
+                self._listings_begun += 1
+                if not self._listed or not self._is_as_listed():
+                    self._take_listing()
+            return Seen(self.packs, self.loose)
+
+    def _take_listing(self) -> None:
+        packs, indexes, loose = self._list()
+        known = {pack.key: pack for pack in self.packs if pack.damage is None}
+        keys = [key for _, key in sorted(packs, reverse=True) if key[:-4] + "idx" in indexes]
+        sizes = {key: size for (_, key), size in packs.items()}
+        self.packs = tuple(known.get(key) or self._open_pack(key, sizes[key]) for key in keys)
+        self.loose = loose
+        if self._last not in self.packs:
+            self._last = None
+        self._listed = True
 
     def _is_as_listed(self) -> bool:
         """Say whether there are the same packs and loose objects as before, by their names alone.

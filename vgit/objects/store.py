@@ -6,7 +6,7 @@ copy is passed over for a good one. A pack that vanished (somebody's gc) means
 that its objects are elsewhere by now: list again, try again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from vgit.backend.protocol import Backend, Buffer
@@ -23,7 +23,7 @@ from vgit.objects.writer import ObjectWriter
 
 T = TypeVar("T")
 
-_LISTINGS = 8  # More than anybody's gc needs to settle; a bound, not a wait.
+_LISTINGS = 100  # A bound for a store that never comes to rest; the second mostly says that it did.
 _MOST_HOPS = 50  # packs that one chain of deltas may lead through
 _LOOSE = "its loose file"
 
@@ -81,8 +81,11 @@ class ObjectStore:
         return self._header(id, ())
 
     def contains(self, id: ObjectId) -> bool:
-        """Say whether the object is there, as of the last listing; about 1 µs a pack."""
-        return self._packs.holder(id) is not None
+        """Say whether the object is there: a yes as of the last listing, 1 µs a pack; a no is sure, and costs two."""
+        try:
+            return self._find(id, lambda pack, position: True, lambda: True)
+        except CorruptObjectError:
+            return False
 
     def pack_of(self, id: ObjectId) -> str | None:
         """Return the key of a pack that holds the object; None if it is loose or absent."""
@@ -153,11 +156,16 @@ class ObjectStore:
         loose: Callable[[], T],
         damage: dict[str, CorruptObjectError],
     ) -> T:
-        """Try every copy but those known to be damaged, list again, and try what is new."""
-        unreadable = None
+        """Try every copy but those known to be damaged, list again, and try what is new.
+
+        Gives up when a listing that began after it had tried everything shows the same. What other
+        threads found out meanwhile does not count: they may have listed between our look and our listing.
+        """
+        seen, search = self._packs.seen(), _Search(id, damage)
         for _ in range(_LISTINGS):
-            for pack, position in self._packs.copies(id):
-                if pack.key in damage:
+            for pack in seen.packs:
+                position = search.position(pack)
+                if position < 0:
                     continue
                 try:
                     return in_pack(pack, position)
@@ -165,21 +173,55 @@ class ObjectStore:
                     self._packs.forget(pack.key)
                 except CorruptObjectError as error:
                     damage[pack.key] = error
-            if id in self._packs.loose and _LOOSE not in damage:
+            if id in seen.loose and _LOOSE not in damage:
                 try:
                     return loose()
                 except NotFoundError:
                     pass  # Packed by somebody meanwhile; the next listing shows where.
                 except CorruptObjectError as error:
                     damage[_LOOSE] = error
-            unreadable = self._packs.damage()  # Asked first, for ``refresh`` gives a damaged index another try.
-            if not self._packs.refresh():
+            before, seen = seen, self._packs.refresh()
+            if search.has_tried_all(seen.packs) and seen.is_as(before):
                 break
-        if damage:
-            where, first = next(iter(damage.items()))
-            raise CorruptObjectError(f"object {id.hex()} in {where} is damaged: {first}") from first
-        reason = f"; perhaps because of {unreadable}" if unreadable else ""
-        raise CorruptObjectError(f"object {id.hex()} is missing{reason}") from unreadable
+        raise search.failure()
+
+
+class _Search:
+    """What was tried to find one object. ``damage`` is of its copies, by where they are."""
+
+    def __init__(self, id: ObjectId, damage: dict[str, CorruptObjectError]) -> None:
+        self._id = id
+        self._damage = damage
+        self._tried: set[PackReader] = set()
+        self._unreadable: dict[str, CorruptObjectError] = {}  # indexes that are damaged
+
+    def position(self, pack: PackReader) -> int:
+        """Return where the object is in a pack, -1 if it is not, or that was tried in vain."""
+        if pack in self._tried or pack.key in self._damage:
+            return -1
+        self._tried.add(pack)
+        position = pack.find(self._id)
+        if pack.damage is not None and not pack.is_gone:
+            self._unreadable[pack.key] = pack.damage
+        return position
+
+    def has_tried_all(self, packs: Iterable[PackReader]) -> bool:
+        """Whether there is no other to try; a damaged index is opened again by the next listing, but is not new."""
+        return all(pack in self._tried or pack.key in self._unreadable or pack.key in self._damage for pack in packs)
+
+    def failure(self) -> CorruptObjectError:
+        """Return what is to be said when nothing is left."""
+        for where, first in self._damage.items():
+            return _caused(f"object {self._id.hex()} in {where} is damaged: {first}", first)
+        for unreadable in self._unreadable.values():
+            return _caused(f"object {self._id.hex()} is missing; perhaps because of {unreadable}", unreadable)
+        return CorruptObjectError(f"object {self._id.hex()} is missing")
+
+
+def _caused(message: str, cause: CorruptObjectError) -> CorruptObjectError:
+    error = CorruptObjectError(message)
+    error.__cause__ = cause
+    return error
 
 
 def _onward(id: ObjectId, for_ids: Ids) -> Ids:
