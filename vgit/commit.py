@@ -21,6 +21,7 @@ it does not fit, they are as good as absent.
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -91,6 +92,14 @@ def clean_identity(text: str) -> str:
     name = name or mail.partition("@")[0].strip(_AROUND) or "unknown"
     mail = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", mail or "".join(name.lower().split()))
     return f"{name} <{mail}>"
+
+
+def format_moment(seconds: int) -> str:
+    """Return a commit's time for a message: UTC, and so that ``parse_moment`` reads it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
+    except (ValueError, OverflowError, OSError):  # stock git takes any number for a time
+        return f"{seconds} seconds since 1970"
 
 
 def encode_commit(commit: Commit) -> bytes:

@@ -14,8 +14,9 @@ crash table):
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,6 +93,7 @@ class Proposal:
     message: str | None = None  # None: say what was added, changed and removed
     base: CommitId | None = None
     unstable: tuple[Path, ...] = ()
+    joins: tuple[CommitId, ...] = ()  # further parents: lines of history that become the volume's again
     check: Callable[[Commit], None] | None = None  # called with every head tried; raises to give up
     before_swap: Callable[[], None] | None = None  # called when all but the ref is durable; raises to give up
 
@@ -224,6 +226,28 @@ class Repository:
             waiting += reversed(commit.parents)
         return None
 
+    def descends(self, id: CommitId, wanted: Collection[CommitId]) -> bool:
+        """Return whether ``id`` is one of ``wanted`` or has one among its ancestors, by whatever parent.
+
+        The newest are looked at first: what was published lately is found after
+        few of them, and only a no costs the whole history. Who asks whether a
+        state is still part of a volume's history asks here, and nowhere else.
+        """
+        if id in wanted:
+            return True
+        waiting = [(0, id)]
+        seen = {id}
+        while waiting:
+            checkpoint()
+            _, one = heappop(waiting)
+            for parent in self.commit(one).parents:
+                if parent in wanted:
+                    return True
+                if parent not in seen:
+                    seen.add(parent)
+                    heappush(waiting, (-self.commit(parent).commit_time, parent))
+        return False
+
     def root(self, tree: TreeId) -> Directory:
         """Return the root directory of a commit's tree."""
         return self.directories.read(tree)
@@ -247,7 +271,7 @@ class Repository:
                 if proposal.check is not None:
                     proposal.check(parent)
                 merged = merge(parent.tree, proposal.edits, self.directories)
-                if merged.root is None:
+                if merged.root is None and not proposal.joins:
                     return None
                 writer.savepoint()
                 commit = self._compose(proposal, merged, head, parent, writer)
@@ -306,14 +330,13 @@ class Repository:
     def _compose(
         self, proposal: Proposal, merged: Merged, head: CommitId, parent: Commit, writer: ObjectWriter
     ) -> Commit:
-        assert merged.root is not None
-        tree = self._write_tree(writer, merged.root)
+        tree = self._write_tree(writer, merged.root) if merged.root is not None else parent.tree
         counts = replace(merged.counts, bytes_added=writer.bytes_added + writer.bytes_pending)
         author = clean_identity(proposal.author)
-        when = commit_times(self.clock.now_ns(), [parent])
+        when = commit_times(self.clock.now_ns(), [parent, *map(self.commit, proposal.joins)])
         return Commit(
             tree=tree,
-            parents=(head,),
+            parents=(head, *proposal.joins),
             author=author,
             author_time=when,
             committer=author,

@@ -1,5 +1,6 @@
 """Volumes: a volume's handle resolved, and the two ways in which one comes to be."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,8 +50,20 @@ def resolve_id(client: Client, volume_id: str) -> Resolved:
     except NotFoundError:
         record = None
     if record is None:
-        raise NotFoundError(f"Volume {volume_id} not found in the store {client.store}; it may have been deleted.")
+        raise NotFoundError(f"Volume {volume_id} not found in the store {client.store}; {_why(client, volume_id)}.")
     return _open(client, record)
+
+
+def _why(client: Client, volume_id: str) -> str:
+    """Return what may have become of a volume that the catalog does not know."""
+    if not client.root.has_repository(volume_id):
+        return "it may have been deleted"
+    catalog = os.path.join(client.store, "catalog.git")
+    return (
+        "its repository is there, so it may have been deleted, and `vgit undelete NAME` brings it back. If nobody"
+        " deleted it, the catalog was set back to an older copy, and its newest state may still be there:"
+        f" `git --git-dir={catalog} fsck --no-reflogs --lost-found` names it"
+    )
 
 
 def create_or_find(client: Client, environment: str, name: str) -> Resolved:

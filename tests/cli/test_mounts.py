@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Vgit
+from tests.gitjudge import run
 from vgit.volume import Volume
 
 
@@ -159,3 +161,40 @@ def test_in_a_directory_that_is_gone(vgit: Vgit, tmp_path: Path) -> None:
     os.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert "the current directory was deleted" in vgit("status", code=1).stderr
+
+
+def test_a_catalog_that_was_set_back_is_told_and_can_be_brought_forward(
+    vgit: Vgit, tmp_path: Path, store: Path
+) -> None:
+    vgit("create", "other")
+    shutil.copytree(store, tmp_path / "backup")
+    work = tmp_path / "work"
+    vgit("mount", "--create", "data", work)
+    (work / "f").write_text("x")
+    shutil.copytree(tmp_path / "backup", store, dirs_exist_ok=True)
+    said = vgit("commit", work, code=1).stderr
+    assert "its repository is there" in said and "set back" in said
+    catalog = store / "catalog.git"
+    assert f"git --git-dir={catalog} fsck --no-reflogs --lost-found" in said
+    newest = run(catalog, "fsck", "--no-reflogs", "--lost-found").split()[-1]
+    run(catalog, "update-ref", "refs/heads/main", newest)
+    vgit("commit", work)
+    vgit("rename", "-y", "data", "moved")
+    vgit("create", "data")
+    said = vgit("mount", "data", work, code=1).stderr
+    assert said.count("vo-") == 2, "two volumes that were called alike at some time are told apart"
+
+
+def test_files_of_a_mount_can_be_kept_where_the_store_was_set_back(
+    vgit: Vgit, data: Volume, work: Path, tmp_path: Path, store: Path
+) -> None:
+    shutil.copytree(store, tmp_path / "backup")
+    (work / "a.txt").write_text("newer")
+    vgit("commit", work)
+    shutil.rmtree(store)
+    shutil.copytree(tmp_path / "backup", store)
+    assert "`vgit unmount --keep-files --discard`" in vgit("unmount", work, code=1).stderr
+    vgit("unmount", "--keep-files", "--discard", work)
+    vgit("mount", "--adopt", "data", work)
+    vgit("commit", work)
+    assert vgit("cat", "data", "a.txt").stdout == "newer"

@@ -288,6 +288,52 @@ def test_an_unreachable_state_whose_files_are_gone_does_not() -> None:
     assert repository.head() == head
 
 
+def line_of_two(repository: Repository) -> tuple[CommitId, CommitId]:
+    """Publish two states and go back to before them; return them."""
+    start = repository.head()
+    one = commit_state(repository, {"f": file(b"1")})
+    two = commit_state(repository, {"f": file(b"2")})
+    assert repository.refs.advance(MAIN, start, two)
+    return one, two
+
+
+def test_a_lost_line_becomes_part_of_the_history_again() -> None:
+    repository, _ = volume()
+    one, two = line_of_two(repository)
+    commit_state(repository, {"other": file(b"3")})
+    restored = restore(repository, two, None, AUTHOR)
+    assert restored is not None and restored.commit.parents[1:] == (two,)
+    assert repository.descends(repository.head(), {one})
+    assert restore(repository, two, None, AUTHOR) is None
+    again = restore(repository, one, None, AUTHOR)
+    assert again is not None and len(again.commit.parents) == 1
+
+
+def test_of_some_paths_alone_it_does_not() -> None:
+    repository, _ = volume()
+    _, two = line_of_two(repository)
+    restored = restore(repository, two, [("f",)], AUTHOR)
+    assert restored is not None and len(restored.commit.parents) == 1
+
+
+def test_nor_if_a_part_of_it_is_gone(tmp_path: FilePath) -> None:
+    repository, clock = volume(LocalBackend(str(tmp_path)))
+    start = repository.head()
+    before = set((tmp_path / "objects/pack").iterdir())
+    one = commit_state(repository, {"f": file(b"1")})
+    of_one = set((tmp_path / "objects/pack").iterdir()) - before
+    two = commit_state(repository, {"f": file(b"2")})
+    assert repository.refs.advance(MAIN, start, two)
+    for name in of_one:
+        name.unlink()
+    repository.close()
+    again = Repository.open(LocalBackend(str(tmp_path)), clock.clock)
+    assert not again.objects.contains(one)
+    restored = restore(again, two, None, AUTHOR)
+    assert restored is not None and len(restored.commit.parents) == 1
+    gitjudge.run(tmp_path, "rev-list", "--objects", "main")
+
+
 def test_messages_name_the_paths() -> None:
     repository, _ = volume()
     names = [f"f{n}" for n in range(5)] + ["d/\n"]

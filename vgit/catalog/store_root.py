@@ -97,6 +97,10 @@ class StoreRoot:
         """Open a volume's repository; CorruptVolumeError if the catalog names it and it is not there."""
         return Repository.open(self.volume_backend(volume_id), self.clock)
 
+    def has_repository(self, volume_id: str) -> bool:
+        """Return whether a volume's repository is there, whatever the catalog says."""
+        return bool(Refs(self.volume_backend(volume_id), SHA1).list(MAIN))
+
     def volume_backend(self, volume_id: str) -> Backend:
         """Return the backend of one volume's repository."""
         return self.backend.child(volume_key(volume_id))

@@ -9,7 +9,7 @@ library's ISO 8601 are all there is: no language, no calendar arithmetic.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from math import floor
 
 from vgit.errors import InvalidError
@@ -76,11 +76,3 @@ def _parse_span(words: str) -> int | None:
         seconds += int(part["count"] or 1) * _UNITS[part["unit"]]
         at = part.end()
     return seconds
-
-
-def format_moment(seconds: int) -> str:
-    """Return a commit's time for a message: UTC, and so that ``parse_moment`` reads it."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
-    except (ValueError, OverflowError, OSError):  # stock git takes any number for a time
-        return f"{seconds} seconds since 1970"

@@ -5,17 +5,18 @@ state and name blobs and chunk trees that are stored already, so nothing is
 copied and cost follows the difference. What others publish in between is
 merged as ever: the restored version of a file is the last one written, a file
 that differs in nothing is left alone, and the receipt names what head did not
-have when the restore began.
+have when the restore began. A whole state of a line that head does not descend
+from (the store was set back to an older copy, say) brings its history along, as
+far as the store has all of it: mounts that came from there can go on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from vgit.commit import escape_path
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.history.changes import diff_below, entry_at
-from vgit.ids import CommitId, ObjectId, TreeId
-from vgit.objects.git_tree import TREE_MODE, parse_tree
-from vgit.objects.kinds import TREE
+from vgit.history.lost_line import objects_of, rely_on_line
+from vgit.ids import CommitId, TreeId
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, printable
 from vgit.repository import Proposal, Published, Repository
@@ -37,19 +38,25 @@ def restore(
     """
     head = repository.head()
     edits = restore_edits(repository, head, revision, paths)
-    if not edits:
+    is_safe = repository.descends(head, {revision})
+    if not edits and (is_safe or paths is not None):
         return None
-    proposal = Proposal(
-        edits=edits,
-        author=author,
-        txn=repository.clock.random_bytes(16).hex(),
-        message=message or _message(revision, paths),
-        base=head,
-    )
-    is_safe = _is_before(repository, revision, head)
     with repository.objects.writer() as writer:
+        joins: tuple[CommitId, ...] = ()
         if not is_safe:
             _rely_on_contents(repository, writer, edits)
+            if paths is None and rely_on_line(repository, writer, revision, head):
+                joins = (revision,)
+        if not edits and not joins:
+            return None
+        proposal = Proposal(
+            edits=edits,
+            author=author,
+            txn=repository.clock.random_bytes(16).hex(),
+            message=message or _message(revision, paths),
+            base=head,
+            joins=joins,
+        )
         return repository.publish(proposal, writer)
 
 
@@ -120,36 +127,17 @@ def _bare(directory: Entry) -> Entry:
     return directory._replace(id=None, size=0, hash=None)
 
 
-def _is_before(repository: Repository, revision: CommitId, head: CommitId) -> bool:
-    """Whether head's first-parent line has ``revision``, so that no gc takes it. Only a yes is sure."""
-    earliest = repository.commit(revision).commit_time
-    for id, commit in repository.first_parents(head):
-        if id == revision:
-            return True
-        if commit.commit_time < earliest:
-            return False
-    return False
-
-
 def _rely_on_contents(repository: Repository, writer: ObjectWriter, edits: Edits) -> None:
     """Make sure that every file of ``edits`` is in the store and stays: no ref may hold the revision."""
     for path, edit in edits.items():
         new = edit.new
         if new is None or new.id is None or new.kind is Kind.GITLINK:
             continue
-        for id in _objects_of(repository, new.id, new.git_mode):
+        for id in objects_of(repository, new.id, new.git_mode):
             if not writer.has_blob(id):
                 raise CorruptObjectError(
                     f"{printable(format_path(path))} cannot be restored: its object {id.hex()} is gone from the store."
                 )
-
-
-def _objects_of(repository: Repository, id: ObjectId, git_mode: int) -> Iterator[ObjectId]:
-    """Yield a file's blob, or its chunk tree with all that is in it."""
-    yield id
-    if git_mode == TREE_MODE:
-        for row in parse_tree(repository.objects.read_kind(id, TREE), repository.format.id_size):
-            yield from _objects_of(repository, ObjectId(row.id), row.mode)
 
 
 def _message(revision: CommitId, paths: Sequence[Path] | None) -> str:

@@ -16,9 +16,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from vgit.commit import Commit
+from vgit.commit import Commit, format_moment
 from vgit.errors import InvalidError, NotFoundError
-from vgit.history.moment import format_moment, parse_moment
+from vgit.history.moment import parse_moment
 from vgit.history.tags import find_tag, peel
 from vgit.ids import CommitId, ObjectId
 from vgit.paths import printable

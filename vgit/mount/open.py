@@ -112,8 +112,8 @@ def unbind(working: WorkingDirectory, *, remove_files: bool) -> bool:
 
     Files go only if none has a change that is not published.
     """
-    drop_lease(working.repository, working.record.mount_id)
     removed = working.unmount(remove_files=remove_files)
+    drop_lease(working.repository, working.record.mount_id)  # not before: a refusal leaves a mount, which needs it
     working.close()
     shutil.rmtree(os.path.join(working.path, STATE_DIRECTORY))
     return removed
@@ -137,8 +137,9 @@ def _make_directory(path: str) -> bool:
 def _same_binding(path: str, record: MountRecord, binding: Binding) -> MountRecord:
     at = binding.at.hex() if binding.at is not None else None
     if record.volume_id != binding.volume_id or os.path.realpath(record.store) != os.path.realpath(binding.store):
+        name = f"{record.volume_name} ({record.volume_id})" if record.volume_name else record.volume_id
         raise AlreadyExistsError(
-            f"{printable(path)} is a mount of volume {record.volume_name or record.volume_id} in {record.store};"
+            f"{printable(path)} is a mount of volume {name} in {record.store}, not of {binding.volume_id};"
             " unmount it, or mount at another directory."
         )
     if (record.read_only, record.at, record.sub_path) != (binding.read_only, at, format_path(binding.sub_path)):

@@ -100,6 +100,7 @@ def settle_commit(cache: StatCache, repository: Repository, scope: Scope, journa
                 cache.set_base(id)
             else:
                 cache.add_divergent(cache.journaled())
+                cache.set_newest(id)
         cache.drop_journal()
 
 
@@ -127,10 +128,7 @@ def settle_reload(
     base = cache.base
     assert base is not None, "a reload begins only on a mount that has been checked out"
     candidates = reload_candidates(scope, base, target, cache.divergent())
-    waiting = {(one.area, one.name): one for one in _decode_waiting(journal)}
-    cleared = {one.path for one in waiting.values() if one.area == DISPLACED}
-    for area in (TEMPORARY, DISPLACED):
-        _put_back(root, area, waiting)
+    cleared = {one.path for one in put_all_back(root, journal) if one.area == DISPLACED}
     rows: dict[Path, dict[str, Row | None]] = {}
     settled: set[Path] = set()
     for step in planner.plan(candidates):
@@ -157,6 +155,15 @@ def settle_reload(
         cache.put(rows)
         cache.add_divergent(settled)
         cache.drop_journal()
+
+
+def put_all_back(root: RootDirectory, journal: Journal | None) -> list[Waiting]:
+    """Empty the areas beside as ``_put_back`` does; return what the journal says may have been there."""
+    found = _decode_waiting(journal) if journal is not None else []
+    waiting = {(one.area, one.name): one for one in found}
+    for area in (TEMPORARY, DISPLACED):
+        _put_back(root, area, waiting)
+    return found
 
 
 def _put_back(root: RootDirectory, area: str, waiting: dict[tuple[str, str], Waiting]) -> None:

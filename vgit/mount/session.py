@@ -73,6 +73,13 @@ class Session:
     @contextmanager
     def operation(self) -> Iterator[StatCache]:
         """Hold the mount's lock, on a directory that is still the mount, with nothing left half done."""
+        with self.unsettled() as cache:
+            self._settle(cache)
+            yield cache
+
+    @contextmanager
+    def unsettled(self) -> Iterator[StatCache]:
+        """Hold the mount's lock as ``operation`` does; what was cut off is as it was left."""
         with holding(self._turn):
             self.root.check_unmoved()
             lock = FileLock(
@@ -84,7 +91,6 @@ class Session:
                 self.root.check_unmoved()  # it may have been unmounted while we waited
                 cache = self._open_cache()
                 cache.refresh()
-                self._settle(cache)
                 yield cache
 
     def lock_descriptors(self) -> tuple[int, ...]:

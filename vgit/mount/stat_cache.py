@@ -37,6 +37,7 @@ _TROUBLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, 
 _NO_ROW = Row((0, 0, 0, 0, 0), Entry(0, 0, None, 0, 0, None))  # how the journal says that there was none
 _RECENT_DIRECTORIES = 1_000
 _BASE = "base"
+_NEWEST = "newest"
 _JOURNAL = "journal"
 _ROOT_MODE = "root_mode"
 
@@ -114,6 +115,12 @@ class StatCache:
         """The commit last reloaded from; None before the first checkout was done."""
         value = self._fact(_BASE)
         return CommitId(value) if value else None  # type: ignore[arg-type]
+
+    @property
+    def newest(self) -> CommitId | None:
+        """The newest commit that this mount knows to be published: base, or one that it made on others' since."""
+        value = self._fact(_NEWEST)
+        return CommitId(value) if value else self.base  # type: ignore[arg-type]
 
     @property
     def root_mode(self) -> int | None:
@@ -240,8 +247,13 @@ class StatCache:
             self._loaded[directory] = PackedRows(*packed, self._format)
 
     def set_base(self, base: CommitId) -> None:
-        """Set the commit last reloaded from; inside a transaction."""
+        """Set the commit last reloaded from, the newest that is known of; inside a transaction."""
         self._set(_BASE, base)
+        self._connection.execute("DELETE FROM facts WHERE name = ?", (_NEWEST,))
+
+    def set_newest(self, newest: CommitId) -> None:
+        """Set the newest commit that is known to be published, base staying as it is; inside a transaction."""
+        self._set(_NEWEST, newest)
 
     def set_root_mode(self, mode: int) -> None:
         """Set the root directory's mode as last seen; inside a transaction."""

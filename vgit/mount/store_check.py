@@ -1,36 +1,56 @@
 """Store check: whether the store still has what this mount was told it has.
 
 A store may be set back to an older copy, or lose packs. A mount that believed
-it all the same would call its files published, and unmounting would remove
-the last copy of them.
+it all the same would replace published work by its old version, call its files
+published, and let unmounting remove the last copy of them. So head must descend
+from the newest commit that the mount knows. Commits that it does not descend
+from may still be in the store: an older copy brings old refs, and removes no pack.
 """
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable
+from itertools import islice
 
-from vgit.errors import CorruptVolumeError
+from vgit.commit import format_moment
+from vgit.errors import CorruptObjectError, CorruptVolumeError
 from vgit.ids import CommitId
+from vgit.mount.layout import MountRecord
+from vgit.paths import printable
+from vgit.refs import MAIN
 from vgit.repository import Repository
 from vgit.tree.entry import Entry
 
+_NAMED_COMMITS = 4
+_TRIED_REFS = 50
 
-def check_base(repository: Repository, base: CommitId) -> None:
-    """Raise CorruptVolumeError unless the store is there and has the commit that a mount was last reloaded from."""
+
+def check_present(repository: Repository, known: CommitId) -> None:
+    """Raise CorruptVolumeError unless the store is there and has a commit that a mount took from it."""
     repository.head()  # of a store that is out of reach (a disk not mounted) nothing must be made anew
-    if not repository.objects.contains(base):
+    if not repository.objects.contains(known):
         raise CorruptVolumeError(
-            f"the store does not have commit {base.hex()[:12]}, which this mount was last reloaded from: it was set"
-            " back to an older copy, or lost packs. Nothing was changed. Bring the newer store back; or keep these"
-            " files: copy them out, mount the volume at another directory, and put them there."
+            f"the store does not have commit {known.hex()[:12]}, which this mount was last reloaded from or published:"
+            " it was set back to an older copy, or lost packs. Nothing was changed. Bring the newer store back; or keep"
+            " these files: `vgit unmount --keep-files --discard`, then `vgit mount --adopt` takes them into the volume."
         )
 
 
-def check_published(repository: Repository, base: CommitId, entries: Iterable[Entry]) -> None:
-    """Raise CorruptVolumeError unless base is published and all content of ``entries`` is in the store."""
-    if all(id != base for id, _ in repository.first_parents(repository.head())):
-        raise CorruptVolumeError(
-            f"commit {base.hex()[:12]}, which this mount was last reloaded from, is not in the volume's history any"
-            " more. Its files were left as they are."
-        )
+def check_history(
+    repository: Repository, record: MountRecord, root: str, known: CommitId, wanted: Collection[CommitId]
+) -> CommitId:
+    """Return head; CorruptVolumeError unless it descends from ``known``, or from what is known to: ``wanted``.
+
+    Costs nothing if head is one of them, else a look at each commit that was published since.
+    """
+    check_present(repository, known)
+    head = repository.head()
+    if not repository.descends(head, wanted):
+        raise CorruptVolumeError(_describe(repository, record, root, head, known))
+    return head
+
+
+def check_content(repository: Repository, entries: Iterable[Entry]) -> None:
+    """Raise CorruptVolumeError unless all content of ``entries`` is in the store."""
     repository.objects.refresh()
     for entry in entries:
         if entry.id is None or entry.is_directory:
@@ -41,3 +61,44 @@ def check_published(repository: Repository, base: CommitId, entries: Iterable[En
                     f"the store has lost object {id.hex()} of a file in this mount. Its files were left as they are:"
                     " they may be the last copy."
                 )
+
+
+def _describe(repository: Repository, record: MountRecord, root: str, head: CommitId, known: CommitId) -> str:
+    """Return what has become of the history, what of it is still there, and the ways out."""
+    newest = _newest(repository, head, known)
+    line = list(islice(repository.first_parents(newest), _NAMED_COMMITS))
+    named = ", ".join(_name(repository, id) for id in dict.fromkeys([newest, known, *(id for id, _ in line)]))
+    git_dir = os.path.join(record.store, "volumes", f"{record.volume_id}.git")
+    if repository.descends(newest, {head}):
+        way = f"`git --git-dir={git_dir} update-ref {MAIN} {newest.hex()} {head.hex()}` brings all of it back"
+    else:
+        name = record.volume_name or record.volume_id
+        way = (
+            f"`vgit restore {name} {newest.hex()}` publishes that state as the newest and joins the two histories;"
+            " what was committed since then stays in the log"
+        )
+    return (
+        f"the volume's history is not the one that this mount came from: head, {_name(repository, head)}, does not"
+        f" descend from {known.hex()[:12]}, the newest commit that the mount knows. The store was set back to an older"
+        f" copy, or {MAIN} to an older commit. Nothing was changed. Still in the store: {named}. {way}. To keep the"
+        f" files as they are here instead: `vgit unmount --keep-files --discard {printable(root)}`."
+    )
+
+
+def _newest(repository: Repository, head: CommitId, known: CommitId) -> CommitId:
+    """Return the newest commit that descends from ``known`` and that a ref, such as another mount's lease, holds."""
+    newest = known
+    for id in list(dict.fromkeys(repository.refs.list("refs/").values()))[:_TRIED_REFS]:
+        try:
+            later = repository.commit(CommitId(id)).commit_time >= repository.commit(newest).commit_time
+            if id != head and later and repository.descends(CommitId(id), {newest}):
+                newest = CommitId(id)
+        except CorruptObjectError:
+            continue  # an annotated tag, or lost as well
+    return newest
+
+
+def _name(repository: Repository, id: CommitId) -> str:
+    commit = repository.commit(id)
+    subject = printable(commit.message.split("\n", 1)[0])
+    return f"{id.hex()} of {format_moment(commit.commit_time)} ({subject})"

@@ -22,6 +22,7 @@ from vgit.mount.plan import Action, Local, Planner, Step
 from vgit.mount.recover import (
     commit_journal,
     decode_journal,
+    put_all_back,
     reload_candidates,
     reload_journal,
     settle_commit,
@@ -35,7 +36,7 @@ from vgit.mount.scan import Scan, Scanner
 from vgit.mount.scope import Scope
 from vgit.mount.session import TICK_SECONDS, Session
 from vgit.mount.stat_cache import StatCache
-from vgit.mount.store_check import check_base, check_published
+from vgit.mount.store_check import check_content, check_history, check_present
 from vgit.mount.syscalls import syncfs
 from vgit.paths import ROOT, Path, parse_path
 from vgit.repository import Proposal, Published, Repository
@@ -53,6 +54,7 @@ class WorkingDirectory:
         self._session = Session(path, repository.format, clock, self._recover)
         self._root = self._session.root
         self._placer = Placer(repository.objects, read_only=record.read_only)
+        self._checked: tuple[CommitId, CommitId] | None = None  # a commit that was known, a head that descends from it
 
     def __enter__(self) -> "WorkingDirectory":
         return self
@@ -164,7 +166,7 @@ class WorkingDirectory:
 
     def check_open_files(self) -> None:
         """Raise FilesOpenError if a process has files of the mount open or mapped, or works inside it."""
-        with self._session.operation():  # another vgit that reads files here for a commit is no reason to refuse
+        with self._session.unsettled():  # another vgit that reads files here for a commit is no reason to refuse
             check_no_open_files(self.path, own={self._root.fd})
 
     def unmount(self, *, remove_files: bool) -> bool:
@@ -172,8 +174,13 @@ class WorkingDirectory:
 
         The mark goes first: whatever cuts this off, no commit can take what is missing for removed.
         """
+        if not remove_files:  # possible also where the store is not what it was, and nothing can be settled
+            with self._session.unsettled() as cache:
+                put_all_back(self._root, decode_journal(cache.journal) if cache.journal is not None else None)
+                self._root.unmark()
+            return False
         with self._session.operation() as cache:
-            steps = self._removals(cache) if remove_files else None
+            steps = self._removals(cache)
             self._root.unmark()
             if steps is None:
                 return False
@@ -188,7 +195,8 @@ class WorkingDirectory:
         if cache.base is None or changes.edits or changes.problems:
             return None
         rows = {(*at, name): row for at, packed in cache.directories().items() for name, row in packed.items()}
-        check_published(self.repository, cache.base, (row.entry for row in rows.values()))
+        self._base(cache)
+        check_content(self.repository, (row.entry for row in rows.values()))
         return Planner(self._root, cache, self._reader(cache)).plan(dict.fromkeys(rows))
 
     def _base(self, cache: StatCache) -> CommitId:
@@ -198,8 +206,16 @@ class WorkingDirectory:
                 f"the first checkout of {self.path} was cut off, so that it cannot tell what is missing from what was"
                 " removed. Mount the volume there again: that finishes it."
             )
-        check_base(self.repository, base)
+        self._check_history(cache.newest or base)
         return base
+
+    def _check_history(self, known: CommitId) -> None:
+        """See that ``known``, which this mount took for published, still is; CorruptVolumeError if not."""
+        if self.record.at is not None:  # it stays where it is, whatever becomes of head
+            check_present(self.repository, known)
+            return
+        checked = self._checked if self._checked is not None and self._checked[0] == known else (known,)
+        self._checked = known, check_history(self.repository, self.record, self.path, known, checked)
 
     def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> tuple[Scan, Changes]:
         now = self._session.probe()  # before the look at the maps: one that ends in between has dated its file by now
@@ -250,6 +266,8 @@ class WorkingDirectory:
                 cache.set_divergent(still_divergent(self._scope, cache.divergent(), changes.edits, published.id))
             elif changes.edits:
                 cache.add_divergent(path for path, _ in changes.edits.unfolded() if path)
+                if published is not None:
+                    cache.set_newest(published.id)
             cache.drop_journal()
 
     def _follows(self, base: CommitId, published: Published) -> bool:
@@ -318,9 +336,12 @@ class WorkingDirectory:
         if data is None:
             return
         journal = decode_journal(data)
-        if journal.txn:
+        target = CommitId(self.repository.refs.parse_id(journal.target)) if not journal.txn else None
+        known = target or cache.newest
+        if known is not None:  # a store that is not what it was says nothing of what became of the journal
+            self._check_history(known)
+        if target is None:
             settle_commit(cache, self.repository, self._scope, journal)
         else:
             planner = Planner(self._root, cache, self._reader(cache))
-            target = CommitId(self.repository.refs.parse_id(journal.target))
             settle_reload(cache, target, self._scope, planner, self._root, journal)
