@@ -115,7 +115,8 @@ class Readable:
 
         The directory itself is not listed; a file's path gives its own entry.
         Paths are from the volume's root, without a leading slash. NotFoundError
-        if there is nothing, InvalidError for a path with ``..`` or a ``*`` at its end.
+        if there is nothing, InvalidError for a path with ``..``, or with a ``*``
+        at its end that is not part of a name there.
         """
         return list(list_entries(self._view(), path, recursive=recursive))
 
@@ -208,12 +209,22 @@ def _find(volume: Home, revision: str) -> Snapshot:
 def list_entries(view: TreeView, path: str, *, recursive: bool) -> Iterator[FileEntry]:
     """Yield the entries of a directory, or a file's own, as the API shows them."""
     start = parse_path(path)
-    if str(path).endswith("*"):
-        raise InvalidError(f"Invalid path: {path!r} ends in '*'; give a directory and filter what it lists.")
+    if start and start[-1].endswith("*"):
+        _refuse_pattern(view, start)
     for parent, entries in view.walk(start, recursive=recursive):
         above = format_path(parent) + "/" if parent else ""
         for name, entry in entries.items():
             yield FileEntry.at(above + name, entry)
+
+
+def _refuse_pattern(view: TreeView, path: Path) -> None:
+    """Raise InvalidError for ``d/*`` and the like, unless that is the name of a file."""
+    try:
+        view.find(path)
+    except NotFoundError as error:
+        raise InvalidError(
+            f"Invalid path: {_shown(path)!r} ends in '*'; give a directory and filter what it lists."
+        ) from error
 
 
 def _write(fileobj: IO[bytes], piece: bytes) -> None:

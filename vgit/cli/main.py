@@ -80,7 +80,11 @@ class Program(click.Group):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # here, so that a full disk or a closed pipe is noticed while it can be told
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            # A word that it quotes may be a name that a shell put there for a `*`.
+            vars(error).update(message=shown(error.message))
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             ctx.exit(_INTERRUPTED)

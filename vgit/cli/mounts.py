@@ -7,7 +7,7 @@ import click
 
 from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
 from vgit.cli.mounted import mounted
-from vgit.cli.output import note, short, warn, write_json_list, write_lines, write_table
+from vgit.cli.output import note, short, shown_name, warn, write_json_list, write_lines, write_table
 from vgit.cli.working import publish
 from vgit.mount.lease import Lease, list_leases
 from vgit.mount.plan import Local
@@ -64,10 +64,11 @@ def unmount(ctx: click.Context, path: str | None, *, keep_files: bool, discard: 
         elif discard and not keep_files:
             working.reload(Local.DISCARD)
         removed = directory.unmount(remove_files=not keep_files)
+    place = shown_name(working.path)
     if not removed and not keep_files:
-        warn(f"{working.path} is no mount any more, but some of its files are not in the volume and were left there.")
+        warn(f"{place} is no mount any more, but some of its files are not in the volume and were left there.")
     else:
-        note(f"{working.path} is unmounted")
+        note(f"{place} is unmounted")
 
 
 @command("mounts", "vgit mounts", "vgit mounts weights --json")

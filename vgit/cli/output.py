@@ -6,7 +6,8 @@ r"""Output: what is printed, where, and how names are spelled in it.
 Names of files are bytes. Lines of `ls` in a pipe have them as they are. In JSON
 a byte that is not UTF-8 stands as ``\udcXX``, which Python reads back as the
 same name (``os.fsencode``). Everything else spells such bytes, and control
-characters, as ``\xXX``, so that no name can command a terminal.
+characters, as ``\xXX``, so that no name can command a terminal; what ends a line
+or turns the direction of writing for others of Unicode is spelled ``\uXXXX``.
 """
 
 import json
@@ -25,9 +26,12 @@ import click
 
 _BATCH = 1000
 _TABLE_ROWS = 5000  # laying out a table needs all of it, and takes 0.1 ms a row
-_SURROGATE = re.compile("[\udc80-\udcff]")
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\udc80-\udcff]")
-_UNPRINTABLE_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]")
+# Beside ASCII's control characters: others, ends of lines, what turns the direction of writing, bytes that are not
+# UTF-8. Marks of direction (U+200E) and joiners (U+200D) are part of ordinary words and emoji.
+HARMFUL = "\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff"
+_HARMFUL = re.compile(f"[{HARMFUL}]")
+_UNPRINTABLE = re.compile(f"[\x00-\x1f{HARMFUL}]")
+_UNPRINTABLE_BUT_LAYOUT = re.compile(f"[\x00-\x08\x0b-\x1f{HARMFUL}]")
 _SHORT = 12
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB")
 
@@ -58,7 +62,9 @@ def shown_name(name: str) -> str:
 
 
 def _hex(found: re.Match[str]) -> str:
-    return f"\\x{ord(found[0]) & 0xFF:02x}"
+    number = ord(found[0])
+    is_byte = number <= 0xFF or number >= 0xDC00  # a surrogate stands for the byte in its low eight bits
+    return f"\\x{number & 0xFF:02x}" if is_byte else f"\\u{number:04x}"
 
 
 def note(text: str) -> None:
@@ -109,7 +115,7 @@ def _json_lines(values: Iterable[Any]) -> Iterator[str]:
 def _encode(text: str) -> str:
     if text.isascii():
         return text
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

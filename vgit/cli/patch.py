@@ -4,18 +4,22 @@ Files that are not text, or larger than ``LARGEST``, are only named. Directories
 FIFOs and sockets, which git's format does not have, are left out.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Protocol
 
 from dulwich.patch import unified_diff
 
+from vgit.cli.output import HARMFUL
 from vgit.paths import encode_name
 from vgit.types import Change, FileEntry, FileEntryType
 
 LARGEST = 1 << 20  # comparing lines costs far more than reading them
 _BINARY_PROBE = 8000  # as git: a file is binary if a NUL is in its first 8,000 bytes
 _KINDS = {FileEntryType.FILE: 0o100000, FileEntryType.SYMLINK: 0o120000}
-_C_ESCAPES = {7: b"\\a", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}
+_ANY_BYTES = "latin-1"  # has a character for each byte: names come out as they are given, whatever they are
+_SPECIAL = re.compile(f'[\x00-\x1f"\\\\{HARMFUL}]')
+_C_ESCAPES = dict(zip('\a\b\t\n\v\f\r"\\', 'abtnvfr"\\', strict=True))
 
 
 class Files(Protocol):
@@ -57,7 +61,9 @@ def _patch(old: FileEntry | None, new: FileEntry | None, before: Files, after: F
         return
     lines = [_lines(text) for text in texts if text is not None]
     sides = [side + b"\t" if b" " in side and side[:1] != b'"' else side for side in _sides(old, new, names)]
-    yield from unified_diff(lines[0], lines[1], sides[0], sides[1])
+    yield from unified_diff(
+        lines[0], lines[1], sides[0], sides[1], tree_encoding=_ANY_BYTES, output_encoding=_ANY_BYTES
+    )
 
 
 def _mode_lines(old: FileEntry | None, new: FileEntry | None) -> Iterator[bytes]:
@@ -94,11 +100,15 @@ def _lines(text: bytes) -> list[bytes]:
 
 
 def _quoted(prefix: str, path: str) -> bytes:
-    """Return a name as git writes it with core.quotePath off: in C's quotes if it has what they are for."""
-    name = encode_name(prefix + path)
-    if not any(byte < 0x20 or byte in (0x22, 0x5C, 0x7F) for byte in name):
-        return name
-    escaped = (
-        _C_ESCAPES.get(byte) or (b"\\%03o" % byte if byte < 0x20 or byte == 0x7F else b"%c" % byte) for byte in name
-    )
-    return b'"%b"' % b"".join(escaped)
+    """Return a name as git writes it with core.quotePath off: in C's quotes if it has what they are for.
+
+    As in all that is printed, bytes that are not UTF-8 are spelled, and what could command a terminal.
+    """
+    name = prefix + path
+    return encode_name(f'"{_SPECIAL.sub(_escaped, name)}"' if _SPECIAL.search(name) else name)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if found[0] in _C_ESCAPES:
+        return f"\\{_C_ESCAPES[found[0]]}"
+    return "".join(f"\\{byte:03o}" for byte in encode_name(found[0]))

@@ -9,6 +9,7 @@ work), and at the end the kernel takes memory back faster than the interpreter t
 """
 
 import gc
+import io
 import os
 import sys
 import threading
@@ -22,6 +23,7 @@ def main() -> None:
     gc.disable()
     try:
         _begin_again_in_utf8()
+        _spell_what_cannot_be_encoded()
         from vgit.cli.main import main as run
 
         run()
@@ -39,6 +41,13 @@ def _begin_again_in_utf8() -> None:
     if sys.getfilesystemencoding() != "utf-8" and not is_asked_for and sys.executable:
         # The words are encoded as they were decoded, so that they are the same bytes again.
         os.execv(sys.executable, [sys.executable, *_UTF8, *sys.orig_argv[1:]])
+
+
+def _spell_what_cannot_be_encoded() -> None:
+    """Let no table or message fail for a name, where PYTHONIOENCODING asks for less than all of Unicode."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: object) -> None:

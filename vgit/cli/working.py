@@ -34,7 +34,7 @@ def status(ctx: click.Context, path: str | None, *, as_json: bool) -> None:
         left_out = {"problems": found.problems, "skipped": found.skipped}
         write_json({"volume": record.volume_name, "path": root, **fields, **left_out})
         return
-    note(f"{record.volume_name or record.volume_id} at {short(found.base)}, mounted at {root}")
+    note(f"{record.volume_name or record.volume_id} at {short(found.base)}, mounted at {shown_name(root)}")
     if record.at is None and found.base != found.head:
         note(f"newest is {short(found.head)}; `vgit reload` brings in what others published")
     if not found.changes:
