@@ -572,7 +572,7 @@ def test_an_ephemeral_volume_is_not_left_behind_when_entering_or_leaving_is_canc
 
 @pytest.mark.parametrize(
     ("owner", "name", "after"),
-    [(checkout.Filler, "_place", 5), (write, "_batches", 0), (mounts, "sweep", 0)],
+    [(checkout.Placer, "place", 5), (write, "_batches", 0), (mounts, "sweep", 0)],
 )
 def test_a_mount_that_is_cancelled_leaves_no_directory(
     large: vgit.Volume, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: int

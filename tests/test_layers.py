@@ -66,6 +66,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/content/chunking.py": {"pyfastcdc": "4 ms; only a file above 4 MiB is cut"},
     "vgit/content/hashing.py": {"concurrent.futures": "5 ms; only a file above 4 MiB is worth threads"},
     "vgit/mount/open.py": {"shutil": "3 ms; only what was cut off, and an unmount, are removed as trees"},
+    "vgit/mount/root.py": {"shutil": "as in vgit/mount/open.py"},
     "vgit/mounts.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
     "vgit/objects/delta.py": {
         "dulwich.errors": "with dulwich.pack",

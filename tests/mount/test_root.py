@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
-from vgit.mount.root import RootDirectory, open_directory_at, open_file_at
+from vgit.mount.root import RootDirectory, open_file_at, open_up
 
 NOBODY = 65534
 
@@ -138,7 +138,7 @@ def test_what_is_no_name_never_leads_anywhere(root: RootDirectory, name: str) ->
         with pytest.raises(InvalidError):
             call((name, "b"))
     with pytest.raises(InvalidError):
-        open_directory_at(root.fd, name)
+        open_up(root.fd, name)
     with pytest.raises(InvalidError):
         open_file_at(root.fd, name)
 
@@ -152,13 +152,20 @@ def test_lstat_and_exists(root: RootDirectory, top: Path) -> None:
     assert root.exists(())
 
 
-def test_open_directory_at(root: RootDirectory, top: Path) -> None:
-    fd = open_directory_at(root.fd, "a")
-    assert os.path.samestat(os.fstat(fd), (top / "a").stat())
-    os.close(fd)
+@pytest.mark.parametrize("mode", [0o755, 0o555, 0o111, 0o000])
+def test_open_up(root: RootDirectory, top: Path, mode: int) -> None:
+    (top / "a" / "b").chmod(mode)
+
+    def enter() -> object:
+        with root.writable(("a",)) as fd:
+            before = open_up(fd, "b")
+        os.mkdir(top / "a" / "b" / "c")
+        return before, mode_of(top / "a" / "b")
+
+    assert as_ordinary_user(enter) == (mode, mode | 0o700)
     (top / "link").symlink_to("/etc")
     with pytest.raises(NotADirectoryConflict, match="symbolic link"):
-        open_directory_at(root.fd, "link")
+        open_up(root.fd, "link")
 
 
 def test_open_file_at(root: RootDirectory, top: Path) -> None:

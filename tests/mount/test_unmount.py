@@ -10,6 +10,7 @@ from vgit.errors import NotMountedError
 from vgit.mount import reload
 from vgit.mount.lease import list_leases
 from vgit.mount.open import renew, reopen_mount, unbind
+from vgit.mount.working_directory import WorkingDirectory
 
 
 def files_of(bench: Bench, names: list[str]) -> None:
@@ -63,3 +64,46 @@ def test_cut_off_it_leaves_no_mount_that_could_publish_removals(bench: Bench, mo
     with pytest.raises(NotMountedError):
         reopen_mount(working.path, bench.repository(), bench.repository().clock)
     assert len(bench.published()) == 6
+
+
+def test_a_mount_made_there_at_once_keeps_its_state(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    files_of(bench, ["f"])
+    working = bench.mount_as_it_is("a")
+    close = WorkingDirectory.close
+    made: list[WorkingDirectory] = []
+
+    def late(self: WorkingDirectory) -> None:
+        if not made:
+            made.append(self)
+            made[0] = bench.mount("a")
+        close(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkingDirectory, "close", late)
+        assert unbind(working, remove_files=True)
+    FilePath(made[0].path, "g").write_text("of the new mount")
+    assert made[0].commit(AUTHOR).published is not None
+    assert not bench.mount_as_it_is("a").status().edits
+    assert set(bench.published()) == {"f", "g"}
+
+
+def test_who_waited_for_the_lock_finds_no_mount_and_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files_of(bench, ["f"])
+    working, waiting = bench.mount_as_it_is("a"), bench.mount_as_it_is("a")
+    rmdir = os.rmdir
+    came: list[object] = []
+
+    def late(name: str, *, dir_fd: int | None = None) -> None:
+        if name == ".vgit" and not came:
+            came.append(name)
+            with pytest.raises(NotMountedError):  # makes the lock's file anew, in what is going
+                waiting.status()
+            FilePath(working.path, ".vgit/lock").touch()
+        rmdir(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", late)
+    assert unbind(working, remove_files=True)
+    assert came
+    assert os.listdir(working.path) == []

@@ -5,6 +5,10 @@ the packs. If it is cut off the mount has no base, and it is simply done again.
 Directory modes and mtimes come last, bottom-up, so that a directory without
 ``w`` can be filled first.
 
+What somebody else puts there meanwhile stays, as a local change. A file in the
+way is the checkout's own only if it is the beginning of what is to be there: an
+earlier one that was cut off, or a worker that died, left it.
+
 The work is cut into parts of a directory, which other processes may do as well:
 each opens the store for itself, writes, and returns the rows packed as they are
 kept. They hold the mount's lock, so that none still writes when the next
@@ -21,11 +25,12 @@ from typing import NamedTuple
 from vgit.backend import Backend
 from vgit.cancel import checkpoint
 from vgit.clock import SYSTEM_CLOCK
-from vgit.errors import CorruptObjectError, InvalidError
+from vgit.errors import CorruptObjectError, InvalidError, NotADirectoryConflict
 from vgit.ids import CommitId, TreeId
+from vgit.mount.half_made import is_half_made
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.place import Placer, raise_named
-from vgit.mount.root import RootDirectory, open_directory_at
+from vgit.mount.root import RootDirectory, open_up
 from vgit.mount.rows import Packed, Row, join_rows, pack_rows
 from vgit.mount.scan import to_stat
 from vgit.mount.write_back import WriteBack
@@ -45,12 +50,21 @@ class Part(NamedTuple):
     start: int
 
 
+class Below(NamedTuple):
+    """A directory in a part, which exists."""
+
+    name: str
+    entry: Entry
+    found_mode: int | None  # of one that was there already
+
+
 class Filled(NamedTuple):
     """What became of a part."""
 
     rows: Packed
     newest_ns: int  # the latest ctime among them
-    below: list[tuple[str, Entry]]  # directories, which exist and are empty
+    below: list[Below]
+    kept: list[tuple[str, Entry]]  # what was to be where somebody else's stands
     total: int  # entries of the whole directory
 
 
@@ -67,8 +81,10 @@ class Filler:
         """Write what the part holds."""
         entries = self._repository.directories.read(part.tree).entries
         rows: dict[str, Row] = {}
-        below: list[tuple[str, Entry]] = []
+        below: list[Below] = []
+        kept: list[tuple[str, Entry]] = []
         name = ""
+        place = self._placer.place
         descriptor = self._root.open_directory(part.path)
         try:
             for name, entry in islice(entries.items(), part.start, part.start + _PART_ENTRIES):
@@ -79,34 +95,37 @@ class Filler:
                         " from the volume (with git, `vgit rm`, or by restoring an older state)."
                     )
                 kind = entry.kind
-                if kind is Kind.DIRECTORY:
-                    self._make_directory(descriptor, name)
-                    below.append((name, entry))
-                elif kind is not Kind.GITLINK:
-                    rows[name] = self._place(descriptor, name, entry)
+                if kind is Kind.GITLINK:
+                    continue
+                try:
+                    if kind is Kind.DIRECTORY:
+                        os.mkdir(name, 0o700, dir_fd=descriptor)
+                        below.append(Below(name, entry, None))
+                    else:
+                        rows[name] = place(descriptor, name, entry)
+                except FileExistsError:
+                    if not self._take_over(descriptor, name, entry, rows, below):
+                        kept.append((name, entry))
         except (OSError, CorruptObjectError) as error:  # around the loop: naming each file would cost
             raise_named(error, (*part.path, name), self._revision)
         finally:
             os.close(descriptor)
         newest_ns = max((row.stat[3] for row in rows.values()), default=0)
-        return Filled(pack_rows(rows, self._repository.format), newest_ns, below, len(entries))
+        return Filled(pack_rows(rows, self._repository.format), newest_ns, below, kept, len(entries))
 
-    def _place(self, descriptor: int, name: str, entry: Entry) -> Row:
-        try:
-            return self._placer.place(descriptor, name, entry)
-        except FileExistsError:  # a checkout that was cut off made it: nobody has seen it, so it goes
-            os.unlink(name, dir_fd=descriptor)
-            return self._placer.place(descriptor, name, entry)
-
-    def _make_directory(self, descriptor: int, name: str) -> None:
-        try:
-            os.mkdir(name, 0o700, dir_fd=descriptor)
-        except FileExistsError:  # as above
-            own = open_directory_at(descriptor, name)
+    def _take_over(self, descriptor: int, name: str, entry: Entry, rows: dict[str, Row], below: list[Below]) -> bool:
+        """Go on with what stands at ``name`` already; False if it is not for us to touch."""
+        if entry.is_directory:
             try:
-                os.fchmod(own, 0o700)
-            finally:
-                os.close(own)
+                below.append(Below(name, entry, open_up(descriptor, name)))
+            except NotADirectoryConflict:
+                return False
+        elif is_half_made(self._repository.objects, descriptor, name, entry):
+            os.unlink(name, dir_fd=descriptor)
+            rows[name] = self._placer.place(descriptor, name, entry)
+        else:
+            return False
+        return True
 
 
 def worker(
@@ -129,24 +148,22 @@ class Checkout:
         self._read_only = read_only
         self._inherit = inherit
         self._placer = Placer(repository.objects, read_only=read_only)
-        self._made: list[tuple[Path, Entry]] = []
+        self._directories: list[tuple[Path, Entry]] = []
         self.rows: dict[Path, Packed] = {}
         self.newest_ns = 0  # the latest ctime in them
+        self.made: set[Path] = set()  # directories that were not there
+        self.found: dict[Path, int] = {}  # the modes of those that were
+        self.unfinished: set[Part] = set()  # parts of which it is not known how much was written
+        self.kept: dict[Path, Entry] = {}  # what was to be where somebody else's stands, which stays
 
     def run(self, revision: CommitId, tree: TreeId) -> None:
         """Write the tree. Not durable before the caller's ``syncfs``."""
         waiting = deque([Part(ROOT, tree, 0)])
+        self.unfinished.update(waiting)
 
         def finish(part: Part, filled: Filled) -> None:
-            self._keep(part.path, filled.rows, filled.newest_ns)
-            following: list[Part] = []
-            if part.start == 0:
-                starts = range(_PART_ENTRIES, filled.total, _PART_ENTRIES)
-                following += [part._replace(start=start) for start in starts]
-            for name, entry in filled.below:
-                assert entry.id is not None
-                self._made.append(((*part.path, name), entry))
-                following.append(Part((*part.path, name), TreeId(entry.id), 0))
+            following = self._finish_part(part, filled)
+            self.unfinished.update(following)
             waiting.extendleft(reversed(following))
 
         filler = Filler(self._repository, self._root, self._placer, revision)
@@ -160,6 +177,26 @@ class Checkout:
             workers.run(waiting, finish)
         self._finish_directories()
 
+    def _finish_part(self, part: Part, filled: Filled) -> list[Part]:
+        """Take over what became of a part; return those that it leads to."""
+        self._keep(part.path, filled.rows, filled.newest_ns)
+        self.unfinished.discard(part)
+        self.kept.update(((*part.path, name), entry) for name, entry in filled.kept)
+        following: list[Part] = []
+        if part.start == 0:
+            starts = range(_PART_ENTRIES, filled.total, _PART_ENTRIES)
+            following += [part._replace(start=start) for start in starts]
+        for name, entry, found_mode in filled.below:
+            assert entry.id is not None
+            path = (*part.path, name)
+            self._directories.append((path, entry))
+            if found_mode is None:
+                self.made.add(path)
+            else:
+                self.found[path] = found_mode
+            following.append(Part(path, TreeId(entry.id), 0))
+        return following
+
     def _keep(self, path: Path, rows: Packed, newest_ns: int) -> None:
         known = self.rows.get(path)
         self.rows[path] = rows if known is None else join_rows(known, rows)
@@ -167,7 +204,7 @@ class Checkout:
 
     def _finish_directories(self) -> None:
         rows: dict[Path, dict[str, Row]] = {}
-        for path, entry in sorted(self._made, key=_depth, reverse=True):
+        for path, entry in sorted(self._directories, key=_depth, reverse=True):
             descriptor = self._root.open_directory(path)
             try:
                 os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))

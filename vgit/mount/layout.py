@@ -4,7 +4,7 @@
     lock        flock: held by whoever commits, reloads or scans
     owner       flock: held while a program has the mount open
     state.db    the stat cache, base, divergent paths and journal (and its -wal, -shm)
-    filling     there until the first checkout is done: all files are the checkout's
+    filling     there until the first checkout is done: the files are the checkout's, or came meanwhile
     probe       touched at the start of a scan to read the file system's clock
     tmp/        files on their way in
     displaced/  files on their way out, until a reload is done

@@ -3,7 +3,7 @@
 A directory is a mount from the moment when ``.vgit/mount`` exists, and usable
 from the moment when its first checkout is done. What was cut off in between is
 done again by the next ``open_mount``: in place as long as ``.vgit/filling``
-says that all files are the checkout's. Without it they may be the user's (the
+says that the files are the checkout's, or came meanwhile. Without it they may be the user's (the
 state database was lost), so they are adopted: none is overwritten.
 """
 
@@ -17,6 +17,7 @@ from vgit.clock import Clock
 from vgit.errors import (
     AlreadyExistsError,
     BackendUnavailableError,
+    Error,
     InvalidError,
     NotADirectoryConflict,
     NotMountedError,
@@ -71,19 +72,17 @@ def open_mount(path: str, binding: Binding, repository: Repository, clock: Clock
     path = os.path.abspath(path)
     check_place(path, binding.store)
     made = _make_directory(path)
-    with _alone(path):  # programs that start at the same time all come here
-        if is_mount(path):
-            made = False
-            record = _same_binding(path, read_record(path), binding)
-        else:
-            try:
+    try:
+        with _alone(path):  # programs that start at the same time all come here
+            is_new = not is_mount(path)
+            if is_new:
                 record = _become_mount(path, binding, clock)
-            except BaseException:
-                if made:
-                    _empty(path)
-                raise
-            made = made or not record.adopted
-    return _bring_up(path, record, repository, clock, is_new=made)
+            else:
+                record = _same_binding(path, read_record(path), binding)
+        return _bring_up(path, record, repository, clock, is_new=is_new and not record.adopted)
+    except BaseException:
+        _remove_empty(made)
+        raise
 
 
 def reopen_mount(path: str, repository: Repository, clock: Clock) -> WorkingDirectory:
@@ -115,23 +114,47 @@ def unbind(working: WorkingDirectory, *, remove_files: bool) -> bool:
     removed = working.unmount(remove_files=remove_files)
     drop_lease(working.repository, working.record.mount_id)  # not before: a refusal leaves a mount, which needs it
     working.close()
-    shutil.rmtree(os.path.join(working.path, STATE_DIRECTORY))
     return removed
 
 
-def _make_directory(path: str) -> bool:
-    """Make ``path`` if it is missing and say whether it was."""
+def _make_directory(path: str) -> list[str]:
+    """Make ``path``, and what is missing above it; return what was made, from the top."""
+    made: list[str] = []
     try:
-        os.makedirs(path)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise NotADirectoryConflict(f"cannot mount at {printable(path)}: it is a file, not a directory.") from None
-        return False
-    except NotADirectoryError as error:
-        raise NotADirectoryConflict(f"cannot mount at {printable(path)}: a file is in the way of it.") from error
-    except OSError as error:
-        raise BackendUnavailableError(f"cannot make the directory {printable(path)}: {error.strerror}.") from error
-    return True
+        for directory in _missing(path):
+            try:
+                os.mkdir(directory)
+                made.append(directory)
+            except FileExistsError:
+                if not os.path.isdir(directory):  # else somebody made it a moment ago
+                    raise
+    except BaseException as error:
+        _remove_empty(made)
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            raise NotADirectoryConflict(f"cannot mount at {printable(path)}: a file is in the way of it.") from error
+        if isinstance(error, OSError):
+            raise BackendUnavailableError(f"cannot make the directory {printable(path)}: {error.strerror}.") from error
+        raise
+    if not os.path.isdir(path):
+        raise NotADirectoryConflict(f"cannot mount at {printable(path)}: it is a file, not a directory.")
+    return made
+
+
+def _missing(path: str) -> list[str]:
+    missing: list[str] = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing[::-1]
+
+
+def _remove_empty(directories: list[str]) -> None:
+    """Remove directories that were made for nothing, unless somebody put something there."""
+    for directory in reversed(directories):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            return
 
 
 def _same_binding(path: str, record: MountRecord, binding: Binding) -> MountRecord:
@@ -181,17 +204,30 @@ def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
         at=binding.at.hex() if binding.at is not None else None,
         sub_path=format_path(binding.sub_path),
     )
+    _make_state(path, record)
+    return record
+
+
+def _make_state(path: str, record: MountRecord) -> None:
+    """Make ``.vgit``, which marks the directory as a mount; nothing is left of it if that fails."""
+    state = os.path.join(path, STATE_DIRECTORY)
     try:
-        for directory in ("", TEMPORARY, DISPLACED):
-            os.mkdir(os.path.join(path, STATE_DIRECTORY, directory), 0o700)
-        if not present:
-            with open(os.path.join(path, STATE_DIRECTORY, FILLING_FILE), "xb"):
+        os.mkdir(state, 0o700)
+    except OSError as error:
+        raise BackendUnavailableError(f"cannot mount at {printable(path)}: {error.strerror or error}.") from error
+    try:
+        for directory in (TEMPORARY, DISPLACED):
+            os.mkdir(os.path.join(state, directory), 0o700)
+        if not record.adopted:
+            with open(os.path.join(state, FILLING_FILE), "xb"):
                 pass
         write_record(path, record)
         sync_directory(path)
-    except OSError as error:
-        raise BackendUnavailableError(f"cannot mount at {printable(path)}: {error.strerror or error}.") from error
-    return record
+    except BaseException as error:
+        shutil.rmtree(state, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise BackendUnavailableError(f"cannot mount at {printable(path)}: {error.strerror or error}.") from error
+        raise
 
 
 def _refuse_inside_a_mount(path: str) -> None:
@@ -221,11 +257,21 @@ def _bring_up(
         _fill(working, path)
         renew(working, clock)
     except BaseException:
-        if is_ours and not record.adopted:
-            _empty(path)  # nobody has seen what is in it; while it is ours, so that nobody else's goes
-        working.close()
+        try:
+            if is_ours:
+                _take_back(working)  # while it is ours, so that nobody else's goes
+        finally:
+            working.close()
         raise
+    working.settle_in()
     return working
+
+
+def _take_back(working: WorkingDirectory) -> None:
+    try:
+        working.take_back()
+    except (Error, OSError):
+        pass  # mounting again goes on with what is left; the first error says what was wrong
 
 
 def _fill(working: WorkingDirectory, path: str) -> None:
@@ -264,17 +310,3 @@ def _alone(path: str) -> Iterator[None]:
         if locked:
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for a child forked meanwhile, which has a copy
         os.close(descriptor)
-
-
-def _empty(path: str) -> None:
-    """Take back a mount that did not come to be, and the directory unless somebody put something in it."""
-    for name in os.listdir(path):
-        entry = os.path.join(path, name)
-        if os.path.isdir(entry) and not os.path.islink(entry):
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            os.unlink(entry)
-    try:
-        os.rmdir(path)
-    except OSError:
-        pass  # it was there before us, as a mount point may be

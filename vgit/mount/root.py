@@ -5,8 +5,8 @@ a symbolic link: whoever may write in the mount could otherwise lead a commit or
 a checkout to any file of the machine. Files are opened with ``O_NONBLOCK``, so
 that a FIFO that took a file's place cannot hang us.
 
-Bulk work opens a directory once and then names its entries relative to it, with
-``open_directory_at`` and ``open_file_at``: one system call an entry. The methods
+Bulk work opens a directory once and then names its entries relative to it, files
+with ``open_file_at``: one system call an entry. The methods
 of ``RootDirectory`` walk the whole path each time. What is missing raises
 FileNotFoundError, what may not be done PermissionError, as from ``os``.
 """
@@ -16,11 +16,17 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
+from vgit.late import late
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
 from vgit.paths import Path, format_path, printable, require_utf8
+
+if TYPE_CHECKING:
+    import shutil
+else:
+    shutil = late("shutil")
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # asks no right on the directory
@@ -28,12 +34,23 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_C
 _NOT_A_DIRECTORY = (errno.ENOTDIR, errno.ELOOP)
 _NOT_A_FILE = (errno.ELOOP, errno.ENXIO)  # a symbolic link; a socket
 _NEVER_A_NAME = frozenset(("", ".", ".."))
+_TRIES = 5
 _WORK = os.R_OK | os.W_OK | os.X_OK
 
 
-def open_directory_at(directory_fd: int, name: str) -> int:
-    """Return a descriptor, to be closed, of the directory ``name``; NotADirectoryConflict if it is none."""
-    return _open_directory(directory_fd, (name,), 0, _DIRECTORY_FLAGS)
+def open_up(directory_fd: int, name: str) -> int:
+    """Let entries be made in the directory ``name``, for good; return its permission bits as they were.
+
+    Raises NotADirectoryConflict if it is none.
+    """
+    fd = _open_directory(directory_fd, (name,), 0, _STEP_FLAGS)
+    try:
+        before = stat.S_IMODE(os.fstat(fd).st_mode)
+        if not _may(fd, _WORK):
+            _chmod(fd, before | stat.S_IRWXU)
+    finally:
+        os.close(fd)
+    return before
 
 
 def open_file_at(directory_fd: int, name: str) -> tuple[int, os.stat_result]:
@@ -107,6 +124,26 @@ class RootDirectory:
         try:
             os.unlink(MOUNT_FILE, dir_fd=state)
             os.fsync(state)
+        finally:
+            os.close(state)
+
+    def remove_state(self) -> None:
+        """Remove ``.vgit``. Another one that stands at its name by now is left: all is done through a descriptor."""
+        state = self.open_directory((STATE_DIRECTORY,))
+        try:
+            for _ in range(_TRIES):
+                for name in os.listdir(state):
+                    _remove(state, name)
+                try:
+                    with self.writable(()) as root:
+                        os.rmdir(STATE_DIRECTORY, dir_fd=root)
+                except OSError as error:
+                    if error.errno != errno.ENOTEMPTY:
+                        raise
+                    continue  # who waited for its lock made the file anew
+                return
+        except FileNotFoundError:
+            pass
         finally:
             os.close(state)
 
@@ -200,6 +237,13 @@ class RootDirectory:
     def _gone(self, reason: str) -> NotMountedError:
         path = printable(self.path)
         return NotMountedError(f"The mount at {path} is gone: {reason}. Mount the volume again.")
+
+
+def _remove(directory_fd: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=directory_fd)
+    except IsADirectoryError:
+        shutil.rmtree(name, dir_fd=directory_fd)
 
 
 def _open_directory(directory_fd: int, path: Path, depth: int, flags: int) -> int:

@@ -93,6 +93,17 @@ class Session:
                 cache.refresh()
                 yield cache
 
+    def end(self) -> None:
+        """Take ``.vgit`` away, inside an operation: nobody can have a mount there before its lock is released.
+
+        The database is closed first: SQLite removes files by their names, which may be another mount's later.
+        """
+        assert self._lock is not None, "who does not hold the mount's lock may be removing another mount's state"
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
+        self.root.remove_state()
+
     def lock_descriptors(self) -> tuple[int, ...]:
         """Return what a process that works for this operation inherits: the lock is held until it has ended too."""
         return (self._lock.descriptor,) if self._lock is not None else ()

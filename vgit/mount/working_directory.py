@@ -6,8 +6,10 @@ What a commit does, and why in this order, is in docs/concurrency.md.
 """
 
 import os
+from collections.abc import Mapping
 
 from vgit.beside import Beside
+from vgit.cancel import uninterrupted
 from vgit.clock import Clock
 from vgit.errors import NotMountedError, ReadOnlyError
 from vgit.ids import CommitId, TreeId
@@ -38,6 +40,7 @@ from vgit.mount.session import TICK_SECONDS, Session
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_content, check_history, check_present
 from vgit.mount.syscalls import syncfs
+from vgit.mount.take_back import take_back
 from vgit.paths import ROOT, Path, parse_path
 from vgit.repository import Proposal, Published, Repository
 from vgit.tree.entry import Entry, directory_entry
@@ -55,6 +58,7 @@ class WorkingDirectory:
         self._root = self._session.root
         self._placer = Placer(repository.objects, read_only=record.read_only)
         self._checked: tuple[CommitId, CommitId] | None = None  # a commit that was known, a head that descends from it
+        self._first_checkout: Checkout | None = None  # as long as it may have to be taken back
 
     def __enter__(self) -> "WorkingDirectory":
         return self
@@ -84,7 +88,7 @@ class WorkingDirectory:
     def check_out(self, revision: CommitId) -> None:
         """Fill a directory that is new to this mount with ``revision``; done again if it was cut off."""
         with self._session.operation() as cache:
-            checkout = Checkout(
+            checkout = self._first_checkout = Checkout(
                 self.repository,
                 self._root,
                 read_only=self.record.read_only,
@@ -102,8 +106,32 @@ class WorkingDirectory:
                         packed = untrust_from(packed, before, self.repository.format)
                     if packed[1]:  # an empty directory has no rows
                         cache.replace_packed(directory, packed)
+                checkout.found[ROOT] = os.fstat(self._root.fd).st_mode
                 self._take_root_mode(cache, self._scope.root_mode(revision))
+                cache.set_divergent(self._below(checkout.kept))
                 cache.set_base(revision)
+
+    def settle_in(self) -> None:
+        """Say that the first checkout holds, and need not be taken back any more."""
+        self._first_checkout = None
+
+    def take_back(self) -> None:
+        """Undo ``check_out``, and make the directory no mount any more; what others put there stays."""
+        with uninterrupted(), self._session.unsettled():
+            self._root.unmark()
+            checkout, self._first_checkout = self._first_checkout, None
+            if checkout is not None:
+                take_back(self._root, self.repository, checkout)
+            self._session.end()
+
+    def _below(self, entries: Mapping[Path, Entry]) -> list[Path]:
+        """Return the paths of entries, and of all that is in them."""
+        waiting = list(entries.items())
+        for path, entry in waiting:  # grows on the way
+            if entry.is_directory and entry.id is not None:
+                below = self._scope.entries(TreeId(entry.id))
+                waiting += [((*path, name), one) for name, one in below.items()]
+        return [path for path, _ in waiting]
 
     def adopt(self, revision: CommitId) -> Reloaded:
         """Bind a directory that has files already: equal ones are clean, others local changes nobody has seen."""
@@ -173,21 +201,26 @@ class WorkingDirectory:
         """Make this no mount any more; say whether its files are gone, which needs that none has a local change.
 
         The mark goes first: whatever cuts this off, no commit can take what is missing for removed.
+        ``.vgit`` goes last.
         """
         if not remove_files:  # possible also where the store is not what it was, and nothing can be settled
             with self._session.unsettled() as cache:
                 put_all_back(self._root, decode_journal(cache.journal) if cache.journal is not None else None)
                 self._root.unmark()
+                self._session.end()
             return False
         with self._session.operation() as cache:
             steps = self._removals(cache)
             self._root.unmark()
-            if steps is None:
-                return False
-            with self._session.areas() as areas:
-                reload = Reload(self._root, self._placer, self._base(cache), areas, lambda waiting: None)
-                reload.run(steps)
-            return not reload.kept
+            is_clean = steps is not None and self._remove_files(cache, steps)
+            self._session.end()
+            return is_clean
+
+    def _remove_files(self, cache: StatCache, steps: list[Step]) -> bool:
+        with self._session.areas() as areas:
+            reload = Reload(self._root, self._placer, self._base(cache), areas, lambda waiting: None)
+            reload.run(steps)
+        return not reload.kept
 
     def _removals(self, cache: StatCache) -> list[Step] | None:
         """Return the steps that take all files away, None if one has a change that is not published."""
