@@ -16,7 +16,7 @@ BlobId = NewType("BlobId", ObjectId)
 TreeId = NewType("TreeId", ObjectId)
 CommitId = NewType("CommitId", ObjectId)
 
-HashFactory = Callable[[bytes], Any]
+HashFactory = Callable[[bytes | bytearray | memoryview], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ class Repository:
         self.objects = ObjectStore(backend, object_format)
         self.refs = Refs(backend, object_format)
         self.directories = DirectoryReader(self.objects, lambda tree: chunk_tree_info(self.objects, tree))
+        self.reported: set[str] = set()  # keys of damaged packs that a warning told of
         self._commits: OrderedDict[CommitId, Commit] = OrderedDict()
 
     @classmethod

@@ -74,8 +74,8 @@ def test_packs_that_a_writer_marks_have_deltas_or_are_damaged_are_left_alone(git
     data = bytearray(damaged.read_bytes())
     data[30] ^= 1
     damaged.write_bytes(data)
-    replaced = join_packs(repository.backend, repository.format, before)
-    assert replaced == len(before) - 1
+    joined = join_packs(repository.backend, repository.format, before)
+    assert joined.replaced == tuple(before[1:]) and list(joined.damaged) == before[:1]
     assert before[0] in packs(git_dir) and len(packs(git_dir)) == 2
     data[30] ^= 1
     damaged.write_bytes(data)
@@ -178,3 +178,24 @@ def test_sweep_takes_what_is_old_and_nobodys(git_dir: Path) -> None:
     names = set(os.listdir(directory))
     assert names >= set(kept) and not names & set(leftovers)
     assert contents(open_repository(git_dir)) == {"f1": b"content 1"}
+
+
+def test_damage_is_left_alone_and_told_once(git_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    repository = open_repository(git_dir)
+    for number in range(3):
+        publish(repository, number)
+    (index, *_) = sorted((git_dir / PACKS).glob("*.idx"))
+    good = index.read_bytes()
+    index.chmod(0o644)
+    at = 1032 + 20 * int.from_bytes(good[1028:1032], "big")  # the first CRC-32
+    index.write_bytes(good[:at] + bytes((good[at] ^ 1,)) + good[at + 1 :])
+    damaged = index.with_suffix(".pack")
+    for number in range(100, 200):
+        publish(repository, number)
+        roll_up(repository)
+    assert damaged.exists() and len(packs(git_dir)) < 70
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == 1 and index.name in warnings[0] and "git index-pack" in warnings[0]
+    assert len(contents(open_repository(git_dir))) == 103
+    index.write_bytes(good)
+    fsck(git_dir)

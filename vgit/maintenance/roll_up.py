@@ -3,15 +3,25 @@
 Every small commit makes a pack, and each pack costs a look at every listing
 and a search for every id. Packs are sorted into tiers by size, each tier eight
 times the one below. A tier with 32 packs becomes one pack, of a higher tier.
-So each object is copied at most once a tier, and packs above 4 MiB never.
+So each object is copied at most once a tier, and packs above 4 MiB never. A pack
+that is damaged, or its index, is left alone, and a logged warning says so once.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from vgit.cancel import uninterrupted
+from vgit.errors import CorruptObjectError
+from vgit.late import late
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.repository import Published, Repository
+
+if TYPE_CHECKING:
+    import logging
+else:
+    logging = late("logging")
 
 _LARGEST_BYTES = 4 << 20
 _PACKS_A_TIER = 32
@@ -29,14 +39,24 @@ def rolled_up(repository: Repository, published: Published | None) -> Published 
 
 def roll_up(repository: Repository) -> int:
     """Join small packs if there are many; return how many packs went into others. Cheap if there are few."""
-    if not _is_worth_a_look(repository.objects.pack_sizes()):
-        return 0
     joined = 0
-    for keys in _full_tiers(repository):
-        joined += join_packs(repository.backend, repository.format, keys)
+    damaged = repository.objects.damage()
+    if _is_worth_a_look(repository.objects.pack_sizes()):
+        for keys in _full_tiers(repository):
+            result = join_packs(repository.backend, repository.format, keys)
+            joined += len(result.replaced)
+            damaged |= result.damaged
+    _report(repository, damaged)
     if joined:
         repository.objects.refresh()
     return joined
+
+
+def _report(repository: Repository, damaged: Mapping[str, CorruptObjectError]) -> None:
+    for key, error in damaged.items():
+        if key not in repository.reported:
+            repository.reported.add(key)
+            logging.getLogger(__name__).warning("damage in a volume's repository, left as it is: %s", error)
 
 
 def _is_worth_a_look(sizes: list[int]) -> bool:

@@ -1,65 +1,109 @@
 """Join packs: several small packs into one, entry by entry as they are, nothing inflated.
 
-    1. read each pack whole, check it against its trailer; one that is damaged, or
-       has deltas (stock git's), is left alone
+    1. read each pack whole; what it ends with, its index's own hash and the CRC-32 of
+       each entry must be right. One that is damaged in any way, or has deltas (stock
+       git's), is left alone: a copy made by a wrong index would be of wrong bytes, and
+       the pack that could have been read with a new index would be gone
     2. write one pack with every object once; make it and its index durable
     3. under the lock, remove the old ones, each index before its pack
 
-A crash before 3 leaves objects twice, which harms nothing. A reader that meets
-a pack gone lists again and finds the new one.
+A crash before 3 leaves objects twice, which harms nothing; so does an error, which
+leaves no mark and no temporary file. A reader that meets a pack gone lists again
+and finds the new one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from isal import isal_zlib
 
 from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat
-from vgit.objects.pack_index import PackIndex
-from vgit.objects.pack_writer import PACKS, PackWriter
+from vgit.objects.pack_entry import OFS_DELTA, REF_DELTA
+from vgit.objects.pack_index import PackIndex, index_key, open_index
+from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
 
-_DELTA_KINDS = (6, 7)  # of git's pack entries: offset delta, reference delta
+_DELTA_KINDS = (OFS_DELTA, REF_DELTA)
+
+_Entry = tuple[bytes, bytes]  # id, and the entry as it is in the pack
 
 
-def join_packs(backend: Backend, form: ObjectFormat, keys: Sequence[str]) -> int:
-    """Replace the packs ``keys`` (``….pack``), which no writer marks, by one; return how many were replaced."""
+class Joined(NamedTuple):
+    """What became of the packs that were to be joined; those with deltas are in neither."""
+
+    replaced: tuple[str, ...]
+    damaged: dict[str, CorruptObjectError]
+
+
+def join_packs(backend: Backend, form: ObjectFormat, keys: Sequence[str]) -> Joined:
+    """Replace the packs ``keys`` (``….pack``), which no writer marks, by one; say which were replaced."""
     writer = PackWriter(backend, form)
     joined: list[str] = []
-    for key in keys:
-        try:
-            entries = list(_entries(backend, form, key))
-        except (CorruptObjectError, NotFoundError):
-            continue  # damaged, with deltas, or gone meanwhile
-        for id, entry in entries:
-            if id not in writer.entries:
-                writer.add_encoded(id, entry)
-        joined.append(key)
-    if len(joined) < 2:
-        writer.discard()
-        return 0
-    written = writer.finish()
-    backend.sync(PACKS)
-    with backend.exclusive():
-        for key in joined:
-            if key != written.key:
-                backend.delete(key.removesuffix(".pack") + ".idx")
-                backend.delete(key)
-        backend.delete(written.keep_key)
-    return len(joined)
-
-
-def _entries(backend: Backend, form: ObjectFormat, key: str) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (id, entry) in pack order; CorruptObjectError if the pack cannot be taken as it is."""
-    data = backend.get(key)
-    end = len(data) - form.id_size
-    if end < 0 or form.new(data[:end]).digest() != data[end:]:
-        raise CorruptObjectError(f"{key} does not have the hash that it ends with")
-    index = PackIndex(backend.view(key.removesuffix(".pack") + ".idx"), key, form)
+    damaged: dict[str, CorruptObjectError] = {}
     try:
-        order = index.in_pack_order()
+        for key in keys:
+            try:
+                entries = _entries(backend, form, key)
+            except CorruptObjectError as error:
+                damaged[key] = error
+                continue
+            for id, entry in entries:
+                if id not in writer.entries:
+                    writer.add_encoded(id, entry)
+            if entries:
+                joined.append(key)
+        if len(joined) < 2:
+            return Joined((), damaged)
+        written = writer.finish()
+    finally:
+        writer.discard()
+    _replace(backend, joined, written)
+    return Joined(tuple(joined), damaged)
+
+
+def _replace(backend: Backend, keys: Sequence[str], written: WrittenPack) -> None:
+    try:
+        backend.sync(PACKS)
+        with backend.exclusive():
+            for key in keys:
+                if key != written.key:
+                    backend.delete(index_key(key))
+                    backend.delete(key)
+    finally:
+        backend.delete(written.keep_key)
+
+
+def _entries(backend: Backend, form: ObjectFormat, key: str) -> list[_Entry]:
+    """Return the entries in pack order; none if it has gone or has deltas. CorruptObjectError if it is damaged."""
+    try:
+        data = backend.get(key)
+        index = open_index(backend, form, key)
+    except NotFoundError:
+        return []
+    try:
+        return _cut(data, index, key, form)
     finally:
         index.close()
-    for number, (offset, id) in enumerate(order):
-        if data[offset] >> 4 & 7 in _DELTA_KINDS:
-            raise CorruptObjectError(f"{key} has deltas, which hold only where they are")
-        stop = order[number + 1][0] if number + 1 < len(order) else end
-        yield id, data[offset:stop]
+
+
+def _cut(data: bytes, index: PackIndex, key: str, form: ObjectFormat) -> list[_Entry]:
+    index.check()
+    end = len(data) - form.id_size
+    if end < EMPTY_PACK_BYTES or form.new(data[:end]).digest() != data[end:]:
+        raise CorruptObjectError(f"{key} does not have the hash that it ends with")
+    if index.pack_hash != data[end:] or index.count != int.from_bytes(data[8:EMPTY_PACK_BYTES], "big"):
+        raise CorruptObjectError(f"{index_key(key)} is the index of another pack than {key}")
+    found: list[_Entry] = []
+    order = index.in_pack_order()
+    starts = [offset for offset, _, _ in order]
+    if starts and starts[0] != EMPTY_PACK_BYTES:
+        raise CorruptObjectError(f"{index_key(key)} lacks what {key} begins with")
+    for (offset, id, crc), stop in zip(order, [*starts[1:], end], strict=True):
+        entry = data[offset:stop]
+        if not entry or isal_zlib.crc32(entry) != crc:
+            raise CorruptObjectError(f"{key} at {offset}: the entry of {id.hex()} is not what the index says")
+        if entry[0] >> 4 & 7 in _DELTA_KINDS:
+            return []  # they hold only where they are
+        found.append((id, entry))
+    return found

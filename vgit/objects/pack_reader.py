@@ -21,7 +21,7 @@ from vgit.objects.deflate import MAX_RATIO, inflate, inflate_start
 from vgit.objects.delta import LONGEST_CHAIN, BaseCache, delta_sizes, patch
 from vgit.objects.kinds import KIND_NAMES
 from vgit.objects.pack_entry import LONGEST_HEADER, OFS_DELTA, REF_DELTA, parse_distance, parse_header
-from vgit.objects.pack_index import PackIndex
+from vgit.objects.pack_index import PackIndex, index_key, open_index
 from vgit.objects.windows import Windows
 
 HEADER_SIZE = 12
@@ -45,7 +45,8 @@ class PackReader:
 
     ``find(id)`` gives the position of an object in the index or -1, and is a
     plain attribute so that 10^5 look-ups cost one call each. A pack whose
-    index is damaged, or gone, has no objects and says why in ``damage``.
+    index is damaged, or gone, has no objects and says why in ``damage``;
+    ``find_anyway`` tells what a damaged index says all the same.
 
     ``for_ids`` are the objects whose reading led here, so that a base in another
     pack that needs one of them is known for the circle it is.
@@ -74,21 +75,41 @@ class PackReader:
         self.end = size_bytes - form.id_size  # where the trailer begins
         self._index: PackIndex | None = None
         self._checked = False
+        self._is_index_whole: bool | None = None  # None: its hash was not asked for
 
     def _open_and_find(self, id: bytes) -> int:
         # No lock: threads that get here together read the same file, and either view will do.
-        index_key = self.key.removesuffix(".pack") + ".idx"
         try:
-            self._index = index = PackIndex(self._backend.view(index_key), index_key, self._format)
-            self.find = index.find
-            return index.find(id)
+            self._index = index = open_index(self._backend, self._format, self.key)
+            if not index.is_small or self._has_whole_index():
+                self.find = index.find
+                return index.find(id)
         except NotFoundError:
             self.is_gone = True
-            self.damage = CorruptObjectError(f"{index_key} is gone")
+            self.damage = CorruptObjectError(f"{index_key(self.key)} is gone")
         except CorruptObjectError as error:
             self.damage = error
         self.find = _find_nothing
         return -1
+
+    def find_anyway(self, id: bytes) -> int:
+        """Return what the index says, though it is damaged: nothing of it may be believed. -1: it says nothing."""
+        return -1 if self._index is None else self._index.find(id)
+
+    def check_index(self) -> None:
+        """Ask for the hash of the index, once an object was not what the index said; ``damage`` tells."""
+        if self.damage is None and self._index is not None and not self._has_whole_index():
+            self.find = _find_nothing
+
+    def _has_whole_index(self) -> bool:
+        if self._is_index_whole is None and self._index is not None:
+            try:
+                self._index.check()
+                self._is_index_whole = True
+            except CorruptObjectError as error:
+                self.damage = error
+                self._is_index_whole = False
+        return bool(self._is_index_whole)
 
     def header(self, position: int, for_ids: Ids) -> tuple[int, int]:
         """Return (kind, size in bytes) of an object, following deltas without applying them."""

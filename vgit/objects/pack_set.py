@@ -17,8 +17,10 @@ from typing import NamedTuple
 
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.protocol import Backend
+from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectId
 from vgit.objects.loose import loose_id, loose_key
+from vgit.objects.pack_index import index_key
 from vgit.objects.pack_reader import PackReader
 
 OBJECTS = "objects/"
@@ -53,6 +55,7 @@ class PackSet:
         self._last: PackReader | None = None  # the pack of the last hit: neighbours are asked for together
         self._listed = False
         self._listings_begun = 0
+        self._indexes: dict[str, tuple[int, int]] = {}  # as listed: size and mtime
         self._changing = threading.Lock()
         start_afresh_after_fork(self)
 
@@ -85,6 +88,10 @@ class PackSet:
         with self._changing:
             return Seen(self.packs, self.loose)
 
+    def damage(self) -> dict[str, CorruptObjectError]:
+        """Return what is wrong with each pack whose index was found to be damaged."""
+        return {pack.key: pack.damage for pack in self.packs if pack.damage is not None and not pack.is_gone}
+
     def refresh(self) -> Seen:
         """List again, keeping what is open; return what there is by a listing that began after this call."""
         begun = self._listings_begun
@@ -97,8 +104,15 @@ class PackSet:
 
     def _take_listing(self) -> None:
         packs, indexes, loose = self._list()
-        known = {pack.key: pack for pack in self.packs if pack.damage is None}
-        keys = [key for _, key in sorted(packs, reverse=True) if key[:-4] + "idx" in indexes]
+        # A damaged index gets another try when it has been written anew.
+        same = {key for key, stat in indexes.items() if self._indexes.get(key) == stat}
+        known = {
+            pack.key: pack
+            for pack in self.packs
+            if pack.damage is None or (index_key(pack.key) in same and not pack.is_gone)
+        }
+        self._indexes = indexes
+        keys = [key for _, key in sorted(packs, reverse=True) if index_key(key) in indexes]
         sizes = {key: size for (_, key), size in packs.items()}
         self.packs = tuple(known.get(key) or self._open_pack(key, sizes[key]) for key in keys)
         self.loose = loose
@@ -110,32 +124,33 @@ class PackSet:
         """Say whether there are the same packs and loose objects as before, by their names alone.
 
         A writer's own packs are here already, so between its commits it looks at no file. A pack
-        keeps its size, since its name is its hash. A damaged index gets another try.
+        keeps its size, since its name is its hash. Of a damaged index more is asked.
         """
         names = set(self._backend.names(OBJECTS))
-        packs = {name for name in names if name.endswith(".pack") and name[:-4] + "idx" in names}
+        packs = {name for name in names if name.endswith(".pack") and index_key(name) in names}
         if packs != {pack.key for pack in self.packs if pack.damage is None}:
             return False
         return {id for name in names if (id := loose_id(name, self._id_size)) is not None} == self.loose
 
-    def _list(self) -> tuple[dict[tuple[int, str], int], set[str], frozenset[bytes]]:
+    def _list(self) -> tuple[dict[tuple[int, str], int], dict[str, tuple[int, int]], frozenset[bytes]]:
         packs: dict[tuple[int, str], int] = {}
-        indexes: set[str] = set()
+        indexes: dict[str, tuple[int, int]] = {}
         loose: list[bytes] = []
         for key, size_bytes, mtime_ns in self._backend.list(OBJECTS):
             if key.endswith(".pack"):
                 packs[mtime_ns, key] = size_bytes
             elif key.endswith(".idx"):
-                indexes.add(key)
+                indexes[key] = size_bytes, mtime_ns
             elif (id := loose_id(key, self._id_size)) is not None:
                 loose.append(id)
         return packs, indexes, frozenset(loose) if loose else _NONE
 
     def adopt(self, key: str, size_bytes: int) -> None:
-        """Add a pack just made, without listing."""
+        """Add a pack just made, without listing; one of that name had the same objects, but perhaps a damaged index."""
         with self._changing:
-            if self._listed and all(pack.key != key for pack in self.packs):
-                self.packs = (self._open_pack(key, size_bytes), *self.packs)
+            others = tuple(pack for pack in self.packs if pack.key != key or pack.damage is None)
+            if self._listed and all(pack.key != key for pack in others):
+                self.packs = (self._open_pack(key, size_bytes), *others)
 
     def forget(self, key: str) -> None:
         """Drop a pack or loose object that has gone."""

@@ -229,7 +229,11 @@ class PackWriter:
                 staged.sync()
                 index_synced.wait()
             self._backend.mark(name + ".keep")
-            staged.publish(name + ".pack")
+            try:
+                staged.publish(name + ".pack")
+            except BaseException:
+                self._backend.delete(name + ".keep")
+                raise
             staged_index.publish(name + ".idx")
         self.staged = None
         return WrittenPack(name + ".pack", name + ".keep", self.size_bytes + len(digest), len(index))

@@ -1,12 +1,10 @@
 """Object store: every git object of a repository, by id.
 
 Reading never locks and never trusts: ``read`` recomputes the id; damage and
-absence are CorruptObjectError. An object may be in several packs; a damaged
-copy is passed over for a good one. A pack that vanished (somebody's gc) means
-that its objects are elsewhere by now: list again, try again.
+absence are CorruptObjectError. What becomes of copies that are damaged, and of
+packs that vanish, is in search.py.
 """
 
-from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from vgit.backend.protocol import Backend, Buffer
@@ -18,14 +16,13 @@ from vgit.objects.kinds import KIND_NAMES
 from vgit.objects.loose import loose_header, read_loose
 from vgit.objects.pack_reader import Elsewhere, Ids, PackReader
 from vgit.objects.pack_set import PackSet
+from vgit.objects.search import Ask, Search, checked
 from vgit.objects.windows import Windows
 from vgit.objects.writer import ObjectWriter
 
 T = TypeVar("T")
 
-_LISTINGS = 100  # A bound for a store that never comes to rest; the second mostly says that it did.
 _MOST_HOPS = 50  # packs that one chain of deltas may lead through
-_LOOSE = "its loose file"
 
 
 class ObjectStore:
@@ -58,7 +55,12 @@ class ObjectStore:
         whose beginning is then what is returned: memory that is used again costs no page faults.
         """
         return self._find(
-            id, lambda pack, position: pack.read(position, (), room)[1], lambda: read_loose(self.backend, id)[1]
+            id,
+            Ask(
+                lambda pack, position: pack.read(position, (), room)[1],
+                lambda: read_loose(self.backend, id)[1],
+                lambda kind, data: data,
+            ),
         )
 
     def blob_run(self) -> BlobRun:
@@ -70,10 +72,14 @@ class ObjectStore:
 
         Of stored data this reads the blocks of 64 KiB that are touched, of all else the whole.
         """
+        stop = start + length
         return self._find(
             id,
-            lambda pack, position: pack.read_range(position, start, length, ()),
-            lambda: read_loose(self.backend, id)[1][start : start + length],
+            Ask(
+                lambda pack, position: pack.read_range(position, start, length, ()),
+                lambda: read_loose(self.backend, id)[1][start:stop],
+                lambda kind, data: data[start:stop],
+            ),
         )
 
     def header(self, id: ObjectId) -> tuple[int, int]:
@@ -83,7 +89,7 @@ class ObjectStore:
     def contains(self, id: ObjectId) -> bool:
         """Say whether the object is there: a yes as of the last listing, 1 µs a pack; a no is sure, and costs two."""
         try:
-            return self._find(id, lambda pack, position: True, lambda: True)
+            return self._find(id, Ask(lambda pack, position: True, lambda: True, lambda kind, data: True))
         except CorruptObjectError:
             return False
 
@@ -105,6 +111,10 @@ class ObjectStore:
         self._packs.refresh()
         return ObjectWriter(self.backend, self.format, self._packs)
 
+    def damage(self) -> dict[str, CorruptObjectError]:
+        """Return what is wrong with the packs whose indexes were found to be damaged, by the packs' keys."""
+        return self._packs.damage()
+
     def close(self) -> None:
         """Release indexes and windows."""
         self._packs.close()
@@ -115,19 +125,28 @@ class ObjectStore:
         return PackReader(key, size_bytes, self.backend, self.format, self._windows, self._bases, self._elsewhere)
 
     def _read(self, id: ObjectId, for_ids: Ids) -> tuple[int, bytes]:
-        def from_pack(pack: PackReader, position: int) -> tuple[int, bytes]:
-            return self._verified(id, *pack.read(position, for_ids))
+        def verified(kind: int, data: Buffer) -> tuple[int, bytes]:
+            return kind, checked(self.format, id, kind, data)
 
-        return self._find(id, from_pack, lambda: self._verified(id, *read_loose(self.backend, id)))
-
-    def _verified(self, id: ObjectId, kind: int, data: Buffer) -> tuple[int, bytes]:
-        if self.format.object_id(KIND_NAMES[kind], data) != id:
-            raise CorruptObjectError("its bytes have another id")
-        return kind, bytes(data)
+        return self._find(
+            id,
+            Ask(
+                lambda pack, position: verified(*pack.read(position, for_ids)),
+                lambda: verified(*read_loose(self.backend, id)),
+                lambda kind, data: (kind, bytes(data)),
+            ),
+            for_ids,
+        )
 
     def _header(self, id: ObjectId, for_ids: Ids) -> tuple[int, int]:
         return self._find(
-            id, lambda pack, position: pack.header(position, for_ids), lambda: loose_header(self.backend, id)
+            id,
+            Ask(
+                lambda pack, position: pack.header(position, for_ids),
+                lambda: loose_header(self.backend, id),
+                lambda kind, data: (kind, len(data)),
+            ),
+            for_ids,
         )
 
     def _base(self, id: ObjectId, for_ids: Ids) -> tuple[int, Buffer]:
@@ -136,92 +155,17 @@ class ObjectStore:
     def _base_header(self, id: ObjectId, for_ids: Ids) -> tuple[int, int]:
         return self._header(id, _onward(id, for_ids))
 
-    def _find(self, id: ObjectId, in_pack: Callable[[PackReader, int], T], loose: Callable[[], T]) -> T:
-        """Return what ``in_pack`` or ``loose`` makes of the first copy of ``id`` that is whole."""
-        found = self._packs.locate(id)
-        if found is None:
-            return self._search(id, in_pack, loose, {})
-        try:
-            return in_pack(*found)
-        except NotFoundError:
-            self._packs.forget(found[0].key)
-            return self._search(id, in_pack, loose, {})
-        except CorruptObjectError as error:
-            return self._search(id, in_pack, loose, {found[0].key: error})
-
-    def _search(
-        self,
-        id: ObjectId,
-        in_pack: Callable[[PackReader, int], T],
-        loose: Callable[[], T],
-        damage: dict[str, CorruptObjectError],
-    ) -> T:
-        """Try every copy but those known to be damaged, list again, and try what is new.
-
-        Gives up when a listing that began after it had tried everything shows the same. What other
-        threads found out meanwhile does not count: they may have listed between our look and our listing.
-        """
-        seen, search = self._packs.seen(), _Search(id, damage)
-        for _ in range(_LISTINGS):
-            for pack in seen.packs:
-                position = search.position(pack)
-                if position < 0:
-                    continue
-                try:
-                    return in_pack(pack, position)
-                except NotFoundError:
-                    self._packs.forget(pack.key)
-                except CorruptObjectError as error:
-                    damage[pack.key] = error
-            if id in seen.loose and _LOOSE not in damage:
-                try:
-                    return loose()
-                except NotFoundError:
-                    pass  # Packed by somebody meanwhile; the next listing shows where.
-                except CorruptObjectError as error:
-                    damage[_LOOSE] = error
-            before, seen = seen, self._packs.refresh()
-            if search.has_tried_all(seen.packs) and seen.is_as(before):
-                break
-        raise search.failure()
-
-
-class _Search:
-    """What was tried to find one object. ``damage`` is of its copies, by where they are."""
-
-    def __init__(self, id: ObjectId, damage: dict[str, CorruptObjectError]) -> None:
-        self._id = id
-        self._damage = damage
-        self._tried: set[PackReader] = set()
-        self._unreadable: dict[str, CorruptObjectError] = {}  # indexes that are damaged
-
-    def position(self, pack: PackReader) -> int:
-        """Return where the object is in a pack, -1 if it is not, or that was tried in vain."""
-        if pack in self._tried or pack.key in self._damage:
-            return -1
-        self._tried.add(pack)
-        position = pack.find(self._id)
-        if pack.damage is not None and not pack.is_gone:
-            self._unreadable[pack.key] = pack.damage
-        return position
-
-    def has_tried_all(self, packs: Iterable[PackReader]) -> bool:
-        """Whether there is no other to try; a damaged index is opened again by the next listing, but is not new."""
-        return all(pack in self._tried or pack.key in self._unreadable or pack.key in self._damage for pack in packs)
-
-    def failure(self) -> CorruptObjectError:
-        """Return what is to be said when nothing is left."""
-        for where, first in self._damage.items():
-            return _caused(f"object {self._id.hex()} in {where} is damaged: {first}", first)
-        for unreadable in self._unreadable.values():
-            return _caused(f"object {self._id.hex()} is missing; perhaps because of {unreadable}", unreadable)
-        return CorruptObjectError(f"object {self._id.hex()} is missing")
-
-
-def _caused(message: str, cause: CorruptObjectError) -> CorruptObjectError:
-    error = CorruptObjectError(message)
-    error.__cause__ = cause
-    return error
+    def _find(self, id: ObjectId, ask: Ask[T], for_ids: Ids = ()) -> T:
+        """Return what is asked for of the first copy of ``id`` that is whole."""
+        located = self._packs.locate(id)
+        search = None
+        if located is not None:
+            try:
+                return ask.in_pack(*located)
+            except (NotFoundError, CorruptObjectError) as error:
+                search = Search(self._packs, self.format, id, ask, for_ids)
+                search.note(located[0], error)
+        return (search or Search(self._packs, self.format, id, ask, for_ids)).run()
 
 
 def _onward(id: ObjectId, for_ids: Ids) -> Ids:
