@@ -279,3 +279,20 @@ def test_environments_that_are_none(client: vgit.Client, environment: str) -> No
 def test_volume_itself_is_refused() -> None:
     with pytest.raises(vgit.InvalidError, match="from_name"):
         vgit.Volume()
+
+
+def test_no_volume_is_given_a_name_that_looks_like_an_id(client: vgit.Client) -> None:
+    make(client, "data")
+    id = vgit.Volume.from_name("data", client=client).object_id
+    attempts = (
+        lambda: vgit.Volume.objects.create(id, client=client),
+        lambda: vgit.Volume.from_name(id, create_if_missing=True, client=client).hydrate(),
+        lambda: vgit.Volume.rename("data", id, client=client),
+    )
+    for attempt in attempts:
+        with pytest.raises(vgit.InvalidError, match="what the id of a volume looks like"):
+            attempt()
+    with pytest.raises(vgit.NotFoundError):
+        vgit.Volume.from_name(id, client=client).hydrate()
+    assert [one.name for one in vgit.Volume.objects.list(client=client)] == ["data"]
+    vgit.Volume.rename("data", id[:-1], client=client)

@@ -2,7 +2,8 @@
 
 A name has 1 to 64 characters of ``A-Z a-z 0-9 . _ -`` and is not ``.`` or
 ``..``. A volume's id is ``vo-`` and 22 base62 characters (131 random bits):
-it names the repository's directory and never changes, while names may.
+it names the repository's directory and never changes, while names may. So no
+volume is given a name that looks like an id.
 """
 
 import re
@@ -19,6 +20,13 @@ _VOLUME_ID = re.compile(r"vo-[0-9A-Za-z]{22}\Z")
 def check_volume_name(name: str) -> str:
     """Return ``name`` if a volume may be called so, else raise InvalidError."""
     return _check("Volume", name)
+
+
+def check_new_volume_name(name: str) -> str:
+    """Return ``name`` if a volume may be given it: not a name that would be taken for an id, either."""
+    if _VOLUME_ID.match(check_volume_name(name)):
+        raise InvalidError(f"Invalid Volume name: {name!r} is what the id of a volume looks like. Choose another name.")
+    return name
 
 
 def check_environment_name(name: str) -> str:

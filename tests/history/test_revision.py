@@ -59,7 +59,19 @@ def test_before_the_first_there_is_nothing() -> None:
         resolve_revision(repository, "HEAD~3")
 
 
-def test_head_goes_before_a_tag_and_a_tag_before_an_id() -> None:
+def test_a_whole_id_is_that_commit_whatever_tags_there_are() -> None:
+    repository, _, ids = line_of(3)
+    missing = "0" * 40
+    for name in (ids[0].hex(), ids[0].hex().upper(), missing):
+        assert repository.refs.advance(f"refs/tags/{name}", ids[2], None)
+    for back in (0, 1):
+        assert resolve_revision(repository, f"{ids[0].hex()}~{back}") == ids[back]
+        assert resolve_revision(repository, f"{ids[0].hex().upper()}~{back}") == ids[back]
+    with pytest.raises(NotFoundError, match=f"No revision '{missing}'"):
+        resolve_revision(repository, missing)
+
+
+def test_head_goes_before_a_tag_and_a_tag_before_a_short_id() -> None:
     repository, _, ids = line_of(3)
     digits = ids[0].hex()[:6]
     set_tag(repository, digits, ids[2])

@@ -59,6 +59,27 @@ def test_names_that_git_refuses_are_refused(name: str) -> None:
     assert find_tag(repository, name) is None
 
 
+@pytest.mark.parametrize("digits", [40, 64])
+def test_what_could_be_a_whole_id_is_no_name(digits: int) -> None:
+    repository, _ = volume()
+    head = repository.head()
+    for name in (head.hex()[:digits].ljust(digits, "0"), "AbCdEf0123" * 10, "@"):
+        with pytest.raises(InvalidError, match="would be taken for that"):
+            set_tag(repository, name[:digits], head)
+    assert list_tags(repository) == {}
+    for name in ("0" * (digits - 1), "0" * (digits + 1), "g" * digits, "id/" + "0" * digits, "a@"):
+        set_tag(repository, name, head)
+
+
+def test_a_tag_of_stock_git_that_looks_like_an_id_can_be_seen_and_taken_away() -> None:
+    repository, _ = volume()
+    head = repository.head()
+    repository.refs.advance(f"refs/tags/{head.hex()}", head, None)
+    assert list_tags(repository) == {head.hex(): head}
+    delete_tag(repository, head.hex())
+    assert list_tags(repository) == {}
+
+
 def test_what_is_no_tag_cannot_be_deleted() -> None:
     repository, _ = volume()
     with pytest.raises(NotFoundError, match="No tag 'v1'"):

@@ -14,7 +14,7 @@ from vgit.commit import Commit
 from vgit.content import read_content, store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, NotFoundError
 from vgit.ids import TreeId
-from vgit.names import check_volume_name
+from vgit.names import check_new_volume_name
 from vgit.repository import Proposal, Repository
 from vgit.tree.directory import Directory
 from vgit.tree.edits import Edit, Edits
@@ -81,7 +81,7 @@ class Catalog:
 
     def rename(self, environment: str, old: str, new: str, author: str) -> CatalogRecord:
         """Move a name; the id stays. NotFoundError without ``old``, AlreadyExistsError with ``new``."""
-        check_volume_name(new)
+        check_new_volume_name(new)
         record = self._expect(environment, old)
         moved = CatalogRecord(environment, new, record.id, record.created_at_ns, record.created_by)
 

@@ -17,7 +17,7 @@ from vgit.clock import Clock
 from vgit.commit import clean_identity
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.ids import SHA1
-from vgit.names import check_environment_name, check_volume_id, check_volume_name, new_volume_id
+from vgit.names import check_environment_name, check_new_volume_name, check_volume_id, new_volume_id
 from vgit.refs import MAIN, Refs
 from vgit.repository import Repository
 
@@ -69,7 +69,7 @@ class StoreRoot:
     def create_volume(self, environment: str, name: str, author: str) -> CatalogRecord:
         """Make a volume, then its name; AlreadyExistsError if the name is taken."""
         check_environment_name(environment)
-        check_volume_name(name)
+        check_new_volume_name(name)
         volume_id = self.prepare_volume(author)
         taken = self.catalog().find(environment, name)
         if taken is not None:  # known before anything is made; add() checks again for the race

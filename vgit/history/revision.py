@@ -7,9 +7,10 @@
     @{2026-11-01T12:00}
     ~n  ^                         behind any of these: n states, one state before it
 
-Where a text could be several, HEAD goes before a tag and a tag before an id.
-Short ids are looked for on the first-parent lines of all refs, head's first;
-a whole id may be that of any commit in the store.
+A whole id is that commit, of any in the store, or nothing: no tag that stock
+git made can stand before it. Where another text could be several, HEAD goes
+before a tag and, as in git, a tag before a short id. Short ids are looked for
+on the first-parent lines of all refs, head's first.
 """
 
 import re
@@ -52,9 +53,12 @@ def _resolve_base(repository: Repository, base: str) -> CommitId:
     time = _TIME.fullmatch(base)
     if time is not None:
         return _at_time(repository, time[1], base)
-    found = find_tag(repository, base)
-    if found is None and _ID.fullmatch(base):
-        found = _by_id(repository, base.lower())
+    if _ID.fullmatch(base) and len(base) == repository.format.id_size * 2:
+        found = _by_whole_id(repository, ObjectId(bytes.fromhex(base)))
+    else:
+        found = find_tag(repository, base)
+        if found is None and _ID.fullmatch(base):
+            found = _by_short_id(repository, base.lower())
     if found is None:
         raise NotFoundError(f"No revision {printable(base)!r}. {_ACCEPTED}")
     return found
@@ -86,12 +90,7 @@ def _at_time(repository: Repository, time: str, base: str) -> CommitId:
     )
 
 
-def _by_id(repository: Repository, digits: str) -> CommitId | None:
-    whole = repository.format.id_size * 2
-    if len(digits) > whole:
-        return None
-    if len(digits) == whole:
-        return _by_whole_id(repository, ObjectId(bytes.fromhex(digits)))
+def _by_short_id(repository: Repository, digits: str) -> CommitId | None:
     found = {id: commit for id, commit in _commits_of_refs(repository) if id.hex().startswith(digits)}
     if len(found) > 1:
         raise NotFoundError(f"Revision {digits!r} is ambiguous: {_describe(found)}. Give more digits.")

@@ -5,12 +5,15 @@ git may have made annotated ones: objects that name another object, and are
 followed to the commit at their end.
 """
 
+import re
+
 from vgit.errors import AlreadyExistsError, CorruptObjectError, InvalidError, NotFoundError
 from vgit.ids import CommitId, ObjectId
 from vgit.objects.kinds import COMMIT, TAG
 from vgit.refs import TAGS, check_ref_name
 from vgit.repository import Repository
 
+_WHOLE_ID = re.compile("[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")  # in whichever object format: volumes may be converted
 _MAX_TAG_DEPTH = 10  # tags of tags; more is no history but a trap
 
 
@@ -18,9 +21,13 @@ def set_tag(repository: Repository, name: str, id: CommitId) -> None:
     """Name the commit ``id``; nothing if it has that name already.
 
     Raise AlreadyExistsError if another commit has the name or a tag stands
-    where git would need a folder, InvalidError for a name git does not allow.
+    where git would need a folder, InvalidError for a name git does not allow,
+    or that could be a commit's whole id: an id is an id.
     """
     ref = _ref(name)
+    if _WHOLE_ID.fullmatch(name) or name == "@":
+        meaning = "git's other word for HEAD" if name == "@" else "what the id of a commit looks like"
+        raise InvalidError(f"Invalid tag name: {name!r} is {meaning}, and would be taken for that.")
     repository.commit(id)
     _check_folders(repository, ref)
     while not repository.refs.advance(ref, id, None):
