@@ -16,6 +16,7 @@ from vgit.errors import Error, InvalidError
 Path: TypeAlias = tuple[str, ...]
 
 ROOT: Path = ()
+STATE_NAME = ".vgit"  # in a mount's root, what makes it a mount
 
 
 def parse_path(text: str) -> Path:
@@ -68,6 +69,20 @@ def _canonical(text: str) -> str:
 def format_path(path: Path) -> str:
     """Return ``path`` as the API shows it: no leading slash, the root as ``""``."""
     return "/".join(path)
+
+
+def is_state_name(name: str) -> bool:
+    """Return whether a name, in any directory, is kept for mounts: nothing of it is published or checked out.
+
+    >>> is_state_name(".vgit"), is_state_name(".VGit"), is_state_name(".vgit~x")
+    (True, True, False)
+    """
+    return len(name) == len(STATE_NAME) and name.lower() == STATE_NAME  # some file systems fold case
+
+
+def has_state_name(path: Path) -> bool:
+    """Return whether ``path`` leads to, or through, what is kept for mounts."""
+    return any(map(is_state_name, path))
 
 
 def encode_name(name: str) -> bytes:

@@ -13,6 +13,7 @@ from tests.history.volumes import (
     State,
     commit_state,
     directory,
+    drop_state_names,
     fifo,
     file,
     paths,
@@ -135,6 +136,10 @@ def test_kinds_change_back() -> None:
             published = restore(repository, revision, None, AUTHOR)
             assert tree_at(repository) == tree_at(repository, revision)
             assert published is None or published.overwrote == ()
+
+
+states = states.map(drop_state_names)  # what a restore does with those: below
+states_without_directory_mtimes = states_without_directory_mtimes.map(drop_state_names)
 
 
 @given(states_without_directory_mtimes, states_without_directory_mtimes, st.sampled_from([0o755, 0o700]))
@@ -332,6 +337,16 @@ def test_nor_if_a_part_of_it_is_gone(tmp_path: FilePath) -> None:
     restored = restore(again, two, None, AUTHOR)
     assert restored is not None and len(restored.commit.parents) == 1
     gitjudge.run(tmp_path, "rev-list", "--objects", "main")
+
+
+def test_a_mounts_state_does_not_come_back() -> None:
+    repository, _ = volume()
+    state = {"d": directory({".vgit": directory({"mount": file(b"{}")}), "x": file(b"1")})}
+    revision = commit_state(repository, state)
+    commit_state(repository, {"y": file(b"2")})
+    restore(repository, revision, None, AUTHOR)
+    assert set(read_state(repository, tree_at(repository))) == {(), ("d",), ("d", "x")}
+    assert restore(repository, revision, None, AUTHOR) is None
 
 
 def test_messages_name_the_paths() -> None:

@@ -15,7 +15,7 @@ from vgit.commit import Commit, encode_commit
 from vgit.content import store_bytes
 from vgit.ids import CommitId, TreeId
 from vgit.objects.writer import ObjectWriter
-from vgit.paths import ROOT, Path, parse_path
+from vgit.paths import ROOT, Path, is_state_name, parse_path
 from vgit.refs import MAIN
 from vgit.repository import Proposal, Published, Repository
 from vgit.tree.directory import write_directory
@@ -132,6 +132,16 @@ def publish(repository: Repository, wanted: dict[str, bytes | None]) -> Publishe
         published = repository.publish(proposal, writer)
     assert published is not None
     return published
+
+
+def drop_state_names(state: State) -> State:
+    """Return ``state`` without what mounts keep for themselves, changed in place."""
+    for name in list(state):
+        if is_state_name(name):
+            del state[name]
+        elif isinstance(state[name].data, dict):
+            drop_state_names(state[name].data)  # type: ignore[arg-type]
+    return state
 
 
 def paths(*texts: str) -> list[Path]:

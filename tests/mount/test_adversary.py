@@ -135,20 +135,26 @@ class TestState:
             a.commit(AUTHOR)
         assert set(bench.published()) == {"f", "g"}
 
-    def test_a_state_directory_that_git_pushed_is_refused_by_a_reload(self, bench: Bench) -> None:
+    def test_a_state_directory_that_git_pushed_is_never_checked_out(self, bench: Bench) -> None:
         _, b = two(bench, "f")
 
         def change(copy: FilePath) -> None:
-            (copy / ".vgit~.vgit").mkdir()
-            (copy / ".vgit~.vgit/mount").write_text("{}")
+            for name in (".vgit~.vgit", "d/.vgit~.VGit", "d/d/.vgit~.vgit"):
+                (copy / name).mkdir(parents=True)
+                (copy / name / "mount").write_text("{}")
+            (copy / "d/g").write_text("beside")
 
         push(bench, change)
         before = sorted(os.listdir(FilePath(b.path, ".vgit")))
         for local in (Local.KEEP, Local.DISCARD):
-            with pytest.raises(InvalidError, match=r"\.vgit"):
-                b.reload(local)
-        assert sorted(os.listdir(FilePath(b.path, ".vgit"))) == before
-        assert not b.status().edits
+            b.reload(local)
+            assert sorted(os.listdir(FilePath(b.path, ".vgit"))) == before
+            assert not b.status().edits
+            assert os.listdir(FilePath(b.path, "d")) in (["g", "d"], ["d", "g"])
+        assert listing(bench.mount("new").path).keys() == listing(b.path).keys() == {"f", "d", "d/d", "d/g"}
+        put(b, "d/g", "changed")
+        b.commit(AUTHOR)
+        assert ".vgit/mount" in bench.published(), "what a mount does not show it does not remove"
 
 
 class TestReload:

@@ -424,13 +424,6 @@ class TestWhereAMountMayBe:
             a.commit(AUTHOR)
         assert set(bench.published()) == {"f"}
 
-    def test_a_state_directory_in_the_volume_is_refused(self, bench: Bench) -> None:
-        a = bench.mount("a")
-        write(a, "sub/.vgit/x", "only at the root it is ours")
-        a.commit(AUTHOR)
-        b = bench.mount("b")
-        assert listing(a.path) == listing(b.path)
-
 
 class TestStockGit:
     def test_a_volume_that_stock_git_pushed_to_is_mounted_and_reloaded(self, bench: Bench, tmp_path: FilePath) -> None:

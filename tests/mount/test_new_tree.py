@@ -17,7 +17,7 @@ from vgit.paths import ROOT, Path
 from vgit.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edits
 
-NAMES = [".git", ".vgit", ".vgit~x", "per%cent", "new\nline", "ünï", "plain", "zero", "run"]
+NAMES = [".git", ".vgitx", ".vgit~x", "per%cent", "new\nline", "ünï", "plain", "zero", "run"]
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_where_copies_go(repository: Repository, arguments: str, added: dict[str
         ("-r d f", NotADirectoryConflict, "'f' is a file.*cannot replace"),
         ("f t/f d", ConflictError, "two sources would be copied to 'd/f'"),
         ("f ../x", InvalidError, r"Invalid path: '\.\./x'"),
-        ("f .vgit", InvalidError, "for the mount itself"),
+        ("f d/.VGIT", InvalidError, "kept for mounts"),
         ("f " + "n" * 256, InvalidError, "more than 255 bytes"),
     ],
 )

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import vgit
+from tests.history import volumes
 from tests.writers import publish
 from vgit.errors import (
     AlreadyExistsError,
@@ -234,15 +235,26 @@ def test_a_device_is_never_replaced(get: Get) -> None:
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
-def test_an_entry_named_as_a_mounts_own_directory_is_refused(tmp_path: FilePath, volume: vgit.Volume) -> None:
-    (tmp_path / "m").mkdir()
-    with volume.mount(tmp_path / "m" / "n"):
-        pass
-    with volume.mount(tmp_path / "again") as path:
-        (path / "n" / ".vgit").mkdir(parents=True)
-        (path / "n" / ".vgit" / "mount").write_text("{}")
-    with pytest.raises(ConflictError, match="belongs to a mount"):
-        get_from(volume.repository, "n", tmp_path / "m", force=True)
+def test_what_could_be_taken_for_a_mounts_state_is_not_written(tmp_path: FilePath) -> None:
+    repository = volumes.volume()[0]
+    state = volumes.directory(
+        {
+            ".vgit": volumes.directory({"mount": volumes.file(b"{}")}),
+            ".VGIT": volumes.file(b""),
+            "x": volumes.file(b"1"),
+        }
+    )
+    volumes.commit_state(repository, {"n": state, "d": volumes.directory({"n": state}), ".vgit": state})
+    get_from(repository, "/", tmp_path / "all")
+    get_from(repository, "n/.vgit", tmp_path / "other")
+    (tmp_path / "in").mkdir()
+    for source, destination in (("n/.vgit", tmp_path / "in"), ("n", tmp_path / "in/.vgit")):
+        with pytest.raises(InvalidError, match="kept for mounts"):
+            get_from(repository, source, destination)
+    assert names(tmp_path) == ["all", "in", "other"] and names(tmp_path / "in") == []
+    assert {str(one.relative_to(tmp_path / "all")) for one in (tmp_path / "all").rglob("*")} == {
+        "d", "d/n", "d/n/x", "n", "n/x",
+    }  # fmt: skip
 
 
 def test_bad_destinations(tmp_path: FilePath, get: Get) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 import vgit
 from tests.gitjudge import fsck
-from tests.history.volumes import Node, State, file, states
+from tests.history.volumes import Node, State, drop_state_names, file, states
 from tests.transfer.uploads import contents, new_volume, put_all, tree, write_local
 
 AUTHOR = "Test <test@example.org>"
@@ -50,7 +50,7 @@ def test_a_put_and_a_mount_give_the_same_tree(state: State) -> None:
         uploaded = vgit.Volume.from_name("uploaded", create_if_missing=True, client=client)
         local = os.path.join(base, "local")
         os.mkdir(local, 0o755)
-        state.pop(".vgit", None)
+        drop_state_names(state)
         write_state(os.fsencode(local), state)
         with uploaded.batch_upload() as batch:
             batch.put_directory(local, "/")
@@ -79,7 +79,7 @@ def test_files_of_every_size_are_the_same_too(tmp_path: FilePath) -> None:
     assert batch.commit is not None and batch.commit.tree == next(mounted.log()).tree
 
 
-def test_the_state_of_a_mount_inside_is_left_out(tmp_path: FilePath) -> None:
+def test_the_state_of_a_mount_inside_is_left_out_and_whatever_is_called_so(tmp_path: FilePath) -> None:
     client = vgit.Client(tmp_path / "store", author=AUTHOR)
     volume = vgit.Volume.from_name("x", create_if_missing=True, client=client)
     local = write_local(tmp_path / "local", {"f": b"1", "other/.vgit": b"not a mount's"})
@@ -87,4 +87,4 @@ def test_the_state_of_a_mount_inside_is_left_out(tmp_path: FilePath) -> None:
     with volume.mount(local / "data") as path:
         (path / "g").write_bytes(b"2")
         put_all(repository, tree(local, "/"))
-    assert contents(repository) == {"f": b"1", "data/g": b"2", "other/.vgit": b"not a mount's"}
+    assert contents(repository) == {"f": b"1", "data/g": b"2"}

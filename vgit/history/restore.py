@@ -18,7 +18,7 @@ from vgit.history.changes import diff_below, entry_at
 from vgit.history.lost_line import objects_of, rely_on_line
 from vgit.ids import CommitId, TreeId
 from vgit.objects.writer import ObjectWriter
-from vgit.paths import ROOT, Path, format_path, printable
+from vgit.paths import ROOT, Path, format_path, has_state_name, printable
 from vgit.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry, Kind, same_content
@@ -80,6 +80,8 @@ def restore_edits(repository: Repository, head: CommitId, revision: CommitId, pa
         if wanted is not None:
             _make_way(repository, now, then, path, edits, directories)
         for where, seen, new in diff_below(repository, now, then, path):
+            if new is not None and has_state_name(where):
+                continue  # a mount's state, which an older vgit published: never again
             edit = _edit(seen, new)
             if edit is not None:
                 edits[where] = edit

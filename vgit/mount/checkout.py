@@ -25,16 +25,15 @@ from typing import NamedTuple
 from vgit.backend import Backend
 from vgit.cancel import checkpoint
 from vgit.clock import SYSTEM_CLOCK
-from vgit.errors import CorruptObjectError, InvalidError, NotADirectoryConflict
+from vgit.errors import CorruptObjectError, NotADirectoryConflict
 from vgit.ids import CommitId, TreeId
 from vgit.mount.half_made import is_half_made
-from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.place import Placer, raise_named
 from vgit.mount.root import RootDirectory, open_up
 from vgit.mount.rows import Packed, Row, join_rows, pack_rows
 from vgit.mount.scan import to_stat
 from vgit.mount.write_back import WriteBack
-from vgit.paths import ROOT, Path
+from vgit.paths import ROOT, Path, is_state_name
 from vgit.repository import Repository
 from vgit.tree.entry import Entry, Kind
 from vgit.workers import Workers
@@ -89,11 +88,8 @@ class Filler:
         try:
             for name, entry in islice(entries.items(), part.start, part.start + _PART_ENTRIES):
                 checkpoint()
-                if not part.path and name == STATE_DIRECTORY:
-                    raise InvalidError(
-                        f"the volume has an entry {name} where the mount has its own. Remove it"
-                        " from the volume (with git, `vgit rm`, or by restoring an older state)."
-                    )
+                if is_state_name(name):
+                    continue  # whoever published it: it would be taken for a mount's
                 kind = entry.kind
                 if kind is Kind.GITLINK:
                     continue

@@ -9,8 +9,10 @@
     tmp/        files on their way in
     displaced/  files on their way out, until a reload is done
 
-It is never scanned and never published. A mount carries all its state, so it
-can be moved, and a directory made anew in its place is not a mount.
+It is never scanned and never published, nor is anything else of that name,
+wherever it stands: what was published could be checked out, and be believed. A
+mount carries all its state, so it can be moved, and a directory made anew in its
+place is not a mount.
 """
 
 import json
@@ -18,8 +20,9 @@ import os
 from dataclasses import asdict, dataclass
 
 from vgit.errors import InvalidError, NotMountedError
+from vgit.paths import STATE_NAME
 
-STATE_DIRECTORY = ".vgit"
+STATE_DIRECTORY = STATE_NAME
 MOUNT_FILE = "mount"
 LOCK_FILE = "lock"
 OWNER_FILE = "owner"

@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from vgit.cancel import checkpoint
-from vgit.errors import ConflictError, InvalidError
+from vgit.errors import ConflictError
 from vgit.mount.changes import ChangeReader
-from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat
 from vgit.mount.scan import to_stat
 from vgit.mount.stat_cache import StatCache
-from vgit.paths import Path
+from vgit.paths import Path, has_state_name
 from vgit.tree.entry import Entry, Kind, same_content
 
 
@@ -64,6 +63,7 @@ class Planner:
         self._reader = reader
         self._discard = local is Local.DISCARD
         self._adopt = local is Local.ADOPT
+        self._mounts: dict[Path, bool] = {}  # of directories that were looked at: whether they are mounts
 
     def plan(self, candidates: Mapping[Path, Entry | None]) -> list[Step]:
         """Return a step for every candidate, in path order."""
@@ -72,19 +72,12 @@ class Planner:
         for path in sorted(candidates):
             checkpoint()
             target = candidates[path]
-            if path[:1] == (STATE_DIRECTORY,):
-                if target is None:
-                    continue
-                raise InvalidError(
-                    f"the volume has an entry {STATE_DIRECTORY} where the mount has its own; nothing was changed."
-                    " Remove it from the volume (with git, `vgit rm`, or by restoring an older state)."
-                )
-            if target is not None and target.kind is Kind.GITLINK:
+            if has_state_name(path) or (target is not None and target.kind is Kind.GITLINK):
                 continue
             if blocked is not None and path[: len(blocked)] == blocked and target is not None:
                 steps.append(Step(path, Action.KEEP))
                 continue
-            step = self._step(path, target)
+            step = Step(path, Action.KEEP, target) if self._is_in_a_mount(path) else self._step(path, target)
             if step.action is Action.KEEP and step.target is not None and step.target.is_directory:
                 blocked = path
             steps.append(step)
@@ -107,6 +100,16 @@ class Planner:
             return self._replace(path, target, now)
         return Step(path, Action.KEEP, target)
 
+    def _is_in_a_mount(self, path: Path) -> bool:
+        """Whether a mount that was moved in here is on the way to ``path``: its files are another volume's."""
+        for depth in range(1, len(path)):
+            directory = path[:depth]
+            if directory not in self._mounts:
+                self._mounts[directory] = self._root.is_mount(directory)
+            if self._mounts[directory]:
+                return True
+        return False
+
     def _lstat(self, path: Path) -> Stat | None:
         try:
             return to_stat(self._root.lstat(path))
@@ -127,6 +130,8 @@ class Planner:
 
     def _where_a_directory_is(self, path: Path, target: Entry | None, row: Row | None, now: Stat) -> Step:
         known = row is not None and row.entry.is_directory
+        if self._root.is_mount(path):
+            return Step(path, Action.KEEP, target)
         if target is not None and target.is_directory:
             changed_here = known and row is not None and row.stat[0] != now[0] and target.mode != now[0]
             if changed_here and not self._discard:

@@ -118,6 +118,18 @@ class RootDirectory:
         if not stat.S_ISDIR(marker.st_mode):
             raise self._gone(f"its {STATE_DIRECTORY} is not a directory")
 
+    def is_mount(self, path: Path) -> bool:
+        """Return whether the directory ``path`` is marked as a mount, as one that was moved in here is."""
+        try:
+            if not stat.S_ISDIR(self.lstat((*path, STATE_DIRECTORY)).st_mode):
+                return False
+        except OSError:
+            return False
+        try:
+            return self.exists((*path, STATE_DIRECTORY, MOUNT_FILE))
+        except PermissionError:
+            return True  # another user's
+
     def unmark(self) -> None:
         """Take away what makes this directory a mount; durable on return."""
         state = self.open_directory((STATE_DIRECTORY,))

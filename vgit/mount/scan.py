@@ -5,6 +5,10 @@ that must not be trusted equals nothing). *Removed* means absent from a complete
 listing of its directory: an error on the way stops removals below it, and a
 directory whose mtime moved while it was listed is listed again before its
 removals are believed.
+
+A directory that is a mount of its own (one that was moved here) is left out
+whole, as git leaves out a repository in another: its files are published by
+its own commits. What is published at its path stays.
 """
 
 import os
@@ -14,10 +18,10 @@ from typing import NamedTuple
 
 from vgit.cancel import checkpoint
 from vgit.errors import InvalidError
-from vgit.mount.layout import STATE_DIRECTORY
+from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, bounded
-from vgit.paths import ROOT, Path, encode_name, printable
+from vgit.paths import ROOT, Path, encode_name, is_state_name, printable
 
 _TRIES = 5
 _KEPT_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK}
@@ -46,6 +50,10 @@ class _Listing(NamedTuple):
     below: list[str]  # names of directories
     replaced: list[str]  # names that were directories and are something else now
     own: Stat
+
+
+class _IsMount(Exception):
+    """A directory below the mount is a mount of its own: it was moved there."""
 
 
 def to_stat(found: os.stat_result) -> Stat:
@@ -113,6 +121,9 @@ class Scanner:
         except OSError as error:
             self._found.problems.append(Problem(directory, error.strerror or str(error)))
             return None
+        except _IsMount:
+            self._forget(directory)
+            return None
         finally:
             os.close(descriptor)
 
@@ -123,12 +134,9 @@ class Scanner:
         changed: list[tuple[str, Stat]] = []
         below: list[str] = []
         replaced: list[str] = []
-        at_root = not directory
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 name = entry.name
-                if at_root and name == STATE_DIRECTORY:
-                    continue
                 try:
                     found = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
@@ -142,6 +150,9 @@ class Scanner:
                     now = to_stat(found)
                     if old == now and mode & 0o170000 == 0o100000 and found.st_ino not in mapped:
                         continue
+                if is_state_name(name):  # not at first: what is known and as it was is by far the most
+                    self._leave_out(directory, descriptor, name)
+                    continue  # and a row that an older vgit made of it stays as well
                 if mode & 0o170000 == 0o040000:
                     below.append(name)
                     if old is None or old[0] != mode:
@@ -155,6 +166,28 @@ class Scanner:
                     if old is not None:
                         known[name] = old  # a device in the place of a file: the file is gone
         return _Listing(changed, known, below, replaced, own)
+
+    def _leave_out(self, directory: Path, descriptor: int, name: str) -> None:
+        """Note what is never scanned; raise _IsMount if it makes a mount of a directory in this one."""
+        if not directory and name == STATE_DIRECTORY:
+            return
+        try:
+            os.stat(f"{name}/{MOUNT_FILE}", dir_fd=descriptor, follow_symlinks=False)
+        except PermissionError:
+            pass  # another user's
+        except OSError:
+            self._found.skipped.setdefault(f"the name {STATE_DIRECTORY}, which is kept for mounts", (*directory, name))
+            return
+        if directory:
+            raise _IsMount
+
+    def _forget(self, directory: Path) -> None:
+        """Take a directory that is a mount out of what was found; what is published of it stays as it is."""
+        self._found.skipped.setdefault("a mount of its own, which commits for itself", directory)
+        parent, name = directory[:-1], directory[-1]
+        rest = [item for item in self._found.changed.pop(parent, []) if item[0] != name]
+        if rest:
+            self._found.changed[parent] = rest
 
     def _skip(self, path: Path, mode: int) -> None:
         kind = "block device" if stat.S_ISBLK(mode) else "character device" if stat.S_ISCHR(mode) else "special file"

@@ -8,9 +8,10 @@ the mount shows nothing; the first file committed from it makes the directory.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from vgit.errors import NotADirectoryConflict, NotFoundError
+from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
 from vgit.ids import CommitId, TreeId
-from vgit.paths import Path, format_path, printable
+from vgit.mount.layout import STATE_DIRECTORY
+from vgit.paths import Path, format_path, has_state_name, printable
 from vgit.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.edits import Edits
@@ -79,6 +80,8 @@ def check_sub_path(repository: Repository, path: Path, revision: CommitId | None
     """
     if not path:
         return
+    if has_state_name(path):
+        raise InvalidError(f"cannot mount {printable(format_path(path))!r}: {STATE_DIRECTORY} is kept for mounts.")
     commit = revision or repository.head()
     entry = find_entry(repository.directories, repository.commit(commit).tree, path)
     shown = printable(format_path(path))

@@ -18,7 +18,7 @@ from vgit.commit import Commit
 from vgit.errors import ConflictError, InvalidError, IsADirectoryConflict, NotADirectoryConflict, NotFoundError
 from vgit.ids import TreeId
 from vgit.maintenance.roll_up import rolled_up
-from vgit.paths import Path, parse_path
+from vgit.paths import Path, has_state_name, parse_path
 from vgit.repository import Proposal, Published, Repository
 from vgit.transfer.puts import check_target, shown
 from vgit.transfer.targets import Targets, TreeLooker, to_edits
@@ -132,6 +132,8 @@ class _Copying:
         assert entry.id is not None
         for below, _, one in diff_trees(self._directories, None, TreeId(entry.id)):
             assert one is not None
+            if has_state_name(below):
+                continue
             if one.is_directory:
                 self._add_directory_entry(target + below, one)
             else:

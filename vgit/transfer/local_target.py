@@ -26,9 +26,8 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.ids import CommitId, TreeId
-from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.root import RootDirectory
-from vgit.paths import ROOT, Path, encode_name, format_path, printable
+from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
 from vgit.repository import Repository
 from vgit.tree.entry import Entry, Kind
 
@@ -71,7 +70,7 @@ def locate(repository: Repository, source: Source, destination: str) -> Place:
         found = None
     if found is not None and stat.S_ISDIR(found.st_mode):
         if source.path:
-            return Place(destination, {source.path[-1]: source.entry}, 1)
+            return Place(destination, {_checked(source.path[-1]): source.entry}, 1)
         return Place(destination, entries_of(repository, source.entry), 0)
     shown = printable(destination)
     if found is not None and source.entry.is_directory:
@@ -85,13 +84,23 @@ def locate(repository: Repository, source: Source, destination: str) -> Place:
         raise NotFoundError(f"No such directory: {printable(directory)}. Make it first.")
     if not source.entry.is_directory and destination.endswith("/"):
         raise NotFoundError(f"No such directory: {shown}. Make it first, or leave the / at its end away.")
-    return Place(directory or ".", {name: source.entry}, 1)
+    return Place(directory or ".", {_checked(name): source.entry}, 1)
+
+
+def _checked(name: str) -> str:
+    """Return a name to write to, unless what is written there could be taken for a mount's state."""
+    if is_state_name(name):
+        raise InvalidError(f"{printable(name)!r} is a name kept for mounts; give another as destination.")
+    return name
 
 
 def entries_of(repository: Repository, directory: Entry) -> Mapping[str, Entry]:
-    """Return what is in a directory of a volume."""
+    """Return what is in a directory of a volume, but for what could be taken for a mount's state."""
     assert directory.id is not None, "a directory that is read from a tree has an id"
-    return repository.directories.read(TreeId(directory.id)).entries
+    entries = repository.directories.read(TreeId(directory.id)).entries
+    if any(map(is_state_name, entries)):
+        entries = {name: entry for name, entry in entries.items() if not is_state_name(name)}
+    return entries
 
 
 class LocalTarget:
@@ -154,10 +163,6 @@ class LocalTarget:
 
     def _is_merged(self, path: Path, entry: Entry, there: os.stat_result) -> bool:
         """Return whether ``path`` is a directory on both sides; False: a file that may be replaced."""
-        if path[-1] == STATE_DIRECTORY:
-            raise ConflictError(
-                f"{self.local(path)} belongs to a mount, and a volume's own {STATE_DIRECTORY} cannot replace it."
-            )
         kind = stat.S_IFMT(there.st_mode)
         if entry.is_directory:
             if kind == stat.S_IFDIR:

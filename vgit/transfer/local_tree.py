@@ -1,8 +1,8 @@
 """Local tree: what a local directory holds, as entries to be and files to be read.
 
 Links are kept and never followed, so are empty directories, FIFOs and sockets;
-a device is refused, as no volume can hold one. The state of a mount (its
-``.vgit``) is no content and is left out.
+a device is refused, as no volume can hold one. The state of a mount is no
+content: whatever is named ``.vgit`` is left out.
 """
 
 import os
@@ -12,9 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from vgit.cancel import checkpoint
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
-from vgit.mount.layout import STATE_DIRECTORY, is_mount
 from vgit.mount.rows import bounded
-from vgit.paths import Path, encode_name, printable
+from vgit.paths import Path, encode_name, is_state_name, printable
 from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry
 
 
@@ -66,7 +65,7 @@ def _list(where: str, *, is_top: bool) -> tuple[list[tuple[str, os.stat_result]]
     try:
         with os.scandir(where) as found:
             for one in found:
-                if one.name == STATE_DIRECTORY and is_mount(where):
+                if is_state_name(one.name):
                     continue
                 try:
                     names.append((one.name, one.stat(follow_symlinks=False)))
