@@ -19,9 +19,10 @@ import vgit
 from tests import torn_writes
 from tests.gitjudge import fsck
 from vgit.backend.file_systems import is_memory_file_system
-from vgit.mount import session, small_files
+from vgit.files.filesystem_clock import Clocks, Probe
+from vgit.files.steady_read import wait_for_writes
+from vgit.mount import session
 from vgit.mount.changes import Unstable
-from vgit.mount.filesystem_clock import Probe
 from vgit.mount.syscalls import exchange
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.mounts import mounts_of
@@ -261,8 +262,8 @@ def test_a_write_within_one_tick_is_noticed(
 ) -> None:
     """Where the clock ticks coarsely, a commit waits for a tick before it reads; where it is exact, it need not."""
     waits = []
-    later = session.Session.later_probe
-    monkeypatch.setattr(session.Session, "later_probe", lambda self: waits.append(self) or later(self))
+    wait = Clocks.wait
+    monkeypatch.setattr(Clocks, "wait", lambda self: waits.append(self) or wait(self))
     real = session.probe
     monkeypatch.setattr(session, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, real(fd).margin_ns, is_exact))
     mount = volume.mount(tmp_path / "m")
@@ -312,7 +313,7 @@ def test_a_write_under_way_is_waited_for(tmp_path: Path) -> None:
             time.sleep(0.002)  # in the middle, most times
             file = os.open(path, os.O_RDONLY)
             before = os.fstat(file)
-            small_files.await_write(file)
+            wait_for_writes(file)
             ends = {os.pread(file, 1, offset) for offset in range(0, 192 << 20, 1 << 20)}
             is_same = os.fstat(file) == before
             os.close(file)

@@ -28,6 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "content/ tree/",
         "commit merge",
         "repository",
+        "files/",
         "history/ maintenance/ mount/ catalog/",
         "transfer/",
         "volume writable batch namespace volumes snapshot mounts background"

@@ -9,10 +9,13 @@ import threading
 from pathlib import Path as FilePath
 
 import pytest
+from blake3 import blake3
 
 from tests.mount.conftest import AUTHOR, Bench
+from vgit.files import steady_read
 from vgit.mount import changes, small_files
 from vgit.mount.changes import Unstable
+from vgit.mount.scan import Scan, Scanner
 
 
 def published_bytes(bench: Bench, name: str) -> bytes:
@@ -166,3 +169,103 @@ def test_as_an_ordinary_user_what_cannot_be_read_is_reported_and_never_removed()
         command = [sys.executable, "-c", _AS_ORDINARY_USER, place]
         result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+class MappedLater:
+    """A shared map made after a commit's look at maps, and stored into twice: the second store moves no time."""
+
+    def __init__(self, path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._path = path
+        self._monkeypatch = monkeypatch
+        self.view: mmap.mmap | None = None
+        run = Scanner.run
+
+        def map_then_run(scanner: Scanner) -> Scan:
+            if self.view is None:
+                with open(path, "r+b") as file:
+                    self.view = mmap.mmap(file.fileno(), 0)
+                self.view[0:5] = b"first"
+            return run(scanner)
+
+        monkeypatch.setattr(Scanner, "run", map_then_run)
+
+    def store_after(self, owner: object, name: str) -> None:
+        """Store once more as soon as a function has done its work, and close the map."""
+        real = getattr(owner, name)
+
+        def call_and_store(*args: object) -> object:
+            done = real(*args)
+            if self.view is not None and not self.view.closed:
+                self.view[0:5] = b"LAST."
+                self.view.close()
+            return done
+
+        self._monkeypatch.setattr(owner, name, call_and_store)
+
+
+def test_a_store_into_a_map_that_was_made_after_the_look_is_published(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is large, so that the commit waits for the clock and could trust its row."""
+    a = bench.mount("a")
+    path = FilePath(a.path, "f")
+    path.write_bytes(bytes(17 << 20))
+    a.commit(AUTHOR)
+    MappedLater(path, monkeypatch).store_after(changes.ChangeReader, "_store")
+    a.commit(AUTHOR)
+    a.commit(AUTHOR)
+    assert not a.status().edits
+    with open(path, "rb") as file:
+        assert file.read(5) == b"LAST."
+    from_store = bench.published()["f"]
+    assert from_store.hash == blake3(path.read_bytes()).digest()
+
+
+def test_no_commit_in_the_background_takes_a_file_that_is_stored_into(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = bench.mount("a")
+    path = FilePath(a.path, "f")
+    path.write_bytes(bytes(200_000))
+    a.commit(AUTHOR)
+    MappedLater(path, monkeypatch).store_after(steady_read, "wait_for_writes")
+    assert a.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK).published is None
+    assert a.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK).published is not None
+
+
+def test_a_file_that_is_written_directly_is_not_taken_for_one_at_rest(bench: Bench) -> None:
+    a = bench.mount("a")
+    path = FilePath(a.path, "f")
+    path.write_bytes(bytes(2 << 20))
+    try:
+        writer = os.open(path, os.O_WRONLY | os.O_DIRECT)
+    except OSError:
+        pytest.skip("no O_DIRECT here")
+    try:
+        assert a.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK).published is None
+        assert a.commit(AUTHOR).unstable == (("f",),)
+        with open(path, "r+b") as file:  # what the direct write brings, and moves no time
+            before = os.fstat(file.fileno())
+            file.write(b"LAST.")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    finally:
+        os.close(writer)
+    last = a.commit(AUTHOR)
+    assert last.published is not None and not last.unstable
+    assert a.commit(AUTHOR).published is None
+
+
+def test_what_somebody_unseen_may_still_write_is_read_once_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = bench.mount("a")
+    FilePath(a.path, "f").write_bytes(bytes(2 << 20))
+    monkeypatch.setattr(steady_read, "is_open_for_writing", lambda _: None)
+    monkeypatch.setattr(steady_read, "in_flight_ns", lambda _: 3600 * 10**9)
+    monkeypatch.setattr(steady_read, "COARSE_MARGIN_NS", 0)
+    a._clock.sleep(0.05)
+    read: list[str] = []
+    open_to_read = changes.open_to_read
+    monkeypatch.setattr(changes, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
+    assert a.commit(AUTHOR).published is not None
+    for _ in range(3):
+        assert a.commit(AUTHOR).published is None
+    assert read == ["f", "f"]

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from vgit.errors import FilesOpenError
-from vgit.mount.open_files import check_no_open_files, shared_writable_maps
-from vgit.mount.shared_maps import Mapped, shared_writable
+from vgit.files.shared_maps import Mapped, shared_writable
+from vgit.files.writers import shared_writable_maps
+from vgit.mount.open_files import check_no_open_files
 
 PREFIX = "there are open files preventing the operation: "
 
@@ -296,7 +297,7 @@ def test_shared_writable_maps_where_the_kernel_only_shows_text(root: Path, monke
     def refuse(*_: object) -> bytes:
         raise OSError(errno.ENOTTY, "no such request")
 
-    monkeypatch.setattr("vgit.mount.shared_maps.fcntl.ioctl", refuse)
+    monkeypatch.setattr("vgit.files.shared_maps.fcntl.ioctl", refuse)
     test_shared_writable_maps(root)
     test_every_shared_writable_map_of_a_process(root)
 
@@ -307,7 +308,7 @@ def test_maps_of_other_devices_count_by_their_names(root: Path, monkeypatch: pyt
     def on_another_device(process: bytes) -> list[Mapped]:
         return [file._replace(device=file.device + 1) for file in shared_writable(process)]
 
-    monkeypatch.setattr("vgit.mount.open_files.shared_writable", on_another_device)
+    monkeypatch.setattr("vgit.files.writers.shared_writable", on_another_device)
     test_shared_writable_maps(root)
 
 

@@ -12,6 +12,8 @@ from vgit.mount.rows import Stat
 from vgit.mount.scan import to_stat
 from vgit.mount.small_files import LARGEST, Batch, Batches, Part, Small, SmallFileReader
 
+NEVER = 2**63 - 1  # written by nobody any more, whatever its ctime
+
 
 def stat_of(path: FilePath) -> Stat:
     return to_stat(path.lstat())
@@ -32,7 +34,7 @@ def test_batches_hold_few_files_and_few_bytes() -> None:
     wanted = []
     for number in range(50):
         files = [(f"f{at}", large if at % 7 == 0 else small) for at in range(number * 20)]
-        batches.add((f"d{number}",), files)
+        batches.add(Part((f"d{number}",), files, 0, 0))
         wanted += [((f"d{number}",), name) for name, _ in files]
     batches.flush()
     taken = batches.take()
@@ -47,11 +49,11 @@ def test_a_new_directory_is_never_split_unless_it_is_huge() -> None:
     batches = Batches()
     sizes = [3, 150, 199, 1000, 1001, 60, 60]
     for number, size in enumerate(sizes):
-        batches.add((f"d{number}",), [(f"f{at}", (0, 10, 0, 0, 0)) for at in range(size)], 7)
-    batches.add(("bytes",), [(f"f{at}", (0, LARGEST, 0, 0, 0)) for at in range(65)], 7)
+        batches.add(Part((f"d{number}",), [(f"f{at}", (0, 10, 0, 0, 0)) for at in range(size)], 7, 0, is_whole=True))
+    batches.add(Part(("bytes",), [(f"f{at}", (0, LARGEST, 0, 0, 0)) for at in range(65)], 7, 0, is_whole=True))
     batches.flush()
     taken = batches.take()
-    whole = {part.directory: len(part.names) for batch in taken for part in batch if part.trusted_before_ns == 7}
+    whole = {part.directory: len(part.names) for batch in taken for part in batch if part.is_whole}
     assert whole == {(f"d{number}",): size for number, size in enumerate(sizes) if size <= 1000}
     assert [len(batch) for batch in taken][:3] == [3, 1, 1]
     assert len(flat(taken)) == sum(sizes) + 65
@@ -72,8 +74,10 @@ def test_only_what_is_as_the_scan_saw_it_is_read(tmp_path: FilePath) -> None:
     (tmp_path / "unreadable").unlink()
     os.mkfifo(tmp_path / "unreadable")
     with RootDirectory(str(tmp_path)) as root:
-        read = SmallFileReader(root, SHA1, encode=True).read([Part((), files), Part(("no", "such"), files)])
-        plain = SmallFileReader(root, SHA1, encode=False).read([Part((), files[:2])])
+        read = SmallFileReader(root, SHA1, encode=True).read(
+            [Part((), files, 0, NEVER), Part(("no", "such"), files, 0, NEVER)]
+        )
+        plain = SmallFileReader(root, SHA1, encode=False).read([Part((), files[:2], 0, NEVER)])
     first, second = map(of_files, read.parts)
     found = dict(zip(names, first, strict=True))
     assert [name for name, small in found.items() if small is not None] == ["good", "empty"]
@@ -90,5 +94,5 @@ def test_what_a_volume_cannot_hold_is_noted_once(tmp_path: FilePath) -> None:
         os.link(tmp_path / name, tmp_path / f"{name}2")
     files = [(name, stat_of(tmp_path / name)) for name in ("a", "a2", "b", "b2")]
     with RootDirectory(str(tmp_path)) as root:
-        read = SmallFileReader(root, SHA1, encode=False).read([Part((), files)])
+        read = SmallFileReader(root, SHA1, encode=False).read([Part((), files, 0, NEVER)])
     assert list(read.not_kept.values()) == [("a",)]

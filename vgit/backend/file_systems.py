@@ -10,6 +10,8 @@ _NETWORK_KINDS = frozenset((
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "fuse", "afs", "ceph", "coda", "lustre",
     "gpfs", "gfs2", "ocfs2", "beegfs", "orangefs", "pvfs2", "panfs", "vboxsf", "vmhgfs", "prl_fs",
 ))  # fmt: skip
+_MEMORY_KINDS = frozenset(("tmpfs", "ramfs", "devtmpfs", "hugetlbfs"))
+_LAYERED_KINDS = frozenset(("overlay", "btrfs", "bcachefs", "ecryptfs"))  # maps show what is below them
 
 
 class MountPoint(NamedTuple):
@@ -56,16 +58,38 @@ def mount_point_of(fd: int) -> MountPoint | None:
     return next((point for point in reversed(points) if point.device == device), None)
 
 
+class FileSystem(NamedTuple):
+    """What can be expected of a file system."""
+
+    is_network: bool  # other machines may share it, or nobody knows
+    is_memory: bool  # it has no disk, so that a store into a shared map never moves a file's times
+    shows_maps: bool  # a map in /proc has the numbers that stat shows, and keeps open the inode that stat shows
+
+
+def file_system_of(fd: int) -> FileSystem:
+    """Return what can be expected of the file system that ``fd`` is on."""
+    kind = kind_of(fd)
+    return FileSystem(_is_network(kind), kind in _MEMORY_KINDS, kind is not None and kind not in _LAYERED_KINDS)
+
+
+def kind_of(fd: int) -> str | None:
+    """Return the kind of file system that ``fd`` is on, as "ext4"; None if it cannot be found out."""
+    point = mount_point_of(fd)
+    return point.kind if point is not None else None
+
+
 def is_network_file_system(fd: int) -> bool:
     """Return whether other machines may share the files below ``fd``; True also if it cannot be found out."""
-    point = mount_point_of(fd)
-    return point is None or point.kind.split(".")[0] in _NETWORK_KINDS
+    return _is_network(kind_of(fd))
 
 
 def is_memory_file_system(fd: int) -> bool:
     """Return whether the files below ``fd`` have no disk, so that a store into a shared map never moves their times."""
-    point = mount_point_of(fd)
-    return point is not None and point.kind in ("tmpfs", "ramfs", "devtmpfs", "hugetlbfs")
+    return kind_of(fd) in _MEMORY_KINDS
+
+
+def _is_network(kind: str | None) -> bool:
+    return kind is None or kind.split(".")[0] in _NETWORK_KINDS
 
 
 def _unescape(text: bytes) -> bytes:

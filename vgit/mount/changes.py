@@ -1,58 +1,50 @@
 """Changes: what the scan found, read once and turned into edits and new rows.
 
-Each changed file is read in one pass with ``fstat`` after it; if that differs
-from what the scan saw, the file is being written: it is read again, a few
-times. What does not hold still is stored as read and named unstable, or held
-back at its published version, as the caller wants. Nothing torn is published
-silently. That an equal stat proves stillness takes care in three cases:
-
-    a write just before    where the clock that stamps files ticks coarsely, the next
-                           write has the same time: wait a tick before reading
-    a write under way      one call may store 2 GiB and sets the times when it begins:
-                           wait for the inode's lock, which it holds to its end
-    a shared map           stores move no time before ``fsync`` has made the pages
-                           clean; in memory (tmpfs) never: nothing can be proved
+Each changed file is read in one pass, by the rule of ``vgit/files/steady_read.py``
+for what held still. What did not is read again, a few times. What is still being
+written is stored as read and named unstable, or held back at its published
+version, as the caller wants. Nothing torn is published silently, and a row is
+trusted only if the file is believed.
 """
 
 import enum
 import os
 import stat
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Self
 
-from vgit.backend.file_systems import is_memory_file_system
 from vgit.cancel import checkpoint
+from vgit.content import StoredContent
 from vgit.errors import Error
+from vgit.files.filesystem_clock import trusted
+from vgit.files.steady_read import TRIES, Moved, Place, Watch, is_read_twice
 from vgit.ids import ObjectFormat, TreeId
-from vgit.mount.filesystem_clock import FINE_MARGIN_NS, Probe, trusted
 from vgit.mount.keep import Keeper
 from vgit.mount.new_tree import NewTree
 from vgit.mount.recorded import file_entry, is_as_seen, recorded
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import Packed, PackedRows, Row, Stat, join_rows, pack_rows, untrusted
+from vgit.mount.rows import FARTHEST_NS, Packed, PackedRows, Row, Stat, join_rows, pack_rows, untrusted
 from vgit.mount.scan import Problem, Scan, to_stat
 from vgit.mount.small_files import (
+    IN_FLIGHT_NS,
     LARGEST,
     Batch,
     Batches,
     NotKept,
+    Part,
     Read,
     Small,
     SmallFileReader,
-    await_write,
     open_to_read,
     worker,
 )
 from vgit.paths import ROOT, Path, encode_name
 from vgit.tree.edits import Edit, Edits, Whole
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry
+from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry, same_content
 from vgit.workers import Workers
 
-_TRIES = 3
 _IN_MEMORY_BYTES = 4 << 20
-_WORTH_A_WAIT_BYTES = 16 << 20  # reading so much again costs more than a tick of the clock
 
 
 class Unstable(enum.Enum):
@@ -73,8 +65,13 @@ class Changes(NamedTuple):
     root_mode: int
 
 
-class _Moved(Exception):
-    """The file changed while it was read, or is something else by now."""
+class Held(NamedTuple):
+    """What was read of one name."""
+
+    entry: Entry
+    now: Stat
+    is_steady: bool  # else it was being written
+    is_trusted: bool  # its row tells as long as the stat is the same
 
 
 class ChangeReader:
@@ -85,30 +82,28 @@ class ChangeReader:
         root: RootDirectory,
         rows: dict[Path, PackedRows],
         keeper: Keeper,
-        probe: Probe,
+        watch: Watch,
         when_unstable: Unstable,
-        new_probe: Callable[[], Probe],
         object_format: ObjectFormat,
-        mapped: frozenset[int] = frozenset(),
     ) -> None:
         self._root = root
         self._old = rows
         self._keeper = keeper
         self._format = object_format
-        self._probe = probe
+        self._watch = watch
         self._when_unstable = when_unstable
-        self._mapped = mapped
-        self._new_probe = new_probe
+        self._clock = watch.clock(root.fd)
+        self._kind = watch.kind(root.fd)
         self._edits: dict[Path, Edit] = {}
         self._rows: dict[Path, dict[str, Row | None]] = {}
         self._unstable: list[Path] = []
         self._problems: list[Problem] = []
         self._reading: Path = ROOT
         self._look = NotKept(os.fstat(root.fd).st_uid)
-        self._maps_show: bool | None = None  # whether a store into a shared map ever moves a time here
         self._not_kept: dict[str, Path] = {}
         self._new_rows: dict[Path, Packed] = {}
         self._new_trees: dict[Path, TreeId] = {}
+        self._again: list[tuple[Path, list[tuple[str, Stat]]]] = []  # what a batch could not read
         self._batches = Batches()
         self._jobs: deque[Batch] = deque()
         encode = keeper.stores
@@ -124,10 +119,14 @@ class ChangeReader:
 
     def offer(self, directory: Path, names: list[tuple[str, Stat]]) -> list[tuple[str, Stat]]:
         """Take what can be read in batches of a directory's changes, while the scan goes on; return the rest."""
-        small = [item for item in names if self._is_for_a_batch(item[1])]
+        mapped = self._watch.mapped_inodes()
+        small = [item for item in names if self._is_for_a_batch(item[1], mapped)]
         if small:
             new = len(small) == len(names) and directory and directory not in self._old and self._keeper.stores
-            self._batches.add(directory, small, self._probe.trusted_before_ns if new else None)
+            at = self._clock
+            # On a network nobody can be asked who has a file open; there so young a file is not trusted anyway.
+            quiet_before_ns = FARTHEST_NS if self._kind.is_network else at.ctime_ns - IN_FLIGHT_NS
+            self._batches.add(Part(directory, small, at.trusted_before_ns, quiet_before_ns, bool(new)))
             self._jobs.extend(self._batches.take())
             self._workers.assist(self._jobs, self._take)
         if len(small) == len(names):
@@ -140,7 +139,7 @@ class ChangeReader:
         self._batches.flush()
         self._jobs.extend(self._batches.take())
         self._workers.run(self._jobs, self._take)
-        for directory, names in scan.changed.items():
+        for directory, names in (*self._again, *scan.changed.items()):
             self._read_directory(directory, names)
         for path in scan.removed:
             self._remove(path)
@@ -155,35 +154,40 @@ class ChangeReader:
         problems = [*scan.problems, *self._problems]
         return Changes(edits, self._rows, self._new_rows, self._unstable, problems, root_mode)
 
-    def _is_for_a_batch(self, now: Stat) -> bool:
-        if now[1] > LARGEST or now[0] & 0o170000 != stat.S_IFREG or now[4] in self._mapped:
+    def _is_for_a_batch(self, now: Stat, mapped: frozenset[int]) -> bool:
+        if now[1] > LARGEST or now[0] & 0o170000 != stat.S_IFREG or now[4] in mapped:
             return False
-        if now[3] < self._probe.trusted_before_ns:
+        if now[3] < self._clock.trusted_before_ns:
             return True
-        self._wait_for_tick(now)  # before anybody reads it
-        return self._when_unstable is Unstable.STORE or self._probe.is_exact or trusted(now[3], self._probe)
+        if not self._kind.shows_maps:
+            return False  # who maps it was looked at before it changed
+        self._watch.wait_for_tick(self._root.fd, now[3])  # before anybody reads it
+        self._clock = self._watch.clock(self._root.fd)
+        is_told = self._clock.is_exact or trusted(now[3], self._clock)
+        return is_told or self._when_unstable is Unstable.STORE
 
     def _take(self, batch: Batch, read: Read) -> None:
         """Take over what was read of a batch."""
         for kind, path in read.not_kept.items():
             self._not_kept.setdefault(kind, path)
-        for (directory, names, _), part in zip(batch, read.parts, strict=True):
+        for asked, part in zip(batch, read.parts, strict=True):
             if isinstance(part, NewTree):
                 self._keeper.keep_tree(part)
-                self._new_rows[directory] = part.rows
-                self._new_trees[directory] = part.id
+                self._new_rows[asked.directory] = part.rows
+                self._new_trees[asked.directory] = part.id
             else:
-                self._take_directory(directory, [(*names, small) for names, small in zip(names, part, strict=True)])
+                self._take_part(asked, part)
 
-    def _take_directory(self, directory: Path, files: list[tuple[str, Stat, Small | None]]) -> None:
-        packed = self._old.get(directory)
+    def _take_part(self, part: Part, read: list[Small | None]) -> None:
+        files = [(*names, small) for names, small in zip(part.names, read, strict=True)]
+        packed = self._old.get(part.directory)
+        done = [item for item in files if item[2] is not None]
         if packed is None:
-            self._take_new(directory, [item for item in files if item[2] is not None])
+            self._take_new(part.directory, done, part.trusted_before_ns)
         else:
-            self._take_changed(directory, packed, [item for item in files if item[2] is not None])
-        again = [(name, now) for name, now, small in files if small is None]
-        if again:
-            self._read_directory(directory, again)
+            self._take_changed(part.directory, packed, done, part.trusted_before_ns)
+        if len(done) < len(files):
+            self._again.append((part.directory, [(name, now) for name, now, small in files if small is None]))
 
     def _wholes(self) -> dict[Path, Whole]:
         """Return the new trees for which an edit of their directory can stand; of others, put down each file's."""
@@ -197,10 +201,9 @@ class ChangeReader:
                 self._edits |= {(*path, name): Edit(entry, None) for name, entry in rows.entries().items()}
         return wholes
 
-    def _take_new(self, directory: Path, files: list[tuple[str, Stat, Small | None]]) -> None:
+    def _take_new(self, directory: Path, files: list[tuple[str, Stat, Small | None]], before: int) -> None:
         """Take over files of a directory that had no row; the hot loop of a first commit."""
         stored = self._keeper.keep_small([(small, now[1], None) for _, now, small in files if small is not None])
-        before = self._probe.trusted_before_ns
         rows: dict[str, Row] = {}
         edits, new = self._edits, tuple.__new__
         for (name, now, _), kept in zip(files, stored, strict=True):
@@ -214,7 +217,9 @@ class ChangeReader:
         known = self._new_rows.get(directory)
         self._new_rows[directory] = packed if known is None else join_rows(known, packed)
 
-    def _take_changed(self, directory: Path, packed: PackedRows, files: list[tuple[str, Stat, Small | None]]) -> None:
+    def _take_changed(
+        self, directory: Path, packed: PackedRows, files: list[tuple[str, Stat, Small | None]], before: int
+    ) -> None:
         olds = [packed.row(name) for name, _, _ in files]
         together = list(zip(files, olds, strict=True))
         stored = self._keeper.keep_small(
@@ -227,7 +232,7 @@ class ChangeReader:
         rows = self._rows.setdefault(directory, {})
         for ((name, now, _), old), kept in zip(together, stored, strict=True):
             entry = file_entry(now, old, kept)
-            rows[name] = Row(now if trusted(now[3], self._probe) else untrusted(now), entry)
+            rows[name] = Row(now if now[3] < before else untrusted(now), entry)
             seen = old.entry if old is not None else None
             if not is_as_seen(entry, seen):
                 self._edits[(*directory, name)] = Edit(entry, seen)
@@ -252,13 +257,12 @@ class ChangeReader:
         self, directory: Path, descriptor: int, name: str, now: Stat, old: Row | None, rows: dict[str, Row | None]
     ) -> None:
         seen = old.entry if old is not None else None
-        steady = True
         try:
             if self._when_unstable is Unstable.HOLD_BACK:
-                entry = self._read_still(descriptor, name, now, old)
+                held = self._read_once(descriptor, name, now, old)
             else:
-                entry, now, steady = self.read_steadily(descriptor, name, now, old)
-        except _Moved:
+                held = self.read_steadily(descriptor, name, now, old)
+        except Moved:
             return  # held back: the next commit sees what is there then
         except Error:
             raise  # the store's trouble, not this file's, though some of ours are OSErrors too
@@ -268,94 +272,74 @@ class ChangeReader:
             self._problems.append(Problem((*directory, name), error.strerror or str(error)))
             return
         path = (*directory, name)
-        if not steady:
+        if not held.is_steady:
             self._unstable.append(path)
-        keep = steady and trusted(now[3], self._probe) and now[4] not in self._mapped
-        rows[name] = Row(now if keep else untrusted(now), entry)
-        if not is_as_seen(entry, seen):
-            self._edits[path] = Edit(entry, seen)
+        rows[name] = Row(held.now if held.is_trusted else untrusted(held.now), held.entry)
+        if not is_as_seen(held.entry, seen):
+            self._edits[path] = Edit(held.entry, seen)
 
-    def read_steadily(self, descriptor: int, name: str, now: Stat, old: Row | None) -> tuple[Entry, Stat, bool]:
-        """Return the entry, its stat, and whether it held still while it was read."""
-        for _ in range(_TRIES):
+    def read_steadily(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Held:
+        """Read what has a name; what does not hold still is read as it comes in the end."""
+        for _ in range(TRIES):
             try:
-                self._wait_for_tick(now)
-                return self._read_once(descriptor, name, now, old), now, True
-            except _Moved:
+                return self._read_once(descriptor, name, now, old)
+            except Moved:
                 now = to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
-        entry, now = self._read_as_is(descriptor, name, old)
-        return entry, now, False
+        return self._read_as_is(descriptor, name, old)
 
-    def _read_still(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
-        """Return the entry of what held still since the scan saw it, and while it was read; else raise _Moved."""
-        self._wait_for_tick(now)
-        if not self._probe.is_exact and stat.S_ISREG(now[0]) and not trusted(now[3], self._probe):
-            raise _Moved  # a network's cached times lag by seconds: the next commit will know
-        return self._read_once(descriptor, name, now, old)
-
-    def _wait_for_tick(self, now: Stat) -> None:
-        """Take a later probe if a write from now on might leave a file's stat as it is.
-
-        One wait is enough for all that a scan saw. A large file waits in any
-        case: its row is then one to be trusted, and it need not be read again.
-        """
-        if not stat.S_ISREG(now[0]) or trusted(now[3], self._probe):
-            return
-        is_tick_over = self._probe.is_exact or now[3] < self._probe.ctime_ns - FINE_MARGIN_NS
-        if not is_tick_over or now[1] >= _WORTH_A_WAIT_BYTES:
-            self._probe = self._new_probe()
-
-    def _read_once(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
+    def _read_once(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Held:
         kind = stat.S_IFMT(now[0])
         if kind == stat.S_IFREG:
             return self._read_file(descriptor, name, now, old)
         mode, mtime_ns = recorded(now, old)
+        is_trusted = True
         if kind == stat.S_IFLNK:
+            place = Place(descriptor, descriptor, os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_dev)
+            is_trusted = self._watch.trusts(place, now[3])  # asked first: the clock is read before the target
             target = encode_name(os.readlink(name, dir_fd=descriptor))
             if to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False)) != now:
-                raise _Moved
+                raise Moved
             stored = self._keeper.keep_bytes(target, old.entry if old else None)
-            return Entry(mode, SYMLINK_MODE, stored.id, len(target), mtime_ns, stored.hash)
-        if kind == stat.S_IFDIR:
-            return directory_entry(mode, mtime_ns)
-        return Entry(mode, NO_GIT_ENTRY, None, 0, mtime_ns, None)
+            entry = Entry(mode, SYMLINK_MODE, stored.id, len(target), mtime_ns, stored.hash)
+        elif kind == stat.S_IFDIR:
+            entry = directory_entry(mode, mtime_ns)
+        else:
+            entry = Entry(mode, NO_GIT_ENTRY, None, 0, mtime_ns, None)
+        return Held(entry, now, is_steady=True, is_trusted=is_trusted)
 
-    def _read_file(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Entry:
+    def _read_file(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Held:
         try:
             file = open_to_read(name, descriptor)
         except OSError as error:
             if stat.S_IFMT(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode) != stat.S_IFREG:
-                raise _Moved from error
+                raise Moved from error
             raise
-        seen = old.entry if old is not None else None
         try:
-            if now[4] in self._mapped:
-                if not self._can_show_stores():
-                    raise _Moved
-                os.fsync(file)  # what was stored into the map is in the file, and the next store moves its times
-            await_write(file)
-            if now[1] <= _IN_MEMORY_BYTES:
-                data = os.pread(file, now[1] + 1, 0)
-                found = os.fstat(file)
-                if len(data) != now[1] or to_stat(found) != now:
-                    raise _Moved
-                stored = self._keeper.keep_bytes(data, seen)
-            else:
-                stored = self._keeper.keep_file(file, now[1], seen)
-                found = os.fstat(file)
-                if stored.size != now[1] or to_stat(found) != now:
-                    raise _Moved
+            place = Place(file, descriptor, os.fstat(file).st_dev)
+            belief = self._watch.settle(place, now)
+            if self._when_unstable is Unstable.HOLD_BACK and not self._watch.shows_writes(place, now[3]):
+                raise Moved  # a network's cached times lag by seconds: the next commit will know
+            stored = self._store(file, now, old.entry if old is not None else None)
+            found = os.fstat(file)
+            if stored.size != now[1] or to_stat(found) != now:
+                raise Moved
             self._look.look(file, found, self._reading, name, self._not_kept)
+            entry = file_entry(now, old, stored)
+            is_same = old is not None and is_read_twice(now, old.stat) and same_content(entry, old.entry)
+            is_trusted = self._watch.believes(belief, place, now[3], is_same=is_same)
         finally:
             os.close(file)
-        return file_entry(now, old, stored)
+        return Held(entry, now, is_steady=True, is_trusted=is_trusted)
 
-    def _can_show_stores(self) -> bool:
-        if self._maps_show is None:
-            self._maps_show = not is_memory_file_system(self._root.fd)
-        return self._maps_show
+    def _store(self, file: int, now: Stat, seen: Entry | None) -> StoredContent:
+        if now[1] > _IN_MEMORY_BYTES:
+            return self._keeper.keep_file(file, now[1], seen)
+        data = os.pread(file, now[1] + 1, 0)
+        if len(data) != now[1]:
+            raise Moved
+        return self._keeper.keep_bytes(data, seen)
 
-    def _read_as_is(self, descriptor: int, name: str, old: Row | None) -> tuple[Entry, Stat]:
+    def _read_as_is(self, descriptor: int, name: str, old: Row | None) -> Held:
         """Read something that does not hold still, once more, as it comes."""
         file = open_to_read(name, descriptor)
         try:
@@ -366,7 +350,7 @@ class ChangeReader:
         finally:
             os.close(file)
         now = (now[0], stored.size, now[2], now[3], now[4])
-        return file_entry(now, old, stored), now
+        return Held(file_entry(now, old, stored), now, is_steady=False, is_trusted=False)
 
     def _remove(self, path: Path) -> None:
         directory, name = path[:-1], path[-1]

@@ -20,6 +20,7 @@ import os
 from dataclasses import asdict, dataclass
 
 from vgit.errors import InvalidError, NotMountedError
+from vgit.files.filesystem_clock import PROBE_FILE
 from vgit.paths import STATE_NAME
 
 STATE_DIRECTORY = STATE_NAME
@@ -27,7 +28,6 @@ MOUNT_FILE = "mount"
 LOCK_FILE = "lock"
 OWNER_FILE = "owner"
 DATABASE_FILE = "state.db"
-PROBE_FILE = "probe"
 TEMPORARY = "tmp"
 DISPLACED = "displaced"
 FILLING_FILE = "filling"

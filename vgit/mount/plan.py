@@ -169,12 +169,13 @@ class Planner:
         except (OSError, ConflictError):
             return Entry(now[0], 0, None, now[1], now[2], None)
         try:
-            local, _, steady = self._reader.read_steadily(descriptor, path[-1], now, row)
+            held = self._reader.read_steadily(descriptor, path[-1], now, row)
         except OSError:
             return Entry(now[0], 0, None, now[1], now[2], None)
         finally:
             os.close(descriptor)
-        if steady and row is not None and same_content(local, row.entry) and _bits(local, row.entry) == 0:
+        local = held.entry
+        if held.is_steady and row is not None and same_content(local, row.entry) and _bits(local, row.entry) == 0:
             return None
         return local
 

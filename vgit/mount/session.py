@@ -12,18 +12,19 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 
 from vgit.backend.file_lock import FileLock
-from vgit.backend.file_systems import is_network_file_system
+from vgit.backend.file_systems import FileSystem, file_system_of
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.cancel import holding
 from vgit.clock import Clock
 from vgit.errors import LockedError
+from vgit.files.filesystem_clock import Clocks, Probe, probe
+from vgit.files.steady_read import Watch
+from vgit.files.writers import shared_writable_maps
 from vgit.ids import ObjectFormat
-from vgit.mount.filesystem_clock import Probe, probe
 from vgit.mount.layout import DATABASE_FILE, DISPLACED, LOCK_FILE, OWNER_FILE, STATE_DIRECTORY, TEMPORARY
 from vgit.mount.root import RootDirectory
 from vgit.mount.stat_cache import StatCache
 
-TICK_SECONDS = 0.03  # longer than the margin within which a row is not trusted
 _LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB to write
 
 _parents: list[StatCache] = []  # handles that a forked child inherited, never to be used and never to be closed
@@ -122,19 +123,21 @@ class Session:
             yield descriptors[0], descriptors[1]
 
     def probe(self) -> Probe:
-        """Return what time it is for the file system."""
+        """Return what time it is for the file system that ``.vgit`` is on."""
         descriptor = self.root.open_directory((STATE_DIRECTORY,))
         try:
             # What kind its file system is cannot change while the root is open, unless something is mounted on .vgit.
             is_of_root = os.fstat(descriptor).st_dev == os.fstat(self.root.fd).st_dev
-            return probe(descriptor, is_network=self._is_network if is_of_root else None)
+            return probe(descriptor, is_network=self._file_system.is_network if is_of_root else None)
         finally:
             os.close(descriptor)
 
-    def later_probe(self) -> Probe:
-        """Wait until what was written by now has a time to be trusted, then do as ``probe``."""
-        self._clock.sleep(TICK_SECONDS)
-        return self.probe()
+    def watch(self) -> Watch:
+        """Look at clocks and maps from now on; clock first: a map that ends in between dated its file by then."""
+        state = os.stat(STATE_DIRECTORY, dir_fd=self.root.fd, follow_symlinks=False)
+        kind = self._file_system if state.st_dev == os.fstat(self.root.fd).st_dev else None
+        clocks = Clocks(self._clock.sleep, state.st_dev, self.probe, kind)
+        return Watch(clocks, lambda: shared_writable_maps(self.root.path))
 
     @contextmanager
     def _hold(self, lock: FileLock) -> Iterator[None]:
@@ -151,12 +154,12 @@ class Session:
             lock.release()
 
     @cached_property
-    def _is_network(self) -> bool:
-        return is_network_file_system(self.root.fd)
+    def _file_system(self) -> FileSystem:
+        return file_system_of(self.root.fd)
 
     def _open_cache(self) -> StatCache:
         if self._cache is None:
-            self._cache = StatCache(self._state(DATABASE_FILE), self._format, network=self._is_network)
+            self._cache = StatCache(self._state(DATABASE_FILE), self._format, network=self._file_system.is_network)
         return self._cache
 
     def _state(self, name: str) -> str:

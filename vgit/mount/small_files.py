@@ -2,6 +2,8 @@
 
 A file counts only if it held still and is what the scan saw; of any other this
 says so and no more, and the caller reads it again in a way that can tell why.
+The caller has looked at the clock and at maps (``vgit/files/steady_read.py``): here a
+file that was changed lately counts only if nobody has it open for writing.
 """
 
 import os
@@ -11,6 +13,8 @@ from typing import NamedTuple, TypeAlias
 from blake3 import blake3
 
 from vgit.cancel import checkpoint
+from vgit.files.steady_read import in_flight_ns, wait_for_buffered_writes
+from vgit.files.writers import is_open_for_writing
 from vgit.ids import FORMATS, ObjectFormat
 from vgit.mount.new_tree import NewTree, encode_new_tree
 from vgit.mount.root import RootDirectory
@@ -19,6 +23,7 @@ from vgit.objects.encoded import EncodedBlob, encode_blob
 from vgit.paths import Path
 
 LARGEST = 65_536  # bytes
+IN_FLIGHT_NS = in_flight_ns(LARGEST)
 _BATCH_FILES = 200
 _BATCH_BYTES = 1 << 20
 _WHOLE_FILES = 1000  # in a new directory that is made whole; it is never split, so batches are that much larger
@@ -35,7 +40,9 @@ class Part(NamedTuple):
 
     directory: Path
     names: list[tuple[str, Stat]]  # and what the scan saw
-    trusted_before_ns: int | None = None  # of a directory that is new, and all of it: as for ``encode_new_tree``
+    trusted_before_ns: int  # rows with a ctime below are trusted, by the clock before the reading
+    quiet_before_ns: int  # what has a ctime below is written by nobody any more
+    is_whole: bool = False  # of a directory that is new, and all of it: its tree can be made
 
 
 Batch: TypeAlias = list[Part]
@@ -60,14 +67,15 @@ class Batches:
         self._batch: Batch = []
         self._count = self._size = 0
 
-    def add(self, directory: Path, files: list[tuple[str, Stat]], trusted_before_ns: int | None = None) -> None:
-        """Add files of one directory; of a new one all, and with ``trusted_before_ns``."""
-        if trusted_before_ns is not None and len(files) <= _WHOLE_FILES:
+    def add(self, part: Part) -> None:
+        """Add files of one directory; a whole one stays in one piece unless it is huge."""
+        files = part.names
+        if part.is_whole and len(files) <= _WHOLE_FILES:
             size = sum([now[1] for _, now in files])
             if size <= _WHOLE_BYTES:
                 self._count += len(files)
                 self._size += size
-                self._batch.append(Part(directory, files, trusted_before_ns))
+                self._batch.append(part)
                 if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
                     self.flush()
                 return
@@ -76,11 +84,11 @@ class Batches:
             self._count += 1
             self._size += now[1]
             if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
-                self._batch.append(Part(directory, files[start:end]))
+                self._batch.append(part._replace(names=files[start:end], is_whole=False))
                 self.flush()
                 start = end
         if start < len(files):
-            self._batch.append(Part(directory, files[start:]))
+            self._batch.append(part._replace(names=files[start:], is_whole=False))
 
     def take(self) -> list[Batch]:
         """Return the batches that are full by now."""
@@ -101,7 +109,9 @@ class SmallFileReader:
         self._root = root
         self._format = form
         self._encode = encode
-        self._not_kept = NotKept(os.fstat(root.fd).st_uid)
+        found = os.fstat(root.fd)
+        self._device = found.st_dev
+        self._not_kept = NotKept(found.st_uid)
 
     def read(self, batch: Batch) -> Read:
         """Read the files of ``batch``."""
@@ -114,14 +124,13 @@ class SmallFileReader:
 
     def _whole(self, part: Part, files: list[Small | None]) -> NewTree | None:
         """Return a new directory made of ``files``, None if it is none, or not all of them could be read."""
-        before = part.trusted_before_ns
         contents = [(small[0], small[1]) for small in files if small is not None and small[1] is not None]
-        if before is None or len(contents) < len(files):
+        if not part.is_whole or len(contents) < len(files):
             return None
-        return encode_new_tree(part.names, contents, before, self._format)
+        return encode_new_tree(part.names, contents, part.trusted_before_ns, self._format)
 
     def _read_part(self, part: Part, not_kept: dict[str, Path]) -> list[Small | None]:
-        directory, names, _ = part
+        directory, names = part.directory, part.names
         try:
             descriptor = self._root.open_directory(directory)
         except OSError:
@@ -130,24 +139,27 @@ class SmallFileReader:
         try:
             for name, now in names:
                 checkpoint()
-                files.append(self._read(descriptor, directory, name, now, not_kept))
+                files.append(self._read(descriptor, part, name, now, not_kept))
         finally:
             os.close(descriptor)
         return files
 
-    def _read(self, at: int, directory: Path, name: str, now: Stat, not_kept: dict[str, Path]) -> Small | None:
+    def _read(self, at: int, part: Part, name: str, now: Stat, not_kept: dict[str, Path]) -> Small | None:
         size = now[1]
         try:
             file = open_to_read(name, at)
             try:
                 if size:
-                    await_write(file)
+                    if now[3] < part.quiet_before_ns:
+                        wait_for_buffered_writes(file)
+                    elif is_open_for_writing(file) is not False:
+                        return None
                 data = os.pread(file, size + 1, 0)
                 found = os.fstat(file)
                 seen = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-                if seen != now or len(data) != size:
-                    return None
-                self._not_kept.look(file, found, directory, name, not_kept)
+                if seen != now or len(data) != size or found.st_dev != self._device:
+                    return None  # of another file system: that has a clock of its own
+                self._not_kept.look(file, found, part.directory, name, not_kept)
             finally:
                 os.close(file)
         except OSError:
@@ -182,19 +194,6 @@ def open_to_read(name: str, directory_fd: int) -> int:
         return os.open(name, READ_FLAGS | os.O_NOATIME, dir_fd=directory_fd)
     except PermissionError:  # another user's file: its atime is that user's
         return os.open(name, READ_FLAGS, dir_fd=directory_fd)
-
-
-def await_write(file: int) -> None:
-    """Wait until a write to the file that has begun is done; the file's offset is of no use afterwards.
-
-    A write sets the times when it begins, so an equal stat would not show it.
-    It holds the inode's lock, and looking for data takes that lock (ext4,
-    btrfs, f2fs, tmpfs; xfs takes it to read).
-    """
-    try:
-        os.lseek(file, 0, os.SEEK_DATA)
-    except OSError:
-        pass  # ENXIO: all of it is a hole. Or the file system knows no holes
 
 
 def worker(path: str, descriptor: int, form: str, *, encode: bool) -> Callable[[Batch], Read]:

@@ -12,13 +12,14 @@ from vgit.beside import Beside
 from vgit.cancel import uninterrupted
 from vgit.clock import Clock
 from vgit.errors import NotMountedError, ReadOnlyError
+from vgit.files.filesystem_clock import TICK_SECONDS, trusted
+from vgit.files.steady_read import Watch
 from vgit.ids import CommitId, TreeId
 from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
-from vgit.mount.filesystem_clock import trusted
 from vgit.mount.keep import HashKeeper, Keeper, PackKeeper
 from vgit.mount.layout import MountRecord
-from vgit.mount.open_files import check_no_open_files, shared_writable_maps
+from vgit.mount.open_files import check_no_open_files
 from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Local, Planner, Step
 from vgit.mount.recover import (
@@ -33,10 +34,10 @@ from vgit.mount.recover import (
 )
 from vgit.mount.reload import Reload, Waiting
 from vgit.mount.results import Committed, Reloaded, Status
-from vgit.mount.rows import Row, untrust_from, untrusted
+from vgit.mount.rows import PackedRows, Row, untrust_from, untrusted
 from vgit.mount.scan import Scan, Scanner
 from vgit.mount.scope import Scope
-from vgit.mount.session import TICK_SECONDS, Session
+from vgit.mount.session import Session
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_content, check_history, check_present
 from vgit.mount.syscalls import syncfs
@@ -230,7 +231,7 @@ class WorkingDirectory:
         rows = {(*at, name): row for at, packed in cache.directories().items() for name, row in packed.items()}
         self._base(cache)
         check_content(self.repository, (row.entry for row in rows.values()))
-        return Planner(self._root, cache, self._reader(cache)).plan(dict.fromkeys(rows))
+        return self._planner(cache).plan(dict.fromkeys(rows))
 
     def _base(self, cache: StatCache) -> CommitId:
         base = cache.base
@@ -251,27 +252,21 @@ class WorkingDirectory:
         self._checked = known, check_history(self.repository, self.record, self.path, known, checked)
 
     def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> tuple[Scan, Changes]:
-        now = self._session.probe()  # before the look at the maps: one that ends in between has dated its file by now
-        mapped = frozenset(inode for _, inode in shared_writable_maps(self.path))
-        with ChangeReader(
-            self._root,
-            cache.directories(),
-            keeper,
-            now,
-            when_unstable,
-            self._session.later_probe,
-            self.repository.format,
-            mapped,
-        ) as reader:
-            scan = Scanner(self._root, cache.directories(), mapped, reader.offer).run()
+        watch = self._session.watch()
+        with self._reader(cache.directories(), keeper, watch, when_unstable) as reader:
+            scan = Scanner(self._root, cache.directories(), watch.mapped_inodes(), reader.offer).run()
             return scan, reader.read(scan, cache.root_mode)
 
-    def _reader(self, cache: StatCache) -> ChangeReader:
-        form = self.repository.format
-        keeper = HashKeeper(form)
-        return ChangeReader(
-            self._root, {}, keeper, self._session.probe(), Unstable.STORE, self._session.later_probe, form
-        )
+    def _planner(self, cache: StatCache, local: Local = Local.KEEP) -> Planner:
+        """Return what looks at paths and reads files to compare them, one by one."""
+        keeper = HashKeeper(self.repository.format)
+        reader = self._reader({}, keeper, self._session.watch(), Unstable.STORE)
+        return Planner(self._root, cache, reader, local)
+
+    def _reader(
+        self, rows: dict[Path, PackedRows], keeper: Keeper, watch: Watch, when_unstable: Unstable
+    ) -> ChangeReader:
+        return ChangeReader(self._root, rows, keeper, watch, when_unstable, self.repository.format)
 
     def _settle_rows(self, cache: StatCache, changes: Changes) -> None:
         """Keep rows that were read again and are what was seen, so that the next scan need not read them."""
@@ -312,7 +307,7 @@ class WorkingDirectory:
         self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: Local
     ) -> Reloaded:
         base = cache.base
-        steps = Planner(self._root, cache, self._reader(cache), local).plan(candidates)
+        steps = self._planner(cache, local).plan(candidates)
 
         def note(waiting: list[Waiting]) -> None:
             if base is not None:  # without rows there is nothing to settle: the whole is done again
@@ -376,5 +371,5 @@ class WorkingDirectory:
         if target is None:
             settle_commit(cache, self.repository, self._scope, journal)
         else:
-            planner = Planner(self._root, cache, self._reader(cache))
+            planner = self._planner(cache)
             settle_reload(cache, target, self._scope, planner, self._root, journal)

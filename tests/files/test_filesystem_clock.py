@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from vgit.mount import filesystem_clock
-from vgit.mount.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Probe, probe, trusted
+from vgit.files import filesystem_clock
+from vgit.files.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Probe, probe, trusted
 
 
 def file_systems() -> list[str]:

@@ -1,0 +1,124 @@
+"""Writers: who may change a file without its times showing it, and whether anybody has it open for writing.
+
+A write or a store sets a file's times when it begins. Two kinds go on after that:
+
+    a shared map       a store into a page that is dirty already moves no time
+    a direct write     (O_DIRECT) that was begun asynchronously holds no lock either
+
+Both need the file to be open for writing, and that the kernel tells of any
+process, container or user: a read lease is given only if nobody has. We take one
+and give it back at once. It may be asked of one's own files only (root: of all),
+and not on network file systems. Where the answer is "somebody", /proc shows who
+maps what, and which descriptors are direct; of other users' processes to root only.
+"""
+
+import fcntl
+import os
+import re
+import signal
+from typing import TypeAlias
+
+from vgit.files.shared_maps import Mapped, shared_writable
+from vgit.files.views import Spelling, Views, identity, is_our_trouble, passing_over, path_inside, processes
+
+Identity: TypeAlias = tuple[int, int]  # st_dev, st_ino
+
+_F_SETSIG = 10  # linux/fcntl.h; Python has no name for it
+_WRITES = 0o200  # of the permission bits that a link in /proc/<pid>/fd has
+_FIELD = re.compile(rb"^(flags|ino):\s*(\d+)", re.MULTILINE)
+
+
+def is_open_for_writing(file: int) -> bool | None:
+    """Return whether any process has the file open for writing; None if that cannot be found out.
+
+    ``file`` must be open for reading only, and be ours alone: it gets another signal for broken leases.
+    """
+    try:
+        # Who opens the file for writing between these calls waits for the last one, and we get the signal: by default
+        # that of leases kills a process, this one is ignored.
+        fcntl.fcntl(file, _F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
+
+
+def shared_writable_maps(root: str) -> set[Identity]:
+    """Return each file below ``root`` that a process maps shared and writable.
+
+    Other files of its file system may be among them: a mapped one may have a second name below ``root``.
+    """
+    return maps_below(root, all_shared_writable())
+
+
+def all_shared_writable() -> list[tuple[bytes, list[Mapped]]]:
+    """Return what processes map shared and writable, of those that map anything so. Costs about 10 µs a process."""
+    found = []
+    for process in processes(os.readlink(b"/proc/self")):
+        try:  # as ``passing_over``, in a loop that each commit runs
+            mapped = shared_writable(process)
+        except OSError as error:
+            if is_our_trouble(error):
+                raise
+            continue
+        if mapped:
+            found.append((process, mapped))
+    return found
+
+
+def maps_below(root: str, mapped: list[tuple[bytes, list[Mapped]]]) -> set[Identity]:
+    """Return the files among ``mapped`` that may be below ``root``, as ``stat`` numbers them."""
+    device = os.stat(root).st_dev
+    found = {(file.device, file.inode) for _, files in mapped for file in files}
+    elsewhere = [
+        (process, others) for process, files in mapped if (others := [file for file in files if file.device != device])
+    ]
+    return found | _mapped_by_name(root, elsewhere) if elsewhere else found
+
+
+def _mapped_by_name(root: str, mapped: list[tuple[bytes, list[Mapped]]]) -> set[Identity]:
+    """Return what processes map under a name below ``root``: on btrfs, say, maps show another device than stat."""
+    views = Views(root)
+    found = set()
+    for process, files in mapped:
+        spellings: tuple[Spelling, ...] = ()
+        with passing_over():
+            spellings = views.of(process)
+        for file in files:
+            inside = path_inside(file.path, spellings)
+            if inside is not None:
+                found.add(identity(os.path.join(views.root, inside)) or (file.device, file.inode))
+    return found
+
+
+class OpenForWriting:
+    """What processes had open for writing at one moment. Costs about 5 µs for each descriptor of the machine.
+
+    Nothing is asked of a file system before a file of the same inode number is: one may be a server's, and hang.
+    """
+
+    def __init__(self) -> None:
+        self._descriptors: dict[int, list[tuple[bytes, bool]]] = {}  # inode → link in /proc, and whether it is direct
+        for process in processes(os.readlink(b"/proc/self")):
+            with passing_over():
+                for descriptor in os.listdir(b"/proc/%b/fd" % process):
+                    with passing_over():  # closed meanwhile
+                        self._note(b"/proc/%b" % process, descriptor)
+
+    def is_direct(self, file: Identity) -> bool | None:
+        """Return whether a descriptor of the file was direct; None if none was seen."""
+        found = [is_direct for link, is_direct in self._descriptors.get(file[1], ()) if identity(link) == file]
+        return any(found) if found else None
+
+    def _note(self, process: bytes, descriptor: bytes) -> None:
+        link = b"%b/fd/%b" % (process, descriptor)
+        if not os.lstat(link).st_mode & _WRITES or not os.readlink(link).startswith(b"/"):
+            return
+        with open(b"%b/fdinfo/%b" % (process, descriptor), "rb", buffering=0) as file:
+            fields = dict(_FIELD.findall(file.readall()))
+        flags = int(fields.get(b"flags", b"0"), 8)
+        inode = int(fields[b"ino"]) if b"ino" in fields else os.stat(link).st_ino  # Linux 5.14 and later tell
+        self._descriptors.setdefault(inode, []).append((link, bool(flags & os.O_DIRECT)))
