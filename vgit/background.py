@@ -53,13 +53,13 @@ def time_to_rest(every_seconds: float, took_seconds: float, *, published: bool) 
 class Background:
     """A thread that calls ``commit`` until ``stop``; ``commit`` says whether it published something.
 
-    A forked child has no such thread: the mount is its parent's, and
-    ``is_inherited`` tells.
+    A forked child has no such thread: the mount is its parent's, and ``stop``
+    does nothing there.
     """
 
     def __init__(self, commit: Callable[[], bool], every_seconds: float, where: str, clock: Clock) -> None:
         self.error: Error | OSError | None = None  # of the last commit; None: it went well
-        self.is_inherited = False
+        self._is_inherited = False
         self._commit = commit
         self._every_seconds = every_seconds
         self._where = where
@@ -73,7 +73,7 @@ class Background:
 
     def after_fork(self) -> None:
         """Note that the thread is the parent's."""
-        self.is_inherited = True
+        self._is_inherited = True
         self._ending = threading.Event()
 
     def stop(self) -> None:
@@ -82,7 +82,7 @@ class Background:
         Interrupted, it waits no more; called again, it does.
         """
         self._ending.set()
-        if not self.is_inherited:
+        if not self._is_inherited:
             self._ended.wait()
             self._thread.join()
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import IO
 
 from vgit.aio import Both
+from vgit.backend.forks import start_afresh_after_fork
 from vgit.errors import InvalidError
 from vgit.repository import Repository
 from vgit.results import commit_info
@@ -18,6 +19,8 @@ from vgit.types import CommitInfo
 
 class Batch:
     """What ``Volume.batch_upload`` gives. An exception that passes through the block uploads nothing.
+
+    Nor does a child that was forked inside the block: all of it is its parent's.
 
     ``commit`` says, after the block, what was published; None: the volume had all of it already.
     """
@@ -41,6 +44,11 @@ class Batch:
         self._progress = progress
         self._repository: Repository | None = None
         self._puts: list[Put] | None = None  # None: outside the block
+        start_afresh_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Forget what was queued: it is the parent's, which uploads it."""
+        self._puts = None
 
     def __enter__(self) -> "Batch":
         if self._repository is not None:
@@ -101,5 +109,8 @@ class Batch:
 
     def _queue(self) -> list[Put]:
         if self._puts is None:
-            raise InvalidError("this batch is not open; queue files inside `with volume.batch_upload() as batch:`.")
+            raise InvalidError(
+                "this batch is not open in this process; queue files inside `with volume.batch_upload() as batch:`,"
+                " in a forked child inside one of its own."
+            )
         return self._puts

@@ -79,13 +79,20 @@ class Mount:
     what was not committed in the directory, which can be mounted again. But one
     with ``commit_every`` commits then too: what its program had done when it
     failed is published as the commits in the background would have. A child
-    that was forked inside the block commits nothing.
+    that was forked has its parent's mounts to look at only: it neither commits,
+    reloads nor ends them, and leaving the block or ``close`` does nothing there.
     """
 
     def __init__(self, working: WorkingDirectory, author: str) -> None:
         self._working = working
         self._author = author
         self._background: Background | None = None
+        self._is_inherited = False
+        start_afresh_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Note that the mount is the parent's: what is half done in it is not this process's to publish."""
+        self._is_inherited = True
 
     def __repr__(self) -> str:
         record = self._working.record
@@ -161,6 +168,7 @@ class Mount:
 
         Local changes that are not committed stay, or with ``discard`` are given up.
         """
+        self._refuse_inherited()
         self._working.check_open_files()
         reloaded = self._working.reload(Local.DISCARD if discard else Local.KEEP)
         if reloaded.moved:
@@ -175,8 +183,8 @@ class Mount:
         names it ``unstable``.
         """
         try:
-            is_ours = not self.stop_background()
-            info = self._commit() if commit and is_ours and not self.read_only else None
+            self.stop_background()
+            info = self._commit() if commit and not self._is_inherited and not self.read_only else None
         finally:
             self.release()
         return info
@@ -198,6 +206,7 @@ class Mount:
 
     def commit_in_detail(self, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
         """Commit, and return also what was unstable, unreadable or skipped."""
+        self._refuse_inherited()
         if message is not None and not isinstance(message, str):
             raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
         committed = self._working.commit(self._author, message, when_unstable)
@@ -208,6 +217,7 @@ class Mount:
     def commit_in_background(self, every_seconds: float) -> None:
         """Commit every so many seconds from now on, until ``close``; InvalidError for a read-only mount."""
         check_commit_every(every_seconds, read_only=self.read_only)
+        self._refuse_inherited()
 
         def commit() -> bool:
             return self.commit_in_detail(when_unstable=Unstable.HOLD_BACK).published is not None
@@ -216,12 +226,17 @@ class Mount:
         clock = self._working.repository.clock
         self._background = Background(commit, every_seconds, printable(self._working.path), clock)
 
-    def stop_background(self) -> bool:
-        """End the commits in the background; say whether they are another process's, that forked this one."""
-        if self._background is None:
-            return False
-        self._background.stop()
-        return self._background.is_inherited
+    def stop_background(self) -> None:
+        """End the commits in the background; of a mount that another process forked this one from, nothing."""
+        if self._background is not None:
+            self._background.stop()
+
+    def _refuse_inherited(self) -> None:
+        if self._is_inherited:
+            raise NotMountedError(
+                f"the mount at {printable(self._working.path)} is of the process that forked this one, and only that"
+                " commits, reloads or ends it. Do it there, or mount the volume at another directory here."
+            )
 
     def release(self) -> None:
         """Let go of the directory; nothing is committed."""

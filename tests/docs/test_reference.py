@@ -41,6 +41,8 @@ ENUMS = [vgit.FileEntryType, vgit.ChangeKind]
 # Public for the rest of vgit only: nothing is promised about them to its users.
 INSIDE = {
     "Mount.commit_in_background",
+    "Batch.after_fork",
+    "Mount.after_fork",
     "Mount.commit_in_detail",
     "Mount.release",
     "Mount.stop_background",
