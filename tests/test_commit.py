@@ -138,10 +138,11 @@ def test_identities() -> None:
     assert clean_identity("Ann\n<a n@x\n>") == "Ann <an@x>"
 
 
-def test_a_commit_is_never_before_its_parent() -> None:
-    assert commit_times(5_000_000_000, []) == 5
-    assert commit_times(5_000_000_000, [SPECIMEN._replace(commit_time=9)]) == 9
-    assert commit_times(5_000_000_000, [SPECIMEN._replace(commit_time=3)]) == 5
+def test_a_commit_tells_the_clocks_time_and_is_never_before_its_parent() -> None:
+    assert commit_times(5_000_000_000, []) == (5, 5)
+    assert commit_times(5_000_000_000, [SPECIMEN._replace(commit_time=9)]) == (5, 9)
+    assert commit_times(5_000_000_000, [SPECIMEN._replace(commit_time=3)]) == (5, 5)
+    assert commit_times(-1, []) == (0, 0)
 
 
 @given(_paths)

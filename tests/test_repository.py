@@ -186,6 +186,7 @@ def test_times_never_run_backwards(memory: MemoryBackend) -> None:
     published = publish(early, {("a",): b"1"})
     assert published is not None
     assert published.commit.commit_time == created
+    assert published.commit.told == published.commit.author_time == 1
 
 
 def entry(repository: Repository, data: bytes, writer: object) -> Entry:

@@ -59,9 +59,9 @@ class Commit(NamedTuple):
     tree: TreeId
     parents: tuple[CommitId, ...]
     author: str  # "name <mail>"
-    author_time: int  # seconds since the epoch
+    author_time: int  # seconds since the epoch, as the writer's clock told
     committer: str
-    commit_time: int  # seconds since the epoch
+    commit_time: int  # the same, but never before the parents'
     message: str  # as stored, usually with a newline at its end
     txn: str | None = None  # 32 hex digits
     base: CommitId | None = None
@@ -75,6 +75,14 @@ class Commit(NamedTuple):
     def parent(self) -> CommitId | None:
         """The first parent: the state that was published before this one."""
         return self.parents[0] if self.parents else None
+
+    @property
+    def told(self) -> int:
+        """When it was made, by its writer's clock: seconds since the epoch.
+
+        The author's time where vgit wrote the commit; stock git keeps that one through amending and rebasing.
+        """
+        return self.author_time if self.txn is not None else self.commit_time
 
 
 def clean_identity(text: str) -> str:
@@ -243,6 +251,7 @@ def unescape_path(text: str) -> Path:
     return tuple(decode_name(unescape_name(name)) for name in text.split("/"))
 
 
-def commit_times(now_ns: int, parents: Sequence[Commit]) -> int:
-    """Return the committer time of a commit made now: never before its parents'."""
-    return max([now_ns // 1_000_000_000, *(parent.commit_time for parent in parents)])
+def commit_times(now_ns: int, parents: Sequence[Commit]) -> tuple[int, int]:
+    """Return author's and committer's time of a commit made now: what the clock tells, and never before parents'."""
+    told = max(0, now_ns // 1_000_000_000)  # git has no time before 1970
+    return told, max([told, *(parent.commit_time for parent in parents)])

@@ -134,7 +134,7 @@ class Repository:
         backend.put("description", b"A vgit volume; see docs/format of vgit.\n")
         backend.put("config", _CONFIG.encode())
         who = clean_identity(author)
-        now = clock.now_ns() // 1_000_000_000
+        now, _ = commit_times(clock.now_ns(), ())
         with repository.objects.writer() as writer:
             tree = write_directory(writer, {}, DEFAULT_DIRECTORY_MODE)
             root = Commit(tree, (), who, now, who, now, message, txn=clock.random_bytes(16).hex(), counts=Counts())
@@ -334,12 +334,12 @@ class Repository:
         tree = self._write_tree(writer, merged.root) if merged.root is not None else parent.tree
         counts = replace(merged.counts, bytes_added=writer.bytes_added + writer.bytes_pending)
         author = clean_identity(proposal.author)
-        when = commit_times(self.clock.now_ns(), [parent, *map(self.commit, proposal.joins)])
+        told, when = commit_times(self.clock.now_ns(), [parent, *map(self.commit, proposal.joins)])
         return Commit(
             tree=tree,
             parents=(head, *proposal.joins),
             author=author,
-            author_time=when,
+            author_time=told,
             committer=author,
             commit_time=when,
             message=proposal.message or merged.counts.describe(),

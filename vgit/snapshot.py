@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from vgit.aio import Generator, Method
@@ -23,7 +23,7 @@ from vgit.late import late
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository import Repository
 from vgit.tree.entry import TREE_MODE, Entry, Kind
-from vgit.types import FileEntry
+from vgit.types import FileEntry, time_of_commit
 
 if TYPE_CHECKING:
     from vgit import mounts
@@ -186,8 +186,8 @@ class Snapshot(Readable):
 
     @property
     def time(self) -> datetime:
-        """When it was published; aware, UTC."""
-        return datetime.fromtimestamp(self._commit.commit_time, UTC)
+        """When it was published, by its writer's clock; aware, UTC."""
+        return time_of_commit(self._commit)
 
     def __reduce__(self) -> tuple[Callable[..., "Snapshot"], tuple[Home, str]]:
         return _find, (self._volume, self.id)

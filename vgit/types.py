@@ -4,6 +4,7 @@ import enum
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import floor
 
 from vgit.commit import Commit
 from vgit.ids import CommitId
@@ -12,11 +13,19 @@ from vgit.tree.edits import Counts
 from vgit.tree.entry import GITLINK_MODE, Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A day within what a datetime can be, so that it is one in every time zone.
+_FIRST = floor((datetime(1, 1, 2, tzinfo=UTC) - _EPOCH).total_seconds())
+_LAST = floor((datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH).total_seconds())
 
 
 def time_of(ns: int) -> datetime:
     """Return nanoseconds since the epoch as the API gives times: aware, UTC, whole microseconds, never rounded up."""
     return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def time_of_commit(commit: Commit) -> datetime:
+    """Return when a commit was made, by its writer's clock; stock git takes any number, the nearest datetime counts."""
+    return _EPOCH + timedelta(seconds=min(max(commit.told, _FIRST), _LAST))
 
 
 class FileEntryType(enum.IntEnum):
@@ -95,7 +104,7 @@ class CommitInfo:
     parent: str | None  # hex; None: the volume's first commit
     tree: str  # hex
     author: str
-    time: datetime  # aware, UTC
+    time: datetime  # aware, UTC; as the writer's clock told it
     message: str
     added: int = 0
     changed: int = 0
@@ -104,6 +113,7 @@ class CommitInfo:
     overwrote: tuple[str, ...] = ()  # the receipt: paths whose version this commit replaced or removed unseen
     overwrote_count: int = 0
     unstable: tuple[str, ...] = ()  # paths that were being written while they were stored
+    clock_behind: int = 0  # seconds by which the writer's clock was behind the time of the state before
 
     @classmethod
     def of(cls, id: CommitId, commit: Commit, counts: Counts) -> "CommitInfo":
@@ -113,7 +123,7 @@ class CommitInfo:
             parent=commit.parent.hex() if commit.parent is not None else None,
             tree=commit.tree.hex(),
             author=commit.author,
-            time=datetime.fromtimestamp(commit.commit_time, UTC),
+            time=time_of_commit(commit),
             message=commit.message.rstrip("\n"),
             added=counts.added,
             changed=counts.changed,
@@ -122,6 +132,7 @@ class CommitInfo:
             overwrote=tuple(format_path(lost.path) for lost in commit.overwrote),
             overwrote_count=commit.overwrote_count,
             unstable=tuple(format_path(path) for path in commit.unstable),
+            clock_behind=commit.commit_time - commit.told,
         )
 
 

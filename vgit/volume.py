@@ -301,6 +301,7 @@ class Volume(Readable, Writable):
             since=to_seconds(since, now_ns) if since is not None else None,
             until=to_seconds(until, now_ns) if until is not None else None,
             limit=limit,
+            now_ns=now_ns,
         )
         for id, commit, counts in logged:
             yield CommitInfo.of(id, commit, counts)

@@ -1,13 +1,19 @@
 """Test_history: log, show, diff, restore, tag."""
 
+import io
 import json
 import os
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Vgit
+from vgit.client import Client
+from vgit.clock import SYSTEM_CLOCK
 from vgit.volume import Volume
 
 
@@ -124,3 +130,43 @@ def test_untag_takes_tags_away(vgit: Vgit, data: Volume) -> None:
     assert list(data.tags()) == ["v2"]
     assert "No tag 'v1'" in vgit("untag", "data", "v1", code=1).stderr
     assert "Missing argument" in vgit("untag", "data", code=2).stderr
+
+
+def test_a_clock_that_is_wrong_is_told_and_hides_nothing(vgit: Vgit, work: Path, data: Volume) -> None:
+    a_year = 365 * 86_400 * 10**9
+    ahead = replace(SYSTEM_CLOCK, now_ns=lambda: SYSTEM_CLOCK.now_ns() + a_year)
+    future = Volume.from_name("data", client=Client(Client.from_env().store, clock=ahead))
+    with future.batch_upload(message="from the future") as batch:
+        batch.put_file(io.BytesIO(b"x"), "future")
+    assert vgit("ls", "data", "--at", "@{now}").stdout == vgit("ls", "data").stdout
+    (work / "later").touch()
+    warning = "Warning: by this machine's clock, the state published before is from 36"
+    assert warning in vgit("commit", work).stderr
+    for words in (("put", "data", work / "later", "/put"), ("cp", "data", "later", "cp"), ("rm", "data", "cp")):
+        assert warning in vgit(*words).stderr
+    assert warning in vgit("restore", "data", "HEAD~1").stderr
+    for at in ("@{now}", "HEAD"):
+        assert "later" in vgit("ls", "data", "--at", at).stdout
+    shown = json.loads(vgit("log", "data", "--until", "now", "--json").stdout)
+    assert [one["id"] for one in shown] == [one["id"] for one in json.loads(vgit("log", "data", "--json").stdout)]
+    assert [one["message"] for one in shown if one["clock_behind"] == 0][:1] == ["from the future"]
+    years = [datetime.fromisoformat(one["time"]).year for one in shown]
+    assert years[0] < max(years) == years[5]
+
+
+def test_no_clock_is_warned_of_that_is_right(vgit: Vgit, work: Path) -> None:
+    (work / "new").touch()
+    assert "Warning" not in vgit("commit", work).stderr
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_the_last_that_it_has(
+    vgit: Vgit, data: Volume, git: Callable[..., bytes]
+) -> None:
+    tree = git(data.git_dir, "rev-parse", "HEAD^{tree}").strip()
+    who = f"A <a> {10**15} +0000"
+    made = f"tree {tree.decode()}\nparent {data.info().head}\nauthor {who}\ncommitter {who}\n\nm\n"
+    command = ["git", "--git-dir", data.git_dir, "hash-object", "-t", "commit", "-w", "--stdin", "--literally"]
+    id = subprocess.run(command, input=made.encode(), capture_output=True, check=True).stdout.decode().strip()
+    git(data.git_dir, "update-ref", "refs/heads/main", id)
+    assert next(one.time.year for one in data.log()) == 9999
+    assert "Date:   9999-12-30" in vgit("log", "data", "-n", "1").stdout

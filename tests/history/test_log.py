@@ -62,7 +62,8 @@ def test_a_path_that_never_was_is_an_error_at_the_end() -> None:
 
 def history(*states: State) -> tuple[Repository, list[CommitId]]:
     """Return a volume with these states, a second apart, and their commits, oldest first."""
-    repository, _ = volume()
+    repository, clock = volume()
+    clock.seconds = START + len(states)
     return repository, [commit_state(repository, state, START + number) for number, state in enumerate(states, start=1)]
 
 
@@ -105,13 +106,15 @@ def test_since_reads_no_further_than_it_must() -> None:
 
 
 def test_a_clock_of_stock_git_that_was_wrong_hides_nothing() -> None:
-    repository, _ = volume()
+    repository, clock = volume()
+    clock.seconds = START + 3600
     made = [
-        commit_state(repository, {}, START + 10),
+        commit_state(repository, {}, START + 1000),
         commit_state(repository, {}, 5, by_vgit=False),
-        commit_state(repository, {}, START + 20),
+        commit_state(repository, {}, START + 2000),
     ]
-    assert ids_of(repository, since=START + 10) == [made[2], made[0]]
+    assert ids_of(repository, since=START + 1000) == made[::-1]
+    assert ids_of(repository, until=START + 1999) == [made[0], *line(repository)[-1:]]
 
 
 def test_of_a_file_only_what_changed_it() -> None:

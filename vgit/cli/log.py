@@ -1,7 +1,6 @@
 """Log: log and show: what was published, when and by whom."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
     from vgit.volume import Volume
 
 
-def _moment(text: str) -> datetime:
-    """Return the time that people mean, aware; a usage error for what is none."""
-    seconds = parse_moment(text, SYSTEM_CLOCK.now_ns())
-    if seconds is None:
-        raise click.BadParameter(f"{text!r} is no time; expected one like 2026-11-01T12:00 or '2 hours ago'.")
-    return datetime.fromtimestamp(seconds, UTC)
+def _check_moment(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a time as it was given; a usage error for what is none."""
+    if value is not None and parse_moment(value, SYSTEM_CLOCK.now_ns()) is None:
+        raise click.BadParameter(f"{value!r} is no time; expected one like 2026-11-01T12:00 or '2 hours ago'.")
+    return value
 
 
 @command(
@@ -34,8 +32,8 @@ def _moment(text: str) -> datetime:
 @volume_argument
 @click.argument("path", required=False)
 @click.option("-n", "--limit", type=click.IntRange(min=0), metavar="N", help="Show at most so many.")
-@click.option("--since", type=_moment, metavar="TIME", help="Leave older ones out.")
-@click.option("--until", type=_moment, metavar="TIME", help="Leave newer ones out.")
+@click.option("--since", callback=_check_moment, metavar="TIME", help="Leave older ones out.")
+@click.option("--until", callback=_check_moment, metavar="TIME", help="Leave newer ones out.")
 @click.option("--oneline", is_flag=True, help="One line each.")
 @option_json
 @click.pass_context
@@ -45,8 +43,8 @@ def log(
     path: str | None,
     *,
     limit: int | None,
-    since: datetime | None,
-    until: datetime | None,
+    since: str | None,
+    until: str | None,
     oneline: bool,
     as_json: bool,
 ) -> None:

@@ -7,7 +7,7 @@ import click
 
 from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
 from vgit.cli.mounted import mounted
-from vgit.cli.output import note, short, shown_name, warn, write_json_list, write_lines, write_table
+from vgit.cli.output import note, short, shown_name, span, warn, write_json_list, write_lines, write_table
 from vgit.cli.working import publish
 from vgit.mount.lease import Lease, list_leases
 from vgit.mount.plan import Local
@@ -111,12 +111,5 @@ def _row(lease: Lease, now_ns: int) -> tuple[str, ...]:
         lease.path,
         "read-only" if lease.read_only else "read-write",
         short(lease.base.hex()) if lease.base is not None else "-",
-        _age((now_ns - lease.renewed_ns) // 1_000_000_000),
+        span((now_ns - lease.renewed_ns) // 1_000_000_000),
     )
-
-
-def _age(seconds: int) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{max(seconds, 0)} s"

@@ -166,6 +166,18 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def span(seconds: int) -> str:
+    """Return a length of time for people.
+
+    >>> span(59), span(7200), span(400 * 86400)
+    ('59 s', '2 h', '400 d')
+    """
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{max(seconds, 0)} s"
+
+
 def plural(count: int, noun: str) -> str:
     """Return a count and its noun.
 

@@ -3,8 +3,9 @@
 import click
 
 from vgit.cli.command import command, option_json, option_message, settings_of, volume_argument
-from vgit.cli.entries import change_json, change_line, commit_json, counts_line
-from vgit.cli.output import note, short, write_json, write_lines
+from vgit.cli.entries import change_json, change_line
+from vgit.cli.output import write_json, write_lines
+from vgit.cli.published import report_commit
 from vgit.types import Change
 from vgit.volume import Volume
 
@@ -45,11 +46,7 @@ def restore(
             write_lines(map(change_line, changes))
         return
     info = handle.restore(wanted, list(paths) or None, message=message)
-    if as_json:
-        write_json(commit_json(info) if info is not None else None)
-    elif info is not None:
-        write_lines([short(info.id)])
-    note(counts_line(info) if info is not None else "nothing to restore: it is so already")
+    report_commit(info, nothing="nothing to restore: it is so already", as_json=as_json)
 
 
 def _changes_to(volume: Volume, revision: str, paths: tuple[str, ...]) -> list[Change]:

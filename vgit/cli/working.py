@@ -6,6 +6,7 @@ from vgit.cli.command import LocalPath, command, option_json, option_message
 from vgit.cli.entries import change_json, change_line, commit_json, counts_line, receipt_lines
 from vgit.cli.mounted import mounted
 from vgit.cli.output import note, plural, short, shown_name, warn, write_json, write_lines
+from vgit.cli.published import warn_of_clock
 from vgit.mount.results import Committed
 from vgit.mount.scan import describe_problem
 from vgit.mounts import MountedDirectory
@@ -104,6 +105,8 @@ def report_surprises(committed: Committed, info: CommitInfo | None, where: str |
     _report_what_is_missing(committed)
     for line in receipt:
         note(line)
+    if info is not None:
+        warn_of_clock(info)
 
 
 def _report_commit(committed: Committed, info: CommitInfo | None) -> None:
@@ -114,6 +117,7 @@ def _report_commit(committed: Committed, info: CommitInfo | None) -> None:
     note(counts_line(info))
     for line in receipt_lines(info):
         note(line)
+    warn_of_clock(info)
 
 
 def _report_what_is_missing(committed: Committed) -> None:

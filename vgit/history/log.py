@@ -7,13 +7,14 @@ and nothing more is read. Directories are not put together for that; a step
 costs one tree, and at the path's end the one line of a record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vgit.commit import Commit
 from vgit.errors import InvalidError, NotFoundError
 from vgit.history.changes import count_changes
 from vgit.history.path_versions import PathVersions
+from vgit.history.placed import Placed, placed
 from vgit.ids import CommitId, TreeId
 from vgit.paths import Path, format_path, printable
 from vgit.repository import Repository
@@ -37,34 +38,36 @@ def log(
     since: int | None = None,
     until: int | None = None,
     limit: int | None = None,
+    now_ns: int | None = None,
 ) -> Iterator[LoggedCommit]:
     """Yield ``start`` and what was published before it; ``limit`` is the most to yield.
 
     NotFoundError, at the end, for a path that no commit has ever touched.
-    ``since`` and ``until`` are committer times in seconds, both inclusive.
-    The walk ends at the first commit before ``since`` that vgit made: vgit
-    gives no commit an earlier time than its parent's. Stock git may have.
+    ``since`` and ``until`` are seconds since the epoch, both inclusive, of
+    when a state was published (placed.py). The walk ends before ``since``.
+    ``now_ns`` is the moment that they were said at, if it was before.
     """
     if limit is not None and (not isinstance(limit, int) or limit < 0):
         raise InvalidError(f"Invalid limit: {limit!r}; expected a number from 0 on.")
-    return _log(repository, start, path, since, until, limit)
+    line = repository.first_parents(start)
+    if since is not None or until is not None:
+        line = _between(placed(repository, start, now_ns or repository.clock.now_ns()), since, until)
+    return _log(repository, start, path, line, limit)
 
 
 def _log(
-    repository: Repository, start: CommitId, path: Path | None, since: int | None, until: int | None, limit: int | None
+    repository: Repository,
+    start: CommitId,
+    path: Path | None,
+    line: Iterable[tuple[CommitId, Commit]],
+    limit: int | None,
 ) -> Iterator[LoggedCommit]:
     versions = PathVersions(repository, path) if path else None
     left = limit
     is_empty = True
-    for id, commit in repository.first_parents(start):
+    for id, commit in line:
         if left == 0:
             break
-        if since is not None and commit.commit_time < since:
-            if commit.txn is not None:
-                break
-            continue
-        if until is not None and commit.commit_time > until:
-            continue
         if versions is not None and not versions.differ(_parent_tree(repository, commit), commit.tree):
             continue
         yield LoggedCommit(id, commit, counts_of(repository, commit))
@@ -72,6 +75,14 @@ def _log(
         left = None if left is None else left - 1
     if path and is_empty and limit != 0:
         _expect_a_trace(repository, start, path)
+
+
+def _between(states: Iterable[Placed], since: int | None, until: int | None) -> Iterator[tuple[CommitId, Commit]]:
+    for id, commit, seconds in states:
+        if since is not None and seconds < since:
+            return
+        if until is None or seconds <= until:
+            yield id, commit
 
 
 def _expect_a_trace(repository: Repository, start: CommitId, path: Path) -> None:

@@ -3,7 +3,7 @@
     HEAD                          the newest published state
     v1.0                          a tag
     3fa9c2                        an id, whole or its first digits (at least 4)
-    @{2 hours ago}                the newest state at or before that time (moment.py)
+    @{2 hours ago}                the newest state at or before that time (moment.py, placed.py)
     @{2026-11-01T12:00}
     ~n  ^                         behind any of these: n states, one state before it
 
@@ -20,6 +20,7 @@ from itertools import islice
 from vgit.commit import Commit, format_moment
 from vgit.errors import InvalidError, NotFoundError
 from vgit.history.moment import parse_moment
+from vgit.history.placed import placed
 from vgit.history.tags import find_tag, peel
 from vgit.ids import CommitId, ObjectId
 from vgit.paths import printable
@@ -75,18 +76,19 @@ def _go_back(repository: Repository, id: CommitId, back: int, text: str) -> Comm
 
 
 def _at_time(repository: Repository, time: str, base: str) -> CommitId:
-    seconds = parse_moment(time, repository.clock.now_ns())
+    now_ns = repository.clock.now_ns()
+    seconds = parse_moment(time, now_ns)
     if seconds is None:
         raise NotFoundError(f"No revision {printable(base)!r}: the time was not understood. {_ACCEPTED}")
-    first: tuple[CommitId, Commit] | None = None
-    for id, commit in repository.first_parents(repository.head()):
-        if commit.commit_time <= seconds:
-            return id
-        first = id, commit
-    assert first is not None, "the head is on its own line"
+    head = repository.head()
+    if seconds == now_ns // 1_000_000_000:
+        return head  # whatever the clocks say
+    for state in placed(repository, head, now_ns):
+        if state.seconds <= seconds:
+            return state.id
     raise NotFoundError(
-        f"No revision {printable(base)!r}: the volume begins at {format_moment(first[1].commit_time)},"
-        f" with {first[0].hex()[:_SHORT_DIGITS]}."
+        f"No revision {printable(base)!r}: the volume begins at {format_moment(state.seconds)},"
+        f" with {state.id.hex()[:_SHORT_DIGITS]}."
     )
 
 
@@ -117,10 +119,9 @@ def _commits_of_refs(repository: Repository) -> Iterator[tuple[CommitId, Commit]
 
 def _describe(found: dict[CommitId, Commit]) -> str:
     """Return the candidates in few words, newest first."""
-    ordered = sorted(found.items(), key=lambda item: item[1].commit_time, reverse=True)
+    ordered = sorted(found.items(), key=lambda item: item[1].told, reverse=True)
     shown = [
-        f"{id.hex()[:_SHORT_DIGITS]} of {format_moment(commit.commit_time)}"
-        for id, commit in ordered[:_NAMED_CANDIDATES]
+        f"{id.hex()[:_SHORT_DIGITS]} of {format_moment(commit.told)}" for id, commit in ordered[:_NAMED_CANDIDATES]
     ]
     more = len(ordered) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -101,4 +101,4 @@ def _newest(repository: Repository, head: CommitId, known: CommitId) -> CommitId
 def _name(repository: Repository, id: CommitId) -> str:
     commit = repository.commit(id)
     subject = printable(commit.message.split("\n", 1)[0])
-    return f"{id.hex()} of {format_moment(commit.commit_time)} ({subject})"
+    return f"{id.hex()} of {format_moment(commit.told)} ({subject})"
