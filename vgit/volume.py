@@ -250,9 +250,9 @@ class Volume(Readable, Writable):
         committed. ``commit_every`` commits in the background after so many
         seconds, and at the end after an exception too. ``adopt`` takes a
         directory that has files: equal ones are clean, others are local changes.
-        This volume's mount is taken up again, one that `vgit run` handed
-        over is used as it is. InvalidError for a directory that cannot be
-        one, AlreadyExistsError if it, or the volume, is mounted by this process.
+        This volume's mount is taken up again, one that `vgit run` handed over is used as it is.
+        InvalidError for a directory that cannot be one, AlreadyExistsError if it, or the volume, is
+        mounted by this process, FilesOpenError for a mount that is behind while files are open there.
         """
         resolved = self._resolve()
         revision = resolve_revision(resolved.repository, at) if at is not None else None

@@ -39,7 +39,6 @@ from vgit.mount.layout import (
     write_record,
 )
 from vgit.mount.lease import Lease, drop_lease, renew_lease
-from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path, format_path, printable
 from vgit.repository import Repository
@@ -279,7 +278,7 @@ def _fill(working: WorkingDirectory, path: str) -> None:
     record, repository = working.record, working.repository
     filling = os.path.join(path, STATE_DIRECTORY, FILLING_FILE)
     if working.base is not None:
-        working.reload(Local.KEEP)
+        working.catch_up()
     else:
         revision = CommitId(repository.refs.parse_id(record.at)) if record.at is not None else repository.head()
         if os.path.exists(filling):

@@ -23,11 +23,18 @@ _STATE = STATE_DIRECTORY.encode()
 _STATE_SLASH = _STATE + b"/"
 
 
-def check_no_open_files(root: str, *, own: Collection[int] = (), ignore_pids: Collection[int] = ()) -> None:
+def check_no_open_files(
+    root: str,
+    *,
+    own: Collection[int] = (),
+    ignore_pids: Collection[int] = (),
+    may_work_inside: Collection[int] = (),
+) -> None:
     """Raise FilesOpenError if a process has a file below ``root`` open or mapped, or works inside it.
 
-    ``own`` are descriptors of this process that vgit itself holds. Never counted: what is deleted,
-    descriptors of the root directory itself, and ``.vgit``. Costs about 0.1 ms a process.
+    ``own`` are descriptors of this process that vgit itself holds, ``may_work_inside`` the processes whose working
+    directory may be in the mount. Never counted: what is deleted, descriptors of the root directory itself, and
+    ``.vgit``. Costs about 0.1 ms a process.
     """
     views = Views(root)
     own_process = os.readlink(b"/proc/self")
@@ -35,22 +42,40 @@ def check_no_open_files(root: str, *, own: Collection[int] = (), ignore_pids: Co
         is_own = process == own_process
         use = None
         with passing_over():
-            use = _find_use(process, views, own if is_own else (), is_own=is_own)
+            if int(process) not in may_work_inside:
+                use = _find_work(process, views, is_own=is_own)
+            use = use or _find_use(process, views, own if is_own else (), is_own=is_own)
         if use:
             raise FilesOpenError(f"there are open files preventing the operation: {use}")
 
 
+def this_and_its_ancestors() -> frozenset[int]:
+    """Return the ids of this process and of those that started it, one by the other: they wait for it."""
+    found = [os.getpid()]
+    while found[-1] > 1:
+        try:
+            with open(f"/proc/{found[-1]}/stat", "rb") as file:
+                found.append(int(file.read().rpartition(b")")[2].split()[1]))  # a command may have ")" in it
+        except OSError:
+            break
+    return frozenset(found)
+
+
+def _find_work(process: bytes, views: Views, *, is_own: bool) -> str | None:
+    """Say in words that ``process`` works in the mount; None if it does not, or that cannot be looked at."""
+    with passing_over():
+        inside = path_inside(os.readlink(b"/proc/%b/cwd" % process), views.of(process))
+        if inside is not None and _counts(inside, views.root):
+            of, advice = _whose(process, "of", is_own=is_own)
+            return f"cwd{of} is inside volume. Change to another directory{advice}, then try again."
+    return None
+
+
 def _find_use(process: bytes, views: Views, own: Collection[int], *, is_own: bool) -> str | None:
-    """Return how ``process`` uses the mount, in words, or None."""
+    """Return how ``process`` uses the mount's files, in words, or None."""
     spellings, root = views.of(process), views.root
     if not spellings:
         return None
-    inside = None
-    with passing_over():
-        inside = path_inside(os.readlink(b"/proc/%b/cwd" % process), spellings)
-    if inside is not None and _counts(inside, root):
-        of, advice = _whose(process, "of", is_own=is_own)
-        return f"cwd{of} is inside volume. Change to another directory{advice}, then try again."
     inside = _find_open(process, spellings, root, own)
     state = "open"
     if inside is None:

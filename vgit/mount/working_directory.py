@@ -19,7 +19,7 @@ from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
 from vgit.mount.keep import HashKeeper, Keeper, PackKeeper
 from vgit.mount.layout import MountRecord
-from vgit.mount.open_files import check_no_open_files
+from vgit.mount.open_files import check_no_open_files, this_and_its_ancestors
 from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Local, Planner, Step
 from vgit.mount.recover import (
@@ -183,15 +183,32 @@ class WorkingDirectory:
     def reload(self, local: Local = Local.KEEP) -> Reloaded:
         """Bring in what others published; local changes stay, or are given up."""
         with self._session.operation() as cache:
-            base = self._base(cache)
-            target = self.repository.head() if self.record.at is None else base
-            divergent = cache.divergent()
-            candidates = reload_candidates(self._scope, base, target, divergent)
+            base, target, candidates = self._behind(cache)
             if local is Local.DISCARD:
                 self._add_local_changes(cache, candidates, target)
             elif not candidates and base == target:
                 return Reloaded(base, 0, moved=False, kept=())
             return self._reload(cache, target, candidates, local)
+
+    def catch_up(self) -> Reloaded:
+        """Do as ``reload`` for a program that is about to use the mount; FilesOpenError if another does already.
+
+        Only if there is something to bring in. Who waits for that program may work in the mount.
+        """
+        with self._session.operation() as cache:
+            base, target, candidates = self._behind(cache)
+            if not candidates and base == target:
+                return Reloaded(base, 0, moved=False, kept=())
+            if candidates:
+                waiting = this_and_its_ancestors()
+                check_no_open_files(self.path, own={self._root.fd}, may_work_inside=waiting)
+            return self._reload(cache, target, candidates, Local.KEEP)
+
+    def _behind(self, cache: StatCache) -> tuple[CommitId, CommitId, dict[Path, Entry | None]]:
+        """Return base, what a reload brings in, and where that may differ."""
+        base = self._base(cache)
+        target = self.repository.head() if self.record.at is None else base
+        return base, target, reload_candidates(self._scope, base, target, cache.divergent())
 
     def check_open_files(self) -> None:
         """Raise FilesOpenError if a process has files of the mount open or mapped, or works inside it."""
