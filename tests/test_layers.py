@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for line in (
         "errors late beside",
         "names paths clock ids cancel",
-        "workers",
+        "workers aftermath",
         "backend/",
         "objects/ refs",
         "content/ tree/",
@@ -63,6 +63,7 @@ LAZY = frozenset({"vgit/__init__.py", "vgit/late.py"})
 LATE: dict[str, dict[str, str]] = {
     "vgit/aio.py": {"vgit.awaiting": "asyncio, 20 ms; most programs never await anything"},
     "vgit/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
+    "vgit/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
     "vgit/maintenance/roll_up.py": {"logging": "3 ms; only damage is logged"},
     "vgit/backend/local.py": {"shutil": "3 ms; only a repository that is deleted is removed as a tree"},
     "vgit/content/chunking.py": {"pyfastcdc": "4 ms; only a file above 4 MiB is cut"},

@@ -71,6 +71,8 @@ class Batch:
                 progress=self._progress,
             )
             self.commit = commit_info(self._repository, published)
+            if published is not None:
+                published.after.hand_on()
 
     async def __aenter__(self) -> "Batch":
         return await Both(self).__aenter__()

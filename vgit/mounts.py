@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
+from vgit.aftermath import Aftermath
 from vgit.aio import Both, Method
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.background import Background, check_commit_every
@@ -23,7 +24,6 @@ from vgit.client import Client
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
 from vgit.history.changes import edited
 from vgit.late import late
-from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
 from vgit.mount.layout import MountRecord, is_mount, read_record
@@ -35,7 +35,7 @@ from vgit.mount.scope import overlap
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository import Repository
-from vgit.results import change, commit_info, local_change, reload_info
+from vgit.results import answer, change, local_change, reload_info
 from vgit.types import Change, CommitInfo, MountStatus, ReloadInfo
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Mount:
 
     def _commit(self, message: str | None = None) -> CommitInfo | None:
         """Publish what is here and not published; None if there is nothing. Raises ReadOnlyError."""
-        return commit_info(self._working.repository, self.commit_in_detail(message).published)
+        return answer(self._working.repository, self.commit_in_detail(message).published)
 
     def _reload(self, discard: bool = False) -> ReloadInfo:  # noqa: FBT001, FBT002 - the contract's spelling
         """Bring in what others published; raises FilesOpenError while a process has files of the mount open.
@@ -171,8 +171,11 @@ class Mount:
         self._refuse_inherited()
         self._working.check_open_files()
         reloaded = self._working.reload(Local.DISCARD if discard else Local.KEEP)
+        after = Aftermath(f"{printable(self._working.path)} is reloaded")
         if reloaded.moved:
-            renew(self._working, self._working.repository.clock)
+            with after.step("renewing its lease"):
+                renew(self._working, self._working.repository.clock)
+        after.hand_on()
         return reload_info(reloaded)
 
     def _close(self, commit: bool = True) -> CommitInfo | None:  # noqa: FBT001, FBT002 - the contract's spelling
@@ -209,10 +212,7 @@ class Mount:
         self._refuse_inherited()
         if message is not None and not isinstance(message, str):
             raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
-        committed = self._working.commit(self._author, message, when_unstable)
-        if committed.published is not None:
-            roll_up(self._working.repository)
-        return committed
+        return self._working.commit(self._author, message, when_unstable)
 
     def commit_in_background(self, every_seconds: float) -> None:
         """Commit every so many seconds from now on, until ``close``; InvalidError for a read-only mount."""
@@ -270,9 +270,16 @@ def open_for_program(
                 )
     is_handed = os.path.realpath(path) in map(os.path.realpath, handed) and is_mount(path)
     mount = Mount((share_mount if is_handed else open_mount)(path, binding, repository, repository.clock), author)
+    after = Aftermath(f"{printable(path)} is mounted")
     if not binding.read_only:
-        sweep(repository)
+        with after.step("sweeping the volume's repository"):
+            sweep(repository)
     _open.add(mount)
+    try:
+        after.hand_on()
+    except BaseException:
+        mount.release()  # nobody would have it
+        raise
     if commit_every is not None:
         mount.commit_in_background(commit_every)
     return mount

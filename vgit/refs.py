@@ -19,7 +19,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from vgit.backend import Backend
-from vgit.errors import CorruptVolumeError, InvalidError, NotFoundError
+from vgit.errors import BackendUnavailableError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.late import late
 
@@ -70,14 +70,31 @@ class Refs:
         """Set ``name`` to ``new`` if it is ``expected`` (None: if it does not exist); say whether it was so.
 
         Of a symbolic ref, the ref that it names is set. After
-        BackendUnavailableError either may be the case.
+        BackendUnavailableError either may be the case, if it does not say more.
         """
         with self._backend.exclusive():
             name, loose = self._follow(name)
             current = self._packed().get(name) if loose is None else self._parse(name, loose)
             if current != expected:
                 return False
-            return self._backend.put_if(name, new.hex().encode() + b"\n", loose)
+            value = new.hex().encode() + b"\n"
+            try:
+                return self._backend.put_if(name, value, loose)
+            except BackendUnavailableError as error:
+                if self._loose(name) != value:
+                    raise
+                self._make_durable(name, error)
+                return True
+
+    def _make_durable(self, name: str, error: BackendUnavailableError) -> None:
+        """Have the directory of a ref that everybody sees already, though ``error`` came afterwards, synced."""
+        try:
+            self._backend.sync(name.rpartition("/")[0])
+        except BackendUnavailableError:
+            raise BackendUnavailableError(
+                f"{name} has its new value, which everybody sees; but the disk did not confirm it, so that it may be"
+                f" lost with the power: {error}"
+            ) from error
 
     def delete(self, name: str, expected: ObjectId) -> bool:
         """Remove ``name``, its reflog too, if it is ``expected``; say whether it was so."""
@@ -87,11 +104,11 @@ class Refs:
             if current != expected:
                 return False
             # The packed line first: without its loose file an old packed value would be back.
+            self._backend.delete("logs/" + name)
             while not self._delete_packed(name):
                 pass
             self._backend.delete(name)
             self._backend.sync(name.rpartition("/")[0])
-            self._backend.delete("logs/" + name)
             return True
 
     def list(self, prefix: str) -> dict[str, ObjectId]:

@@ -11,6 +11,7 @@ crash table):
        swap refs/heads/main from the head of step 3         now it is published
     6. swap lost, or a pack gone: back to 3, with jitter,   blobs stay written
        without bound
+    7. marks removed, housekeeping                          changes nothing of the answer
 """
 
 from collections import OrderedDict
@@ -20,6 +21,7 @@ from heapq import heappop, heappush
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
+from vgit.aftermath import Aftermath
 from vgit.backend import Backend
 from vgit.cancel import checkpoint
 from vgit.clock import Clock
@@ -105,6 +107,7 @@ class Published(NamedTuple):
     commit: Commit
     parent: Commit
     overwrote: tuple[Lost, ...]  # all of the receipt; the commit itself names at most RECEIPT_LIMIT
+    after: Aftermath  # for what is still to be done
 
 
 class Repository:
@@ -117,6 +120,7 @@ class Repository:
         self.objects = ObjectStore(backend, object_format)
         self.refs = Refs(backend, object_format)
         self.directories = DirectoryReader(self.objects, lambda tree: chunk_tree_info(self.objects, tree))
+        self.housekeeping: Callable[[Repository], object] | None = None  # done after each commit; see ``publish``
         self.reported: set[str] = set()  # keys of damaged packs that a warning told of
         self._commits: OrderedDict[CommitId, Commit] = OrderedDict()
 
@@ -261,8 +265,15 @@ class Repository:
         BackendUnavailableError if content that the store had already was taken
         away by a gc meanwhile, and has to be written again, or if the swap
         itself failed, when it is open whether the commit was published
-        (``find_transaction`` tells).
+        (``find_transaction`` tells). Nothing that comes after the swap raises.
         """
+        published = self._publish(proposal, writer)
+        if published is not None and self.housekeeping is not None:
+            with published.after.step("keeping the repository in shape"):
+                self.housekeeping(self)
+        return published
+
+    def _publish(self, proposal: Proposal, writer: ObjectWriter) -> Published | None:
         writer.seal()
         with self.backend.turn(_TURN_SECONDS):
             while True:
@@ -283,9 +294,11 @@ class Repository:
                     proposal.before_swap()
                 checkpoint()  # the last one: once the ref is swapped, a commit is completed
                 if self._swap(head, id, proposal.edits, writer):
-                    _release(writer)
-                    self._keep(id, data)
-                    return Published(id, commit, parent, tuple(merged.overwrote))
+                    after = Aftermath(f"commit {id.hex()[:12]} is published")
+                    with after.step("removing its marks"):
+                        writer.release()
+                        self._keep(id, data)
+                    return Published(id, commit, parent, tuple(merged.overwrote), after)
                 writer.rollback()
                 self.clock.sleep(self.clock.jitter(_RETRY_SECONDS))
 
@@ -374,13 +387,6 @@ class Repository:
             if room >= 0:  # An id means these entries also if this commit is never published.
                 self.directories.keep(tree, as_read(entries, mode))
         return trees[id(root)]
-
-
-def _release(writer: ObjectWriter) -> None:
-    try:
-        writer.release()
-    except BackendUnavailableError:
-        pass  # The commit is published, and must not look as if it were not; a mark left behind is gc's to remove.
 
 
 def _get(config: "git_config.ConfigFile", section: bytes, name: bytes) -> bytes | None:

@@ -24,6 +24,14 @@ def commit_info(repository: Repository, published: Published | None) -> CommitIn
     return replace(info, overwrote=overwrote, overwrote_count=len(overwrote))
 
 
+def answer(repository: Repository, published: Published | None) -> CommitInfo | None:
+    """Return a commit just published; raise an interrupt that came after it was, and was kept for the end."""
+    info = commit_info(repository, published)
+    if published is not None:
+        published.after.hand_on()
+    return info
+
+
 def reload_info(reloaded: "Reloaded") -> ReloadInfo:
     """Return what a mount's reload did."""
     return ReloadInfo(reloaded.base.hex(), reloaded.written, tuple(format_path(path) for path in reloaded.kept))

@@ -22,12 +22,11 @@ from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import delete_tag, list_tags, set_tag
 from vgit.late import late
-from vgit.maintenance.roll_up import rolled_up
 from vgit.names import check_volume_id, check_volume_name
 from vgit.namespace import Objects, Renaming, check_version
 from vgit.paths import ROOT, Path, local_path, parse_path
 from vgit.repository import Repository
-from vgit.results import change, commit_info
+from vgit.results import answer, change
 from vgit.snapshot import Readable, Snapshot, TreeView
 from vgit.types import Change, CommitInfo, ReloadInfo, VolumeInfo, time_of
 from vgit.types import FileEntry as FileEntry  # also here, because Modal's programs take them from modal.volume
@@ -323,7 +322,7 @@ class Volume(Readable, Writable):
         repository = self._resolve().repository
         wanted = [parse_path(path) for path in paths] if paths is not None else None
         published = restore(repository, resolve_revision(repository, revision), wanted, self._client.author, message)
-        return commit_info(repository, rolled_up(repository, published))
+        return answer(repository, published)
 
     def _at(self, revision: str) -> Snapshot:
         """Return a published state to be read; NotFoundError if there is no such revision."""

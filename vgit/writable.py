@@ -8,7 +8,7 @@ from vgit.client import Client
 from vgit.errors import InvalidError
 from vgit.late import late
 from vgit.repository import Repository
-from vgit.results import commit_info
+from vgit.results import answer
 from vgit.types import CommitInfo
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Writable:
         if isinstance(src_paths, str):  # each letter would be a path
             raise InvalidError(f"src_paths must be a list; got the text {src_paths!r}. Give [{src_paths!r}].")
         author = self._client.author
-        return commit_info(
+        return answer(
             self.repository, copy.copy(self.repository, src_paths, dst_path, recursive=recursive, author=author)
         )
 
@@ -72,7 +72,7 @@ class Writable:
         """Remove a file, or a directory: one that is not empty needs ``recursive``. Source: Modal."""
         self._refuse_read_only()
         removed = remove.remove(self.repository, [path], recursive=recursive, author=self._client.author)
-        return commit_info(self.repository, removed)
+        return answer(self.repository, removed)
 
     copy_files = Method(_copy_files)
     remove_file = Method(_remove_file)

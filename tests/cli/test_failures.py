@@ -109,3 +109,17 @@ def test_a_damaged_volume_is_named(vgit: Vgit, data: Volume) -> None:
 def test_the_program_is_the_entry_point(vgit: Vgit) -> None:
     assert program.name == "program"
     assert run("--version").stdout.startswith("vgit")
+
+
+def test_an_interrupt_after_a_commit_was_published(
+    vgit: Vgit, data: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vgit.client.roll_up", stop)
+    (tmp_path / "new").write_text("new")
+    said = vgit("put", "data", tmp_path / "new", "new")  # it ends at once anyway, with its answer
+    assert data.info().head.startswith(said.stdout.strip())
+    said = vgit("restore", "data", "HEAD~1", code=130)
+    assert f"commit {data.info().head[:12]} is published" in said.stderr

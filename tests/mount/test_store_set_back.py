@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from tests.faults import Crash
 from tests.gitjudge import run
 from tests.mount.conftest import AUTHOR, Bench
 from vgit.errors import CorruptVolumeError
@@ -142,12 +143,12 @@ def test_a_journal_of_a_published_commit_waits_for_its_store(bench: Bench, monke
     publish(mount, "f", "work")
 
     def killed(*arguments: object) -> None:
-        raise KeyboardInterrupt
+        raise Crash
 
     put(mount, "f", "published, and cut off")
     with monkeypatch.context() as patch:
         patch.setattr(WorkingDirectory, "_finish_commit", killed)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Crash):
             mount.commit(AUTHOR)
     mount.close()
     newer = bench.base / "newer"

@@ -8,6 +8,8 @@ A volume's repository is durable before its name exists, so a crash between the
 two leaves an unnamed repository (gc's to collect) and never a broken name.
 """
 
+from collections.abc import Callable
+
 from vgit.backend import Backend
 from vgit.backend.once import Once
 from vgit.cancel import uninterrupted
@@ -34,7 +36,14 @@ def volume_key(volume_id: str) -> str:
 class StoreRoot:
     """One store. Makes its catalog when the first volume is created, never when something is read."""
 
-    def __init__(self, backend: Backend, clock: Clock, location: str) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        clock: Clock,
+        location: str,
+        housekeeping: Callable[[Repository], object] | None = None,
+    ) -> None:
+        self._housekeeping = housekeeping  # for every repository that is opened here
         self.backend = backend
         self.clock = clock
         self.location = location
@@ -95,7 +104,7 @@ class StoreRoot:
 
     def open_volume(self, volume_id: str) -> Repository:
         """Open a volume's repository; CorruptVolumeError if the catalog names it and it is not there."""
-        return Repository.open(self.volume_backend(volume_id), self.clock)
+        return self._open(self.volume_backend(volume_id))
 
     def has_repository(self, volume_id: str) -> bool:
         """Return whether a volume's repository is there, whatever the catalog says."""
@@ -108,7 +117,12 @@ class StoreRoot:
     def _open_catalog(self) -> Catalog:
         if not self.exists:
             raise NotFoundError(f"there is no vgit store at {self.location}; creating a volume makes one.")
-        return Catalog(Repository.open(self.backend.child(_CATALOG), self.clock), self.clock)
+        return Catalog(self._open(self.backend.child(_CATALOG)), self.clock)
+
+    def _open(self, backend: Backend) -> Repository:
+        repository = Repository.open(backend, self.clock)
+        repository.housekeeping = self._housekeeping
+        return repository
 
     def _catalog_to_write(self, author: str) -> Catalog:
         return self._catalog.get(lambda: self._open_or_make_catalog(author))

@@ -86,7 +86,9 @@ class Program(click.Group):
             raise
         except (click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            for line in getattr(interrupt, "__notes__", ()):  # what is done all the same
+                click.echo(shown(line), err=True)
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
             # What is still in the buffer would be tried again when the interpreter ends.

@@ -11,12 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vgit.cancel import uninterrupted
 from vgit.errors import CorruptObjectError
 from vgit.late import late
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
-from vgit.repository import Published, Repository
+from vgit.repository import Repository
 
 if TYPE_CHECKING:
     import logging
@@ -27,14 +26,6 @@ _LARGEST_BYTES = 4 << 20
 _PACKS_A_TIER = 32
 _TIER_BITS = 3
 _WORTH_A_LOOK = 2 * _PACKS_A_TIER
-
-
-def rolled_up(repository: Repository, published: Published | None) -> Published | None:
-    """Return ``published``, once the roll-up that is part of committing is done."""
-    if published is not None:
-        with uninterrupted():  # the commit is published, and must not look as if it were not
-            roll_up(repository)
-    return published
 
 
 def roll_up(repository: Repository) -> int:

@@ -13,7 +13,7 @@ mount has not reloaded is not in it, and so never looks removed.
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 from vgit.errors import BackendUnavailableError, Error, NotMountedError
@@ -205,16 +205,22 @@ class StatCache:
             try:
                 yield self
             except BaseException:
-                self._forget()
-                self._connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self._forget()
+            self._roll_back()
             raise BackendUnavailableError(
                 f"the mount's state {self._path} cannot be written: {error}. Nothing was lost; make room or"
                 " restore the permission and run the command again."
             ) from error
+
+    def _roll_back(self) -> None:
+        """End a transaction without what it wrote; SQLite may have done so by itself, or not even when it failed."""
+        self._forget()
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
 
     def put(self, changed: Changed) -> None:
         """Set rows (None: remove) directory by directory; inside a transaction."""

@@ -177,7 +177,11 @@ class WorkingDirectory:
                         proposal = Proposal(edits, author, txn, message, base, unstable, before_swap=noted.wait)
                         published = self.repository.publish(proposal, writer)
                         noted.wait()  # if nothing was to be published, it has not been asked for
-            self._finish_commit(cache, base, changes, published)
+            if published is None:
+                self._finish_commit(cache, base, changes, published)
+            else:
+                with published.after.step("settling the mount's state, which the next command does,"):
+                    self._finish_commit(cache, base, changes, published)
             return Committed(published, tuple(changes.unstable), tuple(changes.problems), tuple(scan.skipped.items()))
 
     def reload(self, local: Local = Local.KEEP) -> Reloaded:

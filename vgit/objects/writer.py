@@ -20,6 +20,7 @@ tells gc to leave it, and must still be there under the lock.
 """
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vgit.backend.protocol import Backend, Buffer
@@ -194,11 +195,12 @@ class ObjectWriter:
                 raise PackVanished(key) from error
 
     def release(self) -> None:
-        """Remove the marks: the ref has moved, or never will."""
+        """Remove the marks: the ref has moved, or never will. One that cannot be removed is left to be swept."""
         while self._own:
             key, pack = self._own.popitem()
-            self._backend.delete(pack.keep_key)
             self.relied_on.add(key)  # From now on like anybody's pack.
+            with suppress(BackendUnavailableError):
+                self._backend.delete(pack.keep_key)
 
     def _write_once(self, kind: int, data: Buffer) -> ObjectId:
         id = self._format.object_id(KIND_NAMES[kind], data)

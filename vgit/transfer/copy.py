@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from vgit.commit import Commit
 from vgit.errors import ConflictError, InvalidError, IsADirectoryConflict, NotADirectoryConflict, NotFoundError
 from vgit.ids import TreeId
-from vgit.maintenance.roll_up import rolled_up
 from vgit.paths import Path, has_state_name, parse_path
 from vgit.repository import Proposal, Published, Repository
 from vgit.transfer.puts import check_target, shown
@@ -59,8 +58,7 @@ def copy(
         check=targets.check,
     )
     with repository.objects.writer() as writer:
-        published = repository.publish(proposal, writer)
-    return rolled_up(repository, published)
+        return repository.publish(proposal, writer)
 
 
 class _Destination:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from vgit.commit import Commit
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict
 from vgit.ids import TreeId
-from vgit.maintenance.roll_up import rolled_up
 from vgit.paths import Path, parse_path
 from vgit.repository import Proposal, Published, Repository
 from vgit.transfer.puts import shown
@@ -38,8 +37,7 @@ def remove(
         base=head,
     )
     with repository.objects.writer() as writer:
-        published = repository.publish(proposal, writer)
-    return rolled_up(repository, published)
+        return repository.publish(proposal, writer)
 
 
 def _edits(repository: Repository, head: Commit, paths: Sequence[str], *, recursive: bool) -> Edits:

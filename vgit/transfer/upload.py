@@ -18,7 +18,6 @@ from vgit.cancel import checkpoint
 from vgit.commit import Commit
 from vgit.content import StoredContent, store_stream
 from vgit.content.hashing import workers
-from vgit.maintenance.roll_up import rolled_up
 from vgit.mount.keep import PackKeeper
 from vgit.mount.scan import to_stat
 from vgit.objects.writer import ObjectWriter
@@ -74,8 +73,7 @@ def upload(
             unstable=tuple(sorted(reader.unstable)),
             check=targets.check,
         )
-        published = repository.publish(proposal, writer)
-    return rolled_up(repository, published)
+        return repository.publish(proposal, writer)
 
 
 class _Reader:
