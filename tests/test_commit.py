@@ -49,7 +49,7 @@ _names = st.binary(min_size=1, max_size=8).map(lambda name: decode_name(name.rep
 _paths = st.lists(_names, min_size=1, max_size=4).map(tuple)
 _ids = st.binary(min_size=20, max_size=20).map(lambda raw: CommitId(ObjectId(raw)))
 _overwritten = st.builds(Overwritten, _paths, st.just("-") | _ids.map(lambda id: id.hex()))
-_counts = st.builds(Counts, *[st.integers(0, 10**15)] * 4)
+_counts = st.builds(Counts, *[st.integers(0, 10**15)] * 5)
 
 
 def canonical(text: str) -> str:

@@ -6,7 +6,7 @@
     committer <name> <mail> <seconds> <zone>
     vgit-txn <32 hex> <16 hex>          transaction, seal
     vgit-base <hex>                     commit the writer had last reloaded from
-    vgit-stat <added> <changed> <removed> <bytes>
+    vgit-stat <added> <changed> <removed> <bytes> [<touched>]
     vgit-overwrote <count>              the receipt; then a line each, at most 1,000:
      <hex of the lost entry> <path>
     vgit-unstable <count>               paths stored while they were changing
@@ -41,7 +41,7 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _NO_BYTES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte
 _IDENT = re.compile(rb"(?P<who>.*>) *(?P<seconds>-?\d{1,18}) (?P<zone>[+-]\d{4})\Z")
 _HEADER_END = re.compile(rb"\n(?! )")
-_STATED = 4  # numbers in vgit-stat
+_STATED = (4, 5)  # numbers in vgit-stat
 # They read backslashes as escapes, and warn about others: no encoding that a commit can mean.
 _NOT_ENCODINGS = frozenset(("unicode-escape", "raw-unicode-escape"))
 
@@ -123,7 +123,8 @@ def encode_commit(commit: Commit) -> bytes:
         lines.append(f"vgit-base {commit.base.hex()}")
     if commit.counts is not None:
         counts = commit.counts
-        lines.append(f"vgit-stat {counts.added} {counts.changed} {counts.removed} {counts.bytes_added}")
+        stat = f"vgit-stat {counts.added} {counts.changed} {counts.removed} {counts.bytes_added}"
+        lines.append(f"{stat} {counts.touched}" if counts.touched else stat)
     if commit.overwrote_count:
         lines.append(f"vgit-overwrote {commit.overwrote_count}")
         lines += [f" {lost.id} {escape_path(lost.path)}" for lost in commit.overwrote[:RECEIPT_LIMIT]]
@@ -222,7 +223,7 @@ def _with_our_headers(plain: Commit, headers: dict[bytes, bytes], object_format:
         return plain._replace(
             txn=txn,
             base=CommitId(_parse_id(base, object_format)) if base else None,
-            counts=Counts(*stat) if len(stat) == _STATED else None,
+            counts=Counts(*stat) if len(stat) in _STATED else None,
             overwrote=tuple(_parse_overwritten(line) for line in overwrote),
             overwrote_count=overwrote_count,
             unstable=tuple(unescape_path(line) for line in unstable),

@@ -30,7 +30,7 @@ from vgit.ids import TreeId
 from vgit.paths import ROOT, Path
 from vgit.tree.directory import Directory
 from vgit.tree.edits import Counts, Edit, Edits, Whole
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, TREE_MODE, Entry, same_content
+from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, TREE_MODE, Entry, is_touched, same_content
 
 DEFAULT_DIRECTORY_MODE = 0o040755
 _NO_ENTRIES: Mapping[str, Entry] = {}
@@ -116,7 +116,7 @@ def merge(head: TreeId, edits: Edits, directories: DirectorySource) -> Merged:
     merger = _Merger(edits, directories)
     root = merger.run(head, _as_tree(edits))
     merger.overwrote.sort(key=lambda lost: lost.path)
-    counts = Counts(merger.added, merger.changed, merger.removed)
+    counts = Counts(merger.added, merger.changed, merger.removed, touched=merger.touched)
     return Merged(root if isinstance(root, NewDirectory) else None, merger.overwrote, counts)
 
 
@@ -170,7 +170,7 @@ class _Merger:
         self._wholes = edits.wholes
         self._directories = directories
         self.overwrote: list[Lost] = []
-        self.added = self.changed = self.removed = 0
+        self.added = self.changed = self.removed = self.touched = 0
 
     def run(self, head: TreeId, root: _Node) -> Entry | NewDirectory | None:
         """Return the root after the merge; an Entry if it is head's as it is."""
@@ -228,6 +228,7 @@ class _Merger:
 
     def _put_file(self, path: Path, edit: Edit, head: Entry | None, below: dict[str, _Kid]) -> Entry | None:
         new, seen = edit
+        assert new is not None, "the caller has a file to put"
         if seen is not None and same_content(new, seen):
             return self._put_metadata(edit, head)
         if head == new:
@@ -238,7 +239,7 @@ class _Merger:
             self.added += 1
             self._lose_directory(path, below, head)
         else:
-            self.changed += 1
+            self._count_change(new, head)
             self._lose_file(path, head, seen, new)
         return new
 
@@ -255,8 +256,14 @@ class _Merger:
             result = result._replace(mtime_ns=mtime_ns, hash=head.hash or new.hash)
         if result == head:
             return head
-        self.changed += 1
+        self._count_change(result, head)
         return result
+
+    def _count_change(self, new: Entry, head: Entry) -> None:
+        if is_touched(new, head):
+            self.touched += 1
+        else:
+            self.changed += 1
 
     def _open(self, up: _Level, path: Path, node: _Node, head: Entry | None) -> _Level:
         removes = node.edit is not None and node.edit.new is None

@@ -8,7 +8,7 @@ from vgit.history.log import counts_of
 from vgit.paths import Path, format_path
 from vgit.repository import Published, Repository
 from vgit.tree.edits import Edit
-from vgit.tree.entry import same_content
+from vgit.tree.entry import is_touched, same_content
 from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, ReloadInfo
 
 if TYPE_CHECKING:
@@ -54,10 +54,12 @@ def local_change(path: Path, edit: Edit) -> Change:
         kind = ChangeKind.REMOVED
     elif seen is None:
         kind = ChangeKind.ADDED
-    elif same_content(new, seen) and new.mode != seen.mode:
+    elif is_touched(new, seen):
+        kind = ChangeKind.TIME
+    elif same_content(new, seen):
         kind = ChangeKind.MODE
     else:
-        kind = ChangeKind.CHANGED  # other bytes, or touched: the mtime alone
+        kind = ChangeKind.CHANGED
     return Change(
         format_path(path),
         kind,

@@ -113,6 +113,7 @@ class CommitInfo:
     overwrote: tuple[str, ...] = ()  # the receipt: paths whose version this commit replaced or removed unseen
     overwrote_count: int = 0
     unstable: tuple[str, ...] = ()  # paths that were being written while they were stored
+    touched: int = 0  # files of which only the time changed; the other counts are without them
     clock_behind: int = 0  # seconds by which the writer's clock was behind the time of the state before
 
     @classmethod
@@ -132,6 +133,7 @@ class CommitInfo:
             overwrote=tuple(format_path(lost.path) for lost in commit.overwrote),
             overwrote_count=commit.overwrote_count,
             unstable=tuple(format_path(path) for path in commit.unstable),
+            touched=counts.touched,
             clock_behind=commit.commit_time - commit.told,
         )
 
@@ -144,6 +146,7 @@ class ChangeKind(enum.StrEnum):
     REMOVED = "removed"
     RENAMED = "renamed"
     MODE = "mode"
+    TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)

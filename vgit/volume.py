@@ -306,7 +306,7 @@ class Volume(Readable, Writable):
             yield CommitInfo.of(id, commit, counts)
 
     def _diff(self, old: str = "HEAD~1", new: str = "HEAD", path: str | None = None) -> list[Change]:
-        """Return what differs between two revisions, in path order; mtimes alone do not count. Or NotFoundError."""
+        """Return what differs between two revisions, in path order. NotFoundError if there is no such."""
         repository = self._resolve().repository
         trees = [repository.commit(resolve_revision(repository, one)).tree for one in (old, new)]
         where = parse_path(path) if path is not None else None

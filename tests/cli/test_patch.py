@@ -67,6 +67,18 @@ def test_git_applies_the_patch(vgit: Vgit, work: Path, data: Volume, tmp_path: P
     assert content(before_copy) == content(work)
 
 
+def test_what_git_has_no_words_for_is_not_in_a_patch(vgit: Vgit, work: Path) -> None:
+    fill(work, {"large": b"x\n" * LARGEST, "binary": b"\0", "text": b"1\n", "mode": b"2\n"})
+    vgit("commit", work)
+    for name in ("large", "binary", "text"):
+        os.utime(work / name, (1, 1))
+    (work / "mode").chmod(0o600)
+    assert vgit("diff", work, "-p").stdout == ""
+    vgit("commit", work)
+    assert vgit("diff", "data", "-p").stdout == ""
+    assert len(vgit("diff", "data").stdout.splitlines()) == 4
+
+
 def test_what_is_not_text_is_only_named(vgit: Vgit, work: Path) -> None:
     fill(work, {"sub/b.bin": b"\0new", "large": b"x\n" * LARGEST})
     (work / "a.txt").chmod(0o755)

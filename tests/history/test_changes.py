@@ -43,7 +43,7 @@ def test_files_come_change_and_go() -> None:
     assert one.old is not None and one.new is not None and (one.old.size, one.new.size) == (1, 1)
 
 
-def test_mtimes_are_no_change_and_modes_are() -> None:
+def test_modes_and_times_of_files_are_changes_and_times_of_directories_are_not() -> None:
     old: State = {"a": file(b"1"), "b": file(b"1"), "d": directory({"x": file(b"3")}), "e": directory()}
     new: State = {
         "a": file(b"1", mtime_ns=5),
@@ -51,7 +51,7 @@ def test_mtimes_are_no_change_and_modes_are() -> None:
         "d": directory({"x": file(b"3", mtime_ns=7)}, 0o700, mtime_ns=5),
         "e": directory(mtime_ns=5),
     }
-    assert told(old, new) == [("b", "mode"), ("d", "mode")]
+    assert told(old, new) == [("a", "time"), ("b", "mode"), ("d", "mode"), ("d/x", "time")]
 
 
 def test_the_root_has_a_mode_too() -> None:
@@ -152,8 +152,8 @@ def test_counts_are_those_of_the_parts() -> None:
         "k": directory(),
     }
     trees = [tree_at(repository, commit_state(repository, state)) for state in (old, new)]
-    # added: e g j; changed: a b; removed: f g/x i
-    assert count_changes(repository, *trees) == Counts(3, 2, 3)
+    # added: e g j; changed: a b; removed: f g/x i; touched: h
+    assert count_changes(repository, *trees) == Counts(3, 2, 3, touched=1)
     assert count_changes(repository, None, trees[0]) == Counts(added=6)
 
 
@@ -177,9 +177,10 @@ def test_changes_are_what_differs(old: State, new: State) -> None:
     assert came <= {one.path for one in found if one.kind in ("added", "renamed", "changed")}
     for path in before.keys() & after.keys():
         same = same_content(before[path], after[path])
-        reported = [one.kind for one in found if one.path == path and one.kind in ("changed", "mode")]
+        reported = [one.kind for one in found if one.path == path and one.kind in ("changed", "mode", "time")]
         if same:
-            assert reported == (["mode"] if before[path].mode != after[path].mode else [])
+            is_mode = before[path].mode != after[path].mode
+            assert reported == (["mode"] if is_mode else ["time"] if before[path] != after[path] else [])
         elif not (before[path].is_directory or after[path].is_directory):
             assert reported == ["changed"]
 

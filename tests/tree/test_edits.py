@@ -25,6 +25,7 @@ def test_edits_are_in_path_order() -> None:
 
 def test_counts_in_words() -> None:
     assert Counts(1, 2, 3, 4).describe() == "1 added, 2 changed, 3 removed"
+    assert Counts(1, touched=2).describe() == "1 added, 2 touched"
     assert Counts(removed=1).describe() == "1 removed"
     assert Counts().describe() == "directories or modes changed"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgit.cli.command import Command, command, complete_volume, option_json, option_patch, settings_of
-from vgit.cli.entries import change_json, change_line, change_line_with_size
+from vgit.cli.entries import change_json, change_lines
 from vgit.cli.output import write, write_json_list, write_lines
 from vgit.errors import NotFoundError
 from vgit.types import Change
@@ -49,7 +49,7 @@ class _DiffCommand(Command):
 @click.argument("volume", required=False, shell_complete=complete_volume)
 @click.argument("old", required=False)
 @click.argument("new", required=False)
-@click.option("--stat", is_flag=True, help="With sizes, and permissions where those changed.")
+@click.option("--stat", is_flag=True, help="With sizes, and permissions or times where those changed.")
 @option_patch
 @option_json
 @click.pass_context
@@ -61,7 +61,8 @@ def diff(
     Without VOLUME, or with a directory in its place (`.`, ./weights), show what that mount has that is not
     published, against the state it was last reloaded from.
 
-    A added, M changed, D removed, R renamed, T permissions changed; only PATH and what is below it, if given.
+    A added, M changed, D removed, R renamed, T permissions changed, t only the time changed. Only PATH and what
+    is below it, if given.
     """
     if volume is None or "/" in volume or volume == ".":
         if old is not None:
@@ -142,4 +143,4 @@ def write_changes(changes: Iterable[Change], before: "Files", after: "Files", *,
             for piece in patch_of(change, before, after):
                 write(piece)
     else:
-        write_lines(map(change_line_with_size if stat else change_line, changes))
+        write_lines(change_lines(changes, with_size=stat))

@@ -1,9 +1,9 @@
 """Entries: how files, changes and commits of the API look in lines and in JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from vgit.cli.output import shown_name, size
+from vgit.cli.output import local_seconds, note, shown_name, size
 from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, FileEntryType
 
 TYPE_NAMES = {
@@ -21,14 +21,28 @@ LETTERS = {
     ChangeKind.REMOVED: "D",
     ChangeKind.RENAMED: "R",
     ChangeKind.MODE: "T",
+    ChangeKind.TIME: "t",
 }
 
 _RECEIPT_LINES = 20
+_TOUCHED_LINES = 20
 
 
 def octal(mode: int) -> str:
     """Return permission bits as chmod takes them."""
     return f"{mode:04o}"
+
+
+def change_lines(changes: Iterable[Change], *, with_size: bool = False) -> Iterator[str]:
+    """Yield a line for each change; of those of times alone, which may be many and say little, only the first."""
+    line = change_line_with_size if with_size else change_line
+    touched = 0
+    for change in changes:
+        touched += change.kind is ChangeKind.TIME
+        if change.kind is not ChangeKind.TIME or touched <= _TOUCHED_LINES:
+            yield line(change)
+    if touched > _TOUCHED_LINES:
+        note(f"t\t… and {touched - _TOUCHED_LINES} more of which only the time changed (--json has them)")
 
 
 def change_line(change: Change) -> str:
@@ -41,10 +55,12 @@ def change_line(change: Change) -> str:
 
 
 def change_line_with_size(change: Change) -> str:
-    """Return ``change_line`` with what it is: sizes of a file that changed, modes of one whose mode did."""
+    """Return ``change_line`` with what it is: sizes of a file that changed, modes or times where those did."""
     old, new = change.old, change.new
     if change.kind is ChangeKind.MODE and old is not None and new is not None:
         about = f"{octal(old.mode)} -> {octal(new.mode)}"
+    elif change.kind is ChangeKind.TIME and old is not None and new is not None:
+        about = f"{local_seconds(old.mtime)} -> {local_seconds(new.mtime)}"
     elif old is not None and new is not None and old.size != new.size:
         about = f"{size(old.size)} -> {size(new.size)}"
     else:
@@ -78,7 +94,9 @@ def commit_json(info: CommitInfo) -> dict[str, object]:
 def counts_line(info: CommitInfo) -> str:
     """Return what a commit did, for people."""
     counts = f"{info.added} added, {info.changed} changed, {info.removed} removed"
-    if not (info.added or info.changed or info.removed):  # they count files
+    if info.touched:
+        counts += f", {info.touched} touched"
+    elif not (info.added or info.changed or info.removed):  # they count files
         counts = "no file" if info.parent is not None else "empty"
     # Not known of what stock git pushed, and nothing if all of it was stored already.
     return f"{counts}, {size(info.bytes_added)} stored" if info.bytes_added else counts

@@ -48,15 +48,17 @@ def _patch(old: FileEntry | None, new: FileEntry | None, before: Files, after: F
     assert one is not None, "the caller has an entry before or after"
     old_path, new_path = (old or one).path, one.path
     names = _quoted("a/", old_path), _quoted("b/", new_path)
-    yield b"diff --git %b %b\n" % names
-    yield from _mode_lines(old, new)
+    header = [b"diff --git %b %b\n" % names, *_mode_lines(old, new)]
     if old is not None and new is not None and old_path != new_path:
-        yield b"rename from %b\nrename to %b\n" % (_quoted("", old_path), _quoted("", new_path))
+        header.append(b"rename from %b\nrename to %b\n" % (_quoted("", old_path), _quoted("", new_path)))
     texts = _read(old, before), _read(new, after)
+    if len(header) == 1 and _is_same(old, new, texts):
+        return  # another time, or a mode that is the same to git: it has no words for that
+    yield from header
     if texts[0] == texts[1] and None not in texts:
         return
     if any(text is None or b"\0" in text[:_BINARY_PROBE] for text in texts):
-        if old is None or new is None or old.hash is None or old.hash != new.hash:
+        if not _is_same(old, new, texts):
             yield b"Binary files %b and %b differ\n" % _sides(old, new, names)
         return
     lines = [_lines(text) for text in texts if text is not None]
@@ -64,6 +66,13 @@ def _patch(old: FileEntry | None, new: FileEntry | None, before: Files, after: F
     yield from unified_diff(
         lines[0], lines[1], sides[0], sides[1], tree_encoding=_ANY_BYTES, output_encoding=_ANY_BYTES
     )
+
+
+def _is_same(old: FileEntry | None, new: FileEntry | None, texts: tuple[bytes | None, bytes | None]) -> bool:
+    """Whether both are files of the same content, as far as is known of those too large to be read."""
+    if old is None or new is None:
+        return False
+    return old.hash == new.hash if old.hash is not None else texts[0] == texts[1] and None not in texts
 
 
 def _mode_lines(old: FileEntry | None, new: FileEntry | None) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 import click
 
 from vgit.cli.command import command, option_json, option_message, settings_of, volume_argument
-from vgit.cli.entries import change_json, change_line
+from vgit.cli.entries import change_json, change_lines
 from vgit.cli.output import write_json, write_lines
 from vgit.cli.published import report_commit
 from vgit.types import Change
@@ -43,7 +43,7 @@ def restore(
         if as_json:
             write_json([change_json(one) for one in changes])
         else:
-            write_lines(map(change_line, changes))
+            write_lines(change_lines(changes))
         return
     info = handle.restore(wanted, list(paths) or None, message=message)
     report_commit(info, nothing="nothing to restore: it is so already", as_json=as_json)

@@ -3,7 +3,7 @@
 import click
 
 from vgit.cli.command import LocalPath, command, option_json, option_message
-from vgit.cli.entries import change_json, change_line, commit_json, counts_line, receipt_lines
+from vgit.cli.entries import change_json, change_lines, commit_json, counts_line, receipt_lines
 from vgit.cli.mounted import mounted
 from vgit.cli.output import note, plural, short, shown_name, warn, write_json, write_lines
 from vgit.cli.published import warn_of_clock
@@ -24,7 +24,8 @@ _KEPT_LINES = 20
 def status(ctx: click.Context, path: str | None, *, as_json: bool) -> None:
     """Show what a mount has that is not published.
 
-    A added, M changed, D removed, T permissions changed. PATH is the mount, or in it; else the current directory is.
+    A added, M changed, D removed, T permissions changed, t only the time changed. PATH is the mount, or in it;
+    else the current directory is.
     """
     with mounted(ctx, path) as directory:
         record, root = directory.working.record, directory.working.path
@@ -40,7 +41,7 @@ def status(ctx: click.Context, path: str | None, *, as_json: bool) -> None:
         note(f"newest is {short(found.head)}; `vgit reload` brings in what others published")
     if not found.changes:
         note("nothing to commit")
-    write_lines(change_line(change) for change in found.changes)
+    write_lines(change_lines(found.changes))
 
 
 @command("commit", "vgit commit", "vgit commit ~/weights -m 'epoch 3'")

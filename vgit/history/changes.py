@@ -2,13 +2,14 @@
 
 What counts is files, symlinks and the like: a directory is told of only where
 nothing else would show it, that is when it is empty or its mode changed. A
-later mtime alone is no change. A file that went and one that came with the
+directory's mtime is no change. A file that went and one that came with the
 same content are one rename; the pair of equal base names goes first.
 
     before            after                 told as
     nothing           file                  added
     file              other bytes or kind   changed
     file, directory   same, other mode      mode
+    file              same, other mtime     time
     file              directory with files  removed, and the files added
     empty directory   file                  changed
 """
@@ -26,7 +27,7 @@ from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import TREE_MODE, Entry, Kind, same_content
 from vgit.tree.lookup import find_entry
 
-DifferenceKind: TypeAlias = Literal["added", "changed", "removed", "renamed", "mode"]
+DifferenceKind: TypeAlias = Literal["added", "changed", "removed", "renamed", "mode", "time"]
 _Key: TypeAlias = tuple[Kind, bytes, str]  # what a file that was renamed is recognised by
 
 
@@ -52,12 +53,11 @@ def changes(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Pa
 
 def edited(edits: Edits) -> list[Difference]:
     """Return what a writer's edits change of what it saw, in path order, as ``changes`` would tell it."""
-    found = []
+    found: list[Difference] = []
     parents = {path[:depth] for path in edits for depth in range(len(path))}
     for path, (new, old) in edits.items():
         if new is not None and old is not None and same_content(new, old):
-            if new.mode != old.mode:
-                found.append(Difference(path, "mode", old, new))
+            found += _of_same_content(path, old, new)
             continue
         # As everywhere: a directory with something in it is not told of, what is in it is.
         before = None if old is not None and old.is_directory and path in parents else old
@@ -70,14 +70,15 @@ def edited(edits: Edits) -> list[Difference]:
 
 def count_changes(repository: Repository, old_tree: TreeId | None, new_tree: TreeId) -> Counts:
     """Return how many files differ, renames as two and directories as none; ``old_tree`` None: there was nothing."""
-    added = changed = removed = 0
+    added = changed = removed = touched = 0
     for one in _classified(repository, diff_trees(repository.directories, old_tree, new_tree)):
         was_file = one.old is not None and not one.old.is_directory
         is_file = one.new is not None and not one.new.is_directory
         added += is_file and not was_file
-        changed += is_file and was_file
+        changed += is_file and was_file and one.kind != "time"
+        touched += one.kind == "time"
         removed += was_file and not is_file
-    return Counts(added, changed, removed)
+    return Counts(added, changed, removed, touched=touched)
 
 
 def diff_below(
@@ -115,8 +116,7 @@ def _classified(
 
     for path, old, new in differences:
         if old is not None and new is not None and same_content(old, new):
-            if old.mode != new.mode:
-                yield Difference(path, "mode", old, new)
+            yield from _of_same_content(path, old, new)
             continue
         before, after = shown(old), shown(new)
         if before is None and after is not None:
@@ -125,6 +125,13 @@ def _classified(
             yield Difference(path, "removed", before, None)
         elif before is not None:
             yield Difference(path, "changed", before, after)
+
+
+def _of_same_content(path: Path, old: Entry, new: Entry) -> Iterator[Difference]:
+    if old.mode != new.mode:
+        yield Difference(path, "mode", old, new)
+    elif old.mtime_ns != new.mtime_ns and not new.is_directory:
+        yield Difference(path, "time", old, new)
 
 
 def _with_renames(found: list[Difference]) -> list[Difference]:

@@ -58,14 +58,20 @@ class Edits(SortedDict):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a commit did to its parent's tree."""
+    """What a commit did to its parent's tree, in files."""
 
     added: int = 0
-    changed: int = 0
+    changed: int = 0  # other content, kind or mode
     removed: int = 0
     bytes_added: int = 0
+    touched: int = 0  # another time, and nothing else
 
     def describe(self) -> str:
         """Return the message of a commit that was given none."""
-        parts = [(self.added, "added"), (self.changed, "changed"), (self.removed, "removed")]
+        parts = [
+            (self.added, "added"),
+            (self.changed, "changed"),
+            (self.removed, "removed"),
+            (self.touched, "touched"),
+        ]
         return ", ".join(f"{count} {word}" for count, word in parts if count) or "directories or modes changed"

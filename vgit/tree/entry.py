@@ -89,6 +89,11 @@ def same_content(one: Entry | None, other: Entry | None) -> bool:
     return one.id == other.id
 
 
+def is_touched(new: Entry, old: Entry) -> bool:
+    """Return whether at most the time differs between two versions of a file: same content, same mode."""
+    return new.mode == old.mode and same_content(new, old)
+
+
 def directory_entry(mode: int, mtime_ns: int) -> Entry:
     """Return a directory as an edit names it: without what is in it."""
     return Entry(mode, TREE_MODE, None, 0, mtime_ns, None)
