@@ -91,18 +91,24 @@ def read_record(root: str) -> MountRecord:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotMountedError(
             f"{root} is not a mount: it has no {STATE_DIRECTORY}/{MOUNT_FILE}. If the directory was deleted and made"
-            " again, nothing of the volume is lost: mount it again."
+            " again, nothing of the volume is lost: mount it again. If only that file is gone, mount it again with"
+            " --adopt (adopt=True): no file is overwritten."
         ) from error
     except ValueError as error:
-        raise NotMountedError(
-            f"{path} is damaged ({error}). Copy out what you changed, remove {state} and mount again."
-        ) from error
+        raise _damaged(path, error) from error
     if not isinstance(fields, dict) or fields.pop("version", None) != _VERSION:
         raise NotMountedError(f"{path} was not written by this version of vgit; expected version {_VERSION}.")
     try:
         return MountRecord(**fields)
     except TypeError as error:
-        raise NotMountedError(f"{path} is damaged ({error}); unmount and mount again.") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str, error: Exception) -> NotMountedError:
+    return NotMountedError(
+        f"{path} is damaged ({error}). Remove it, and mount the volume there again with --adopt (adopt=True): no file"
+        " is overwritten, and those that differ from the volume are local changes."
+    )
 
 
 def find_root(start: str) -> str:

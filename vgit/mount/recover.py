@@ -27,7 +27,7 @@ from vgit.mount.plan import Action, Planner
 from vgit.mount.put_back import put_back
 from vgit.mount.recorded import is_as_seen
 from vgit.mount.reload import Waiting
-from vgit.mount.root import RootDirectory
+from vgit.mount.root import RootDirectory, remove_entry
 from vgit.mount.rows import Row, Stat, untrusted
 from vgit.mount.scan import to_stat
 from vgit.mount.scope import Scope
@@ -73,7 +73,8 @@ def decode_journal(data: bytes) -> Journal:
         return Journal(**json.loads(data))
     except (ValueError, TypeError) as error:
         raise NotMountedError(
-            f"the mount's journal is damaged ({error}). Copy out what you changed, unmount and mount again."
+            f"the mount's journal is damaged ({error}). Copy out what you changed, and what is in"
+            f" {STATE_DIRECTORY}/{DISPLACED}; remove {STATE_DIRECTORY} and mount there again with --adopt (adopt=True)."
         ) from error
 
 
@@ -168,12 +169,12 @@ def put_all_back(root: RootDirectory, journal: Journal | None) -> list[Waiting]:
 
 def _put_back(root: RootDirectory, area: str, waiting: dict[tuple[str, str], Waiting]) -> None:
     """Empty one of the areas beside; what came out of the mount and was not as planned goes back."""
-    with root.writable((STATE_DIRECTORY, area)) as area_fd:
+    with root.area(area) as area_fd:
         for name in os.listdir(area_fd):
             now = to_stat(os.stat(name, dir_fd=area_fd, follow_symlinks=False))
             known = waiting.get((area, name.removesuffix(EXCHANGE_SUFFIX)))
             if known is None or now[4] == known.inode or _is_as_planned(now, known.planned):
-                os.unlink(name, dir_fd=area_fd)  # new content that was not placed, or old content that the store has
+                remove_entry(area_fd, name)  # new content that was not placed, or old content that the store has
             else:
                 _return_change(root, area_fd, name, known)
 

@@ -145,7 +145,7 @@ class RootDirectory:
         try:
             for _ in range(_TRIES):
                 for name in os.listdir(state):
-                    _remove(state, name)
+                    remove_entry(state, name)
                 try:
                     with self.writable(()) as root:
                         os.rmdir(STATE_DIRECTORY, dir_fd=root)
@@ -158,6 +158,17 @@ class RootDirectory:
             pass
         finally:
             os.close(state)
+
+    @contextmanager
+    def area(self, name: str) -> Iterator[int]:
+        """Give a descriptor of a place beside, ``.vgit/name``; made anew if somebody took it away, as it was empty."""
+        try:
+            with self.writable((STATE_DIRECTORY,)) as state:
+                os.mkdir(name, 0o700, dir_fd=state)
+        except FileExistsError:
+            pass
+        with self.writable((STATE_DIRECTORY, name)) as descriptor:
+            yield descriptor
 
     def open_directory(self, path: Path) -> int:
         """Return a descriptor of the directory ``path``, to be closed; its read position is its own."""
@@ -251,7 +262,8 @@ class RootDirectory:
         return NotMountedError(f"The mount at {path} is gone: {reason}. Mount the volume again.")
 
 
-def _remove(directory_fd: int, name: str) -> None:
+def remove_entry(directory_fd: int, name: str) -> None:
+    """Remove what stands at ``name``, a directory with all that is in it."""
     try:
         os.unlink(name, dir_fd=directory_fd)
     except IsADirectoryError:

@@ -16,14 +16,15 @@ from vgit.backend.file_systems import FileSystem, file_system_of
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.cancel import holding
 from vgit.clock import Clock
-from vgit.errors import LockedError
+from vgit.errors import LockedError, NotMountedError
 from vgit.files.filesystem_clock import Clocks, Probe, probe
 from vgit.files.steady_read import Watch
 from vgit.files.writers import shared_writable_maps
 from vgit.ids import ObjectFormat
-from vgit.mount.layout import DATABASE_FILE, DISPLACED, LOCK_FILE, OWNER_FILE, STATE_DIRECTORY, TEMPORARY
-from vgit.mount.root import RootDirectory
+from vgit.mount.layout import DATABASE_FILE, DISPLACED, FILLING_FILE, LOCK_FILE, OWNER_FILE, STATE_DIRECTORY, TEMPORARY
+from vgit.mount.root import RootDirectory, remove_entry
 from vgit.mount.stat_cache import StatCache
+from vgit.paths import printable
 
 _LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB to write
 
@@ -115,10 +116,9 @@ class Session:
         with ExitStack() as stack:
             descriptors = []
             for area in (TEMPORARY, DISPLACED):
-                descriptor = self.root.open_directory((STATE_DIRECTORY, area))
-                stack.callback(os.close, descriptor)
+                descriptor = stack.enter_context(self.root.area(area))
                 for name in os.listdir(descriptor):
-                    os.unlink(name, dir_fd=descriptor)
+                    remove_entry(descriptor, name)
                 descriptors.append(descriptor)
             yield descriptors[0], descriptors[1]
 
@@ -164,3 +164,17 @@ class Session:
 
     def _state(self, name: str) -> str:
         return os.path.join(self.root.path, STATE_DIRECTORY, name)
+
+
+def without_base(root: RootDirectory) -> NotMountedError:
+    """Return the error for a mount that knows nothing of what was checked out into it."""
+    path = printable(root.path)
+    if root.exists((STATE_DIRECTORY, FILLING_FILE)):
+        return NotMountedError(
+            f"the first checkout of {path} was cut off, so that it cannot tell what is missing from what was"
+            " removed. Mount the volume there again: that finishes it."
+        )
+    return NotMountedError(
+        f"{path} has lost its {STATE_DIRECTORY}/{DATABASE_FILE}, or taking its files into the volume was cut off: it"
+        " cannot tell what is missing from what was removed. Mount the volume there again: no file is overwritten."
+    )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from vgit.beside import Beside
 from vgit.cancel import uninterrupted
 from vgit.clock import Clock
-from vgit.errors import NotMountedError, ReadOnlyError
+from vgit.errors import ReadOnlyError
 from vgit.files.filesystem_clock import TICK_SECONDS, trusted
 from vgit.files.steady_read import Watch
 from vgit.ids import CommitId, TreeId
@@ -37,7 +37,7 @@ from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.rows import PackedRows, Row, untrust_from, untrusted
 from vgit.mount.scan import Scan, Scanner
 from vgit.mount.scope import Scope
-from vgit.mount.session import Session
+from vgit.mount.session import Session, without_base
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_content, check_history, check_present
 from vgit.mount.syscalls import syncfs
@@ -257,10 +257,7 @@ class WorkingDirectory:
     def _base(self, cache: StatCache) -> CommitId:
         base = cache.base
         if base is None:
-            raise NotMountedError(
-                f"the first checkout of {self.path} was cut off, so that it cannot tell what is missing from what was"
-                " removed. Mount the volume there again: that finishes it."
-            )
+            raise without_base(self._root)
         self._check_history(cache.newest or base)
         return base
 
