@@ -13,7 +13,7 @@ import pytest
 
 from vgit.errors import FilesOpenError
 from vgit.files.shared_maps import Mapped, shared_writable
-from vgit.files.writers import shared_writable_maps
+from vgit.files.writers import OpenForWriting, shared_writable_maps
 from vgit.mount.open_files import check_no_open_files
 
 PREFIX = "there are open files preventing the operation: "
@@ -319,3 +319,68 @@ def test_shared_writable_map_of_our_own_and_through_another_name(root: Path, tmp
     status = path.stat()
     with open(tmp_path / "outside", "r+b") as file, mmap.mmap(file.fileno(), 0):
         assert (status.st_dev, status.st_ino) in shared_writable_maps(str(root))
+
+
+FAR_DOWN = """
+for _ in range(18):
+    os.mkdir("d" * 250)
+    os.chdir("d" * 250)
+file = open("f", "w+b")
+file.write(bytes(8192))
+file.flush()
+view = mmap.mmap(file.fileno(), 0)
+"""
+
+
+@pytest.mark.parametrize("then", ["", "os.chdir('/')"])
+def test_a_path_longer_than_any_stops_nobody(root: Path, tmp_path: Path, then: str) -> None:
+    """The kernel does not tell it: ENAMETOOLONG. What else the process has open is seen all the same."""
+    far = tmp_path / "far"
+    far.mkdir()
+    code = f"os.chdir(sys.argv[1])\n{FAR_DOWN}{then}\nother = open(sys.argv[2]) if sys.argv[2:] else None"
+    with other_process(code, far):
+        check_no_open_files(str(root))
+        assert isinstance(shared_writable_maps(str(root)), set)
+        OpenForWriting()
+    shutil.rmtree(far)
+    far.mkdir()
+    with other_process(code, far, root / "sub" / "file"):
+        assert "path sub/file is open from" in refusal(root)
+    shutil.rmtree(far)
+
+
+def test_whatever_cannot_be_looked_at_of_others_stops_nobody(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_longer(path: bytes | str, *_: object, **__: object) -> object:
+        if os.fsencode(path).startswith((b"/proc/self", b"/proc/%d" % os.getpid())):
+            return readlink(path)
+        raise OSError(errno.EIO, "Input/output error")
+
+    readlink = os.readlink
+    monkeypatch.setattr(os, "readlink", no_longer)
+    with open(root / "sub" / "file"):
+        assert "path sub/file is open" in refusal(root)
+    check_no_open_files(str(root))
+    monkeypatch.undo()
+    monkeypatch.setattr("vgit.files.writers.shared_writable", no_longer)
+    assert shared_writable_maps(str(root)) == set()
+
+
+def test_where_there_is_no_proc_nothing_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: bytes) -> bytes:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+    monkeypatch.setattr(os, "readlink", missing)
+    with open(root / "sub" / "file", "r+b") as file, mmap.mmap(file.fileno(), 0):
+        check_no_open_files(str(root))
+        assert shared_writable_maps(str(root)) == set()
+        status = os.fstat(file.fileno())
+        assert OpenForWriting().is_direct((status.st_dev, status.st_ino)) is None
+
+
+def test_what_we_cannot_do_is_not_taken_for_a_process_that_hides(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: bytes) -> list[Mapped]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("vgit.files.writers.shared_writable", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        shared_writable_maps(str(root))

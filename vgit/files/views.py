@@ -28,8 +28,19 @@ class Spelling(NamedTuple):
     inside: bytes  # what stands there, from the directory; "" or ends with "/"
 
 
-def processes(first: bytes, ignored: Collection[bytes] = ()) -> Iterator[bytes]:
+def own_process() -> bytes | None:
+    """Return the id of this process as /proc has it; None where there is no /proc."""
+    try:
+        return os.readlink(b"/proc/self")
+    except FileNotFoundError:
+        return None
+
+
+def processes(ignored: Collection[bytes] = ()) -> Iterator[bytes]:
     """Yield the ids of all processes, our own first: it is the likeliest to have forgotten a file."""
+    first = own_process()
+    if first is None:
+        return iter(())
     names = [name for name in os.listdir(b"/proc") if name.isdigit() and name != first]
     return (name for name in (first, *names) if name not in ignored)
 

@@ -57,7 +57,7 @@ def shared_writable_maps(root: str) -> set[Identity]:
 def all_shared_writable() -> list[tuple[bytes, list[Mapped]]]:
     """Return what processes map shared and writable, of those that map anything so. Costs about 10 µs a process."""
     found = []
-    for process in processes(os.readlink(b"/proc/self")):
+    for process in processes():
         try:  # as ``passing_over``, in a loop that each commit runs
             mapped = shared_writable(process)
         except OSError as error:
@@ -102,7 +102,7 @@ class OpenForWriting:
 
     def __init__(self) -> None:
         self._descriptors: dict[int, list[tuple[bytes, bool]]] = {}  # inode → link in /proc, and whether it is direct
-        for process in processes(os.readlink(b"/proc/self")):
+        for process in processes():
             with passing_over():
                 for descriptor in os.listdir(b"/proc/%b/fd" % process):
                     with passing_over():  # closed meanwhile

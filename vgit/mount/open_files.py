@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from vgit.errors import FilesOpenError
 from vgit.files.shared_maps import read_maps, unescape_newlines
-from vgit.files.views import Spelling, Views, passing_over, path_inside, processes
+from vgit.files.views import Spelling, Views, own_process, passing_over, path_inside, processes
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.paths import decode_name, printable
 
@@ -36,10 +36,12 @@ def check_no_open_files(
     directory may be in the mount. Never counted: what is deleted, descriptors of the root directory itself, and
     ``.vgit``. Costs about 0.1 ms a process.
     """
+    ourselves = own_process()
+    if ourselves is None:
+        return  # without /proc nothing can be told
     views = Views(root)
-    own_process = os.readlink(b"/proc/self")
-    for process in processes(own_process, {b"%d" % pid for pid in ignore_pids}):
-        is_own = process == own_process
+    for process in processes({b"%d" % pid for pid in ignore_pids}):
+        is_own = process == ourselves
         use = None
         with passing_over():
             if int(process) not in may_work_inside:
