@@ -81,7 +81,7 @@ class Looked:
     def __init__(self, path: Path, mapped: bool = False, age_ns: int = 0) -> None:
         self.file = os.open(path, os.O_RDONLY)
         found = os.fstat(self.file)
-        self.place = Place(self.file, os.fspath(path.parent), found.st_dev)
+        self.place = Place(self.file, found.st_dev)
         self.now = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
         self.looks = 0
         self.mapped = mapped

@@ -10,6 +10,7 @@ _NETWORK_KINDS = frozenset((
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "fuse", "afs", "ceph", "coda", "lustre",
     "gpfs", "gfs2", "ocfs2", "beegfs", "orangefs", "pvfs2", "panfs", "vboxsf", "vmhgfs", "prl_fs",
 ))  # fmt: skip
+_EXACT_KINDS = frozenset(("ext4", "xfs", "btrfs", "tmpfs"))
 _MEMORY_KINDS = frozenset(("tmpfs", "ramfs", "devtmpfs", "hugetlbfs"))
 _LAYERED_KINDS = frozenset(("overlay", "btrfs", "bcachefs", "ecryptfs"))  # maps show what is below them
 
@@ -61,6 +62,8 @@ def mount_point_of(fd: int) -> MountPoint | None:
 class FileSystem(NamedTuple):
     """What can be expected of a file system."""
 
+    may_be_exact: bool  # it gives every change that follows a stat a time of its own, if the kernel can
+
     is_network: bool  # other machines may share it, or nobody knows
     is_memory: bool  # it has no disk, so that a store into a shared map never moves a file's times
     shows_maps: bool  # a map in /proc has the numbers that stat shows, and keeps open the inode that stat shows
@@ -69,7 +72,8 @@ class FileSystem(NamedTuple):
 def file_system_of(fd: int) -> FileSystem:
     """Return what can be expected of the file system that ``fd`` is on."""
     kind = kind_of(fd)
-    return FileSystem(_is_network(kind), kind in _MEMORY_KINDS, kind is not None and kind not in _LAYERED_KINDS)
+    shows_maps = kind is not None and kind not in _LAYERED_KINDS
+    return FileSystem(kind in _EXACT_KINDS, _is_network(kind), kind in _MEMORY_KINDS, shows_maps)
 
 
 def kind_of(fd: int) -> str | None:

@@ -9,22 +9,24 @@ stat cache only if its ctime is older than the probe's by a margin:
     20 ms   more than a tick (10 ms at most) of the kernel's clock
     2 s     where times are cut to seconds (FAT: to two), or on a network file
             system, where a client's cached times lag
-    60 s    on a network file system where no probe can be made: the server's
+    60 s    on a network file system in which no probe is made: the server's
             clock and ours may differ by less
 
-Each file system (``st_dev``) has its own: a mount may have others mounted inside
-it. There the probe is a file without a name, so that nobody sees it. Where that
-cannot be made, the kernel's own clock stands for it, which stamps the files of
-every file system that is not a network's; how finely it keeps times is not known then.
+Each file system (``st_dev``) has its own clock: a mount may have others mounted
+inside it, and an upload reads wherever it is told to. There nothing is touched. The
+kernel's own clock stamps the files of every file system that is not a network's,
+and a ctime with a fraction of a second shows that this file's times have one.
 
 Newer kernels (6.13, on ext4, xfs, btrfs, tmpfs) give a change that follows a
 ``stat`` a time of its own, however short after. Such a clock is *exact*: a file
 whose stat is the same before and after it was read was not written meanwhile.
+Whether the kernel can is measured once, in memory that nobody else has.
 """
 
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from vgit.backend.file_systems import FileSystem, file_system_of, is_network_file_system
@@ -33,11 +35,11 @@ PROBE_FILE = "probe"
 FINE_MARGIN_NS = 20_000_000
 COARSE_MARGIN_NS = 2_000_000_000
 UNKNOWN_MARGIN_NS = 60_000_000_000
+_SECOND_NS = 1_000_000_000
 TICK_SECONDS = 0.03  # longer than the margin within which a row is not trusted
 
 _WITH_FRACTION_NS = 1_234_567_891_987_654_321  # an mtime to set and read back
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_UNNAMED = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
 _KERNEL_CLOCK = 5  # CLOCK_REALTIME_COARSE of linux/time.h, which Python has no name for
 
 
@@ -75,33 +77,10 @@ def _measure(fd: int, *, is_network: bool) -> Probe:
     return Probe(status.st_ctime_ns, FINE_MARGIN_NS, status.st_ctime_ns < later[0].st_ctime_ns < later[1].st_ctime_ns)
 
 
-def kernel_probe(*, is_network: bool) -> Probe:
-    """Return what can be said of a file system in which nothing was touched."""
-    margin_ns = UNKNOWN_MARGIN_NS if is_network else COARSE_MARGIN_NS
-    return Probe(time.clock_gettime_ns(_KERNEL_CLOCK), margin_ns)
-
-
-def unnamed_probe(directory: str | int, device: int, *, is_network: bool) -> Probe | None:
-    """Touch a file without a name in ``directory``; None where none can be made, or it is of another ``device``."""
-    try:
-        fd = os.open("." if isinstance(directory, int) else directory, _UNNAMED, 0o600, dir_fd=_at(directory))
-    except OSError:
-        return None
-    try:
-        return _measure(fd, is_network=is_network) if os.fstat(fd).st_dev == device else None
-    finally:
-        os.close(fd)
-
-
-def _at(directory: str | int) -> int | None:
-    return directory if isinstance(directory, int) else None
-
-
 class Clocks:
-    """The clocks of the file systems that files are on, each read when it is first asked for.
+    """The clocks of the file systems that files are on.
 
-    ``device`` is one whose clock ``touch`` reads, at once, and whose kind is known. Of the others the kernel's
-    clock is enough for what is older than a few seconds; for what is younger a probe is made.
+    ``device`` is one whose clock ``touch`` reads, and whose kind is known. Of the others the kernel's clock is read.
     """
 
     def __init__(
@@ -111,28 +90,23 @@ class Clocks:
         touch: Callable[[], Probe] | None = None,
         kind: FileSystem | None = None,
     ) -> None:
-        self.count = 0  # of the times that a clock was read: what was looked at earlier is older than that
+        self.count = 0  # of the times that the clocks were read: what was looked at earlier is older than that
         self._sleep = sleep
         self._device = device
         self._touch = touch
         self._kinds: dict[int, FileSystem] = {}
-        self._probes: dict[int, Probe] = {}
-        self._probed: set[int] = set()
         if device is not None and kind is not None:
             self._kinds[device] = kind
         self.renew()
 
     def renew(self) -> None:
-        """Read all clocks anew from now on."""
+        """Read the clocks anew."""
         self.count += 1
-        self._probes.clear()
-        self._probed.clear()
-        if self._device is not None and self._touch is not None:
-            self._probes[self._device] = self._touch()
-            self._probed.add(self._device)
+        self._kernel_ns = time.clock_gettime_ns(_KERNEL_CLOCK)
+        self._probe = self._touch() if self._touch is not None else None
 
     def wait(self) -> None:
-        """Wait until what was written by now has a time to be trusted, then read all clocks anew."""
+        """Wait until what was written by now has a time to be trusted, then read the clocks anew."""
         self._sleep(TICK_SECONDS)
         self.renew()
 
@@ -142,20 +116,29 @@ class Clocks:
             self._kinds[device] = file_system_of(file)
         return self._kinds[device]
 
-    def read(self, device: int, file: int, directory: str | int, ctime_ns: int) -> Probe:
-        """Return the time of the file system of ``file``, in ``directory``, as exactly as a ctime needs it."""
-        found = self._probes.get(device)
-        if found is not None and (device in self._probed or trusted(ctime_ns, found)):
-            return found
-        self.count += 1
-        is_network = self.kind(device, file).is_network
-        if found is None:
-            found = self._probes[device] = kernel_probe(is_network=is_network)
-            if trusted(ctime_ns, found):
-                return found
-        self._probed.add(device)
-        found = self._probes[device] = unnamed_probe(directory, device, is_network=is_network) or found
-        return found
+    def read(self, device: int, file: int, ctime_ns: int) -> Probe:
+        """Return what time it is for ``file``, which has this ctime."""
+        if self._probe is not None and device == self._device:
+            return self._probe
+        kind = self.kind(device, file)
+        if kind.is_network:
+            return Probe(self._kernel_ns, UNKNOWN_MARGIN_NS)
+        if ctime_ns % _SECOND_NS == 0:
+            return Probe(self._kernel_ns, COARSE_MARGIN_NS)
+        return Probe(self._kernel_ns, FINE_MARGIN_NS, kind.may_be_exact and kernel_is_exact())
+
+
+@cache
+def kernel_is_exact() -> bool:
+    """Return whether the kernel has exact clocks; which file systems use them is another question."""
+    try:
+        fd = os.memfd_create("vgit-clock", os.MFD_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return _measure(fd, is_network=False).is_exact
+    finally:
+        os.close(fd)
 
 
 def _touch(fd: int) -> os.stat_result:

@@ -33,11 +33,13 @@ from vgit.files.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Clocks
 from vgit.files.writers import Identity, OpenForWriting, is_open_for_writing
 
 TRIES = 3
+QUIET_BYTES = 1 << 20  # of a file that is_quiet may find so at a glance
 _WORTH_A_WAIT_BYTES = 16 << 20  # reading so much again costs more than a tick of the clock
 _WORTH_A_LOOK_BYTES = 1 << 20  # reading less again costs less than a look at every descriptor of the machine
+_ASKED_BEFORE_A_LOOK = 200  # asking for one file costs 5 µs
 _SLOWEST_NS_PER_BYTE = 100  # a disk of 10 MB/s
 _LARGEST_WRITE_BYTES = 2 << 30  # of one call
-_YOUNGEST = 2**63 - 1  # a ctime
+_NO_FRACTION = 0  # a ctime that does not tell how finely its file system keeps times
 _NO_ATTRIBUTE = "vgit.none"  # of a namespace that there is not, so that it is nowhere
 
 Stat: TypeAlias = tuple[int, int, int, int, int]  # mode, size, mtime_ns, ctime_ns, ino: as in a mount's rows
@@ -56,10 +58,9 @@ class Belief(enum.Enum):
 
 
 class Place(NamedTuple):
-    """A file that is open to be read, and where it was found."""
+    """A file that is open to be read, and its file system."""
 
     file: int
-    directory: str | int
     device: int
 
 
@@ -81,14 +82,16 @@ class Watch:
             frozenset[int](),
         )  # after which reading of the clocks; what is mapped
         self._open: tuple[int, OpenForWriting] | None = None
+        self._quiet: dict[int, tuple[int, frozenset[int]]] = {}  # by device: for ``is_quiet``, without asking anybody
+        self._asked = 0
 
     def mapped_inodes(self) -> frozenset[int]:
         """Return the inodes of what is mapped shared and writable; perhaps of another file system too."""
         return self._maps()[1]
 
     def clock(self, directory: int) -> Probe:
-        """Return the time of the file system that an open directory is on, as exactly as for its youngest file."""
-        return self._clock(Place(directory, directory, os.fstat(directory).st_dev), _YOUNGEST)
+        """Return the time of the file system that an open directory is on, for any file there."""
+        return self._clock(Place(directory, os.fstat(directory).st_dev), _NO_FRACTION)
 
     def kind(self, directory: int) -> FileSystem:
         """Return what file system an open directory is on."""
@@ -96,7 +99,7 @@ class Watch:
 
     def wait_for_tick(self, directory: int, ctime_ns: int) -> None:
         """Do what ``settle`` does first for many small files in a directory's file system, of which one is so young."""
-        self._wait_for_tick(Place(directory, directory, os.fstat(directory).st_dev), 0, ctime_ns)
+        self._wait_for_tick(Place(directory, os.fstat(directory).st_dev), 0, ctime_ns)
 
     def shows_writes(self, place: Place, ctime_ns: int) -> bool:
         """Return whether a write from now on moves the times of a file with this ctime."""
@@ -119,15 +122,18 @@ class Watch:
 
         What is quiet and has the same stat when it was read held still.
         """
+        quiet = self._quiet.get(place.device)
+        if quiet is not None and now[1] <= QUIET_BYTES and now[3] < quiet[0] and now[4] not in quiet[1]:
+            return True  # what was looked at stays true for so old a file
         with self._turn:
             at, kind = self._clock(place, now[3]), self._kind(place)
-            if self._is_mapped(place, now[4], kind):
-                return False
-        if now[3] < at.ctime_ns - in_flight_ns(now[1]):
-            wait_for_buffered_writes(place.file)
-            return True
-        is_told = trusted(now[3], at) or (at.is_exact and kind.shows_maps)
-        return is_told and is_open_for_writing(place.file) is False
+            if kind.shows_maps and (trusted(now[3], at) or at.is_exact) and is_open_for_writing(place.file) is False:
+                self._asked += 1
+                if self._asked < _ASKED_BEFORE_A_LOOK:
+                    return True
+            inodes = self._maps()[1]
+            self._quiet[place.device] = at.ctime_ns - in_flight_ns(QUIET_BYTES), inodes
+            return now[3] < at.ctime_ns - in_flight_ns(now[1]) and now[4] not in inodes
 
     def settle(self, place: Place, now: Stat) -> Belief:
         """Do what must precede the reading of a regular file; Moved if it is being written.
@@ -184,7 +190,7 @@ class Watch:
         return ctime_ns < at.ctime_ns if at.is_exact else trusted(ctime_ns, at)
 
     def _clock(self, place: Place, ctime_ns: int) -> Probe:
-        return self._clocks.read(place.device, place.file, place.directory, ctime_ns)
+        return self._clocks.read(place.device, place.file, ctime_ns)
 
     def _kind(self, place: Place) -> FileSystem:
         return self._clocks.kind(place.device, place.file)

@@ -294,7 +294,7 @@ class ChangeReader:
         mode, mtime_ns = recorded(now, old)
         is_trusted = True
         if kind == stat.S_IFLNK:
-            place = Place(descriptor, descriptor, os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_dev)
+            place = Place(descriptor, os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_dev)
             is_trusted = self._watch.trusts(place, now[3])  # asked first: the clock is read before the target
             target = encode_name(os.readlink(name, dir_fd=descriptor))
             if to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False)) != now:
@@ -315,7 +315,7 @@ class ChangeReader:
                 raise Moved from error
             raise
         try:
-            place = Place(file, descriptor, os.fstat(file).st_dev)
+            place = Place(file, os.fstat(file).st_dev)
             belief = self._watch.settle(place, now)
             if self._when_unstable is Unstable.HOLD_BACK and not self._watch.shows_writes(place, now[3]):
                 raise Moved  # a network's cached times lag by seconds: the next commit will know

@@ -1,7 +1,7 @@
-"""Read local: local files read once, with a stat before and after, the small ones ahead of their turn.
+"""Read local: local files read once, by the rule of what held still, the small ones ahead of their turn.
 
-A file whose stat moved while it was read is being written: it is read again, a
-few times, then taken as it came and said to be unstable.
+A file that is being written (``vgit/files/steady_read.py``) is read again, a few
+times, then taken as it came and said to be unstable.
 
 Reading ahead costs nothing where the files are in the page cache. Where they
 are not, uploading 10,000 files of 4 KiB takes 1.9 s without it, 1.9 s with one
@@ -11,12 +11,15 @@ thread, 1.5 s with two, 1.1 s with four (two cores).
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 from vgit.content import StoredContent
 from vgit.errors import InvalidError, IsADirectoryConflict
+from vgit.files.filesystem_clock import Clocks
+from vgit.files.steady_read import TRIES, Moved, Place, Watch, wait_for_writes
+from vgit.files.writers import all_shared_writable
 from vgit.late import late
 from vgit.mount.keep import Keeper
 from vgit.mount.rows import Stat
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 else:
     futures = late("concurrent.futures")
 
-_TRIES = 3
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # opening a FIFO must not wait for its writer
 _SMALL_BYTES = 1 << 20
 _JOB_FILES = 64  # handing a job over costs as much as reading five small files
@@ -58,6 +60,14 @@ class StoredFile(NamedTuple):
     is_steady: bool  # else it kept changing while it was read
 
 
+def watch_local(sleep: Callable[[float], None]) -> Watch:
+    """Return what tells which local files hold still, wherever they are."""
+    return Watch(
+        Clocks(sleep),
+        lambda: {(file.device, file.inode) for _, files in all_shared_writable() for file in files},
+    )
+
+
 @contextmanager
 def readers() -> "Iterator[futures.Executor]":
     """Give threads for ``read_ahead``; at the end they finish what they are at, and no more."""
@@ -69,7 +79,7 @@ def readers() -> "Iterator[futures.Executor]":
 
 
 def read_ahead(
-    items: Iterable[tuple[Path, _Item]], pool: "futures.Executor"
+    items: Iterable[tuple[Path, _Item]], pool: "futures.Executor", watch: Watch
 ) -> Iterator[tuple[Path, _Item, SmallFile | None]]:
     """Yield ``items`` in their order, and with a small local file what is in it; None: it is yet to be read.
 
@@ -77,28 +87,62 @@ def read_ahead(
     """
     waiting: deque[tuple[_Group[_Item], futures.Future[list[SmallFile | None]]]] = deque()
     for group in _groups(items):
-        waiting.append((group, pool.submit(_read_small, [item for _, item in group if _is_small(item)])))
+        waiting.append((group, pool.submit(_read_small, [item for _, item in group if _is_small(item)], watch)))
         if len(waiting) > _JOBS_AHEAD:
             yield from _results(*waiting.popleft())
     while waiting:
         yield from _results(*waiting.popleft())
 
 
-def store_local(source: LocalFile, keeper: Keeper, seen: Entry | None) -> StoredFile:
-    """Read a local file into the store."""
-    for _ in range(_TRIES):
-        file, before = _open(source)
+def store_local(source: LocalFile, keeper: Keeper, seen: Entry | None, watch: Watch) -> StoredFile:
+    """Read a local file into the store; its name is looked up again for each try."""
+    stored = None
+    for left in reversed(range(TRIES)):
+        place, before = _open(source)
         try:
-            stored = store_descriptor(file, before, keeper, seen)
+            stored = _store(place, before, keeper, seen, watch, left)
         finally:
-            os.close(file)
-        if stored.is_steady:
+            os.close(place.file)
+        if stored is not None and stored.is_steady:
             break
+    assert stored is not None, "the last try takes what it gets"
     return stored
 
 
-def store_descriptor(file: int, before: Stat, keeper: Keeper, seen: Entry | None) -> StoredFile:
-    """Read an open file into the store, once, from its first byte on."""
+def store_descriptor(file: int, keeper: Keeper, seen: Entry | None, watch: Watch) -> StoredFile:
+    """Read a regular file that somebody else has open into the store, from its first byte on."""
+    try:
+        again = os.open(f"/proc/self/fd/{file}", _FLAGS)  # ours alone: the rule asks for a lease by it
+    except OSError:  # it may not be opened any more, or there is no /proc
+        wait_for_writes(file)
+        return _store_as_it_comes(file, to_stat(os.fstat(file)), keeper, seen)
+    try:
+        place = Place(again, os.fstat(again).st_dev)
+        stored = None
+        for left in reversed(range(TRIES)):
+            stored = _store(place, to_stat(os.fstat(again)), keeper, seen, watch, left)
+            if stored is not None and stored.is_steady:
+                break
+        assert stored is not None, "the last try takes what it gets"
+        return stored
+    finally:
+        os.close(again)
+
+
+def _store(
+    place: Place, before: Stat, keeper: Keeper, seen: Entry | None, watch: Watch, left: int
+) -> StoredFile | None:
+    """Read a file into the store; None if it is being written and there are tries ``left``, which cost less."""
+    try:
+        watch.settle(place, before)
+    except Moved:
+        if left:
+            return None
+        return _store_as_it_comes(place.file, before, keeper, seen)._replace(is_steady=False)
+    return _store_as_it_comes(place.file, before, keeper, seen)
+
+
+def _store_as_it_comes(file: int, before: Stat, keeper: Keeper, seen: Entry | None) -> StoredFile:
     content = keeper.keep_file(file, before[1], seen)
     now = to_stat(os.fstat(file))
     return StoredFile(content, now, is_steady=now == before and content.size == before[1])
@@ -131,24 +175,24 @@ def _is_small(item: object) -> TypeGuard[LocalFile]:
     return isinstance(item, LocalFile) and item.size <= _SMALL_BYTES
 
 
-def _read_small(files: list[LocalFile]) -> list[SmallFile | None]:
-    return [_read_file(file) for file in files]
+def _read_small(files: list[LocalFile], watch: Watch) -> list[SmallFile | None]:
+    return [_read_file(file, watch) for file in files]
 
 
-def _read_file(source: LocalFile) -> SmallFile | None:
-    """Return what is in a file; None if it has grown large, or did not hold still."""
-    file, before = _open(source)
+def _read_file(source: LocalFile, watch: Watch) -> SmallFile | None:
+    """Return what is in a file; None if it has grown large, did not hold still, or needs a closer look."""
+    place, before = _open(source)
     try:
-        if before[1] > _SMALL_BYTES:
+        if before[1] > _SMALL_BYTES or (before[1] and not watch.is_quiet(place, before)):
             return None
-        data = os.read(file, before[1] + 1)
-        steady = to_stat(os.fstat(file)) == before and len(data) == before[1]
+        data = os.read(place.file, before[1] + 1)
+        steady = to_stat(os.fstat(place.file)) == before and len(data) == before[1]
     finally:
-        os.close(file)
+        os.close(place.file)
     return SmallFile(data, before) if steady else None
 
 
-def _open(source: LocalFile) -> tuple[int, Stat]:
+def _open(source: LocalFile) -> tuple[Place, Stat]:
     """Open a regular file; raise what says why it cannot be uploaded."""
     try:
         file = os.open(source.local, _FLAGS if source.follow else _FLAGS | os.O_NOFOLLOW)
@@ -156,7 +200,7 @@ def _open(source: LocalFile) -> tuple[int, Stat]:
         raise gone(source.local) from error
     found = os.fstat(file)
     if stat.S_ISREG(found.st_mode):
-        return file, to_stat(found)
+        return Place(file, found.st_dev), to_stat(found)
     os.close(file)
     raise refusal(source.local, found.st_mode)
 

@@ -9,7 +9,6 @@ What goes wrong, until the last step is done, leaves the volume as it was and
 drops what was written.
 """
 
-import os
 import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ from vgit.commit import Commit
 from vgit.content import StoredContent, store_stream
 from vgit.content.hashing import workers
 from vgit.mount.keep import PackKeeper
-from vgit.mount.scan import to_stat
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository import Proposal, Published, Repository
@@ -27,7 +25,7 @@ from vgit.transfer.local_tree import LocalFile, LocalLink
 from vgit.transfer.plan import FileObject, Plan, Source, make_plan
 from vgit.transfer.progress import NoProgress, Progress
 from vgit.transfer.puts import Put
-from vgit.transfer.read_local import SmallFile, read_ahead, readers, store_descriptor, store_local
+from vgit.transfer.read_local import SmallFile, read_ahead, readers, store_descriptor, store_local, watch_local
 from vgit.transfer.streams import descriptor_of, reading
 from vgit.transfer.targets import Targets, TreeLooker, to_edits
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
@@ -88,6 +86,7 @@ class _Reader:
         self._looker = TreeLooker(repository, head.tree)
         self._now_ns = now_ns
         self._progress = progress
+        self._local = watch_local(repository.clock.sleep)
         self._watched = 0  # bytes of the file being read that progress knows of
 
     def run(self, plan: Plan) -> dict[Path, Entry]:
@@ -96,7 +95,7 @@ class _Reader:
         files: dict[Path, Entry] = {}
         with workers(None) as pool, readers() as ahead:
             keeper = PackKeeper(self._store, self._writer, pool=pool, watch=self._watch)
-            for path, source, read in read_ahead(plan.files.items(), ahead):
+            for path, source, read in read_ahead(plan.files.items(), ahead, self._local):
                 checkpoint()
                 self._watched = 0
                 entry = files[path] = self._read(path, source, read, keeper, pool)
@@ -114,7 +113,7 @@ class _Reader:
             return Entry(source.mode, SYMLINK_MODE, stored.id, stored.size, source.mtime_ns, stored.hash)
         if isinstance(source, FileObject):
             return self._read_object(path, source, seen, keeper, pool)
-        result = store_local(source, keeper, seen)
+        result = store_local(source, keeper, seen, self._local)
         self._note(path, is_steady=result.is_steady)
         return _file(result.content, result.now[0], result.now[2], source.mode)
 
@@ -126,7 +125,7 @@ class _Reader:
             read_into = reading(source.stream)
             content = store_stream(read_into, self._writer, self._store, pool=pool, watch=self._watch)
         else:
-            result = store_descriptor(descriptor, to_stat(os.fstat(descriptor)), keeper, seen)
+            result = store_descriptor(descriptor, keeper, seen, self._local)
             self._note(path, is_steady=result.is_steady)
             content = result.content
         return _file(content, _FILE_OBJECT_MODE, self._now_ns, source.mode)
