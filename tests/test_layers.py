@@ -31,7 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "files/",
         "history/ maintenance/ mount/ catalog/",
         "transfer/",
-        "volume writable batch namespace volumes snapshot mounts background"
+        "volume writable batch namespace volumes snapshot mounts together background"
         " results client aio awaiting types exception __init__",
         "filesystem web/",
         "cli/",
@@ -90,6 +90,7 @@ LATE: dict[str, dict[str, str]] = {
         "vgit.mount.open": "with vgit.mounts",
         "vgit.mount.scope": "with vgit.mounts",
         "vgit.mounts": "12 ms, of them SQLite; only a program that mounts needs it, not one that reads, lists or tells",
+        "vgit.together": "with vgit.mounts",
     },
     "vgit/writable.py": {
         "vgit.batch": "with those that copy and remove 5 ms; only a program that writes without a mount needs them",

@@ -58,8 +58,15 @@ def test_every_public_call_is_in_a_program() -> None:
                     assert re.search(rf"\.{name}{suffix}", text), f"{program} lacks {owner.__name__}.{name}"
 
 
-# Calls of the command line, below the API.
-INTERNAL = {"commit_in_detail", "commit_in_background", "release", "stop_background"}
+# Calls of the rest of vgit, below the API.
+INTERNAL = {
+    "after_fork",
+    "check_open_files",
+    "commit_in_detail",
+    "commit_in_background",
+    "release",
+    "stop_background",
+}
 
 
 def test_the_marker_of_a_typed_package_is_shipped() -> None:

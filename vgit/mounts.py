@@ -144,6 +144,16 @@ class Mount:
         return self._working.record.read_only
 
     @property
+    def follows_head(self) -> bool:
+        """Whether a reload brings in the newest state: the mount is not one of an old revision."""
+        return self._working.record.at is None
+
+    @property
+    def repository(self) -> Repository:
+        """The repository that the mount commits to."""
+        return self._working.repository
+
+    @property
     def background_error(self) -> Error | OSError | None:
         """What the last commit in the background failed with; None if it went well, or there was none."""
         return self._background.error if self._background is not None else None
@@ -169,7 +179,7 @@ class Mount:
         Local changes that are not committed stay, or with ``discard`` are given up.
         """
         self._refuse_inherited()
-        self._working.check_open_files()
+        self.check_open_files()
         reloaded = self._working.reload(Local.DISCARD if discard else Local.KEEP)
         after = Aftermath(f"{printable(self._working.path)} is reloaded")
         if reloaded.moved:
@@ -213,6 +223,10 @@ class Mount:
         if message is not None and not isinstance(message, str):
             raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
         return self._working.commit(self._author, message, when_unstable)
+
+    def check_open_files(self) -> None:
+        """Raise FilesOpenError if a process has files of the mount open or mapped, or works inside it."""
+        self._working.check_open_files()
 
     def commit_in_background(self, every_seconds: float) -> None:
         """Commit every so many seconds from now on, until ``close``; InvalidError for a read-only mount."""

@@ -35,11 +35,12 @@ from vgit.volumes import Resolved, ephemeral, look_up
 from vgit.writable import Writable
 
 if TYPE_CHECKING:
-    from vgit import mounts
+    from vgit import mounts, together
     from vgit.mount import open as mount_open
     from vgit.mount import scope
 else:
     mounts, mount_open, scope = late("vgit.mounts"), late("vgit.mount.open"), late("vgit.mount.scope")
+    together = late("vgit.together")
 
 
 class MountOptions(NamedTuple):
@@ -214,23 +215,23 @@ class Volume(Readable, Writable):
     def _commit(self, message: str | None = None) -> CommitInfo | None:
         """Publish what this process's mounts have; None if nothing changed. The receipt is in it. Source: Modal.
 
-        NotMountedError if it has no mount of the volume, ReadOnlyError for a read-only handle.
+        Of several mounts the answer is the last commit, with the counts and lists of all. If one fails, the others
+        are committed, and its error has their answer as ``published``. NotMountedError without a mount of the volume,
+        ReadOnlyError for a read-only handle.
         """
         self._refuse_read_only()
-        newest = None
         with self._mounts() as opened:
-            for mount in opened:
-                if not mount.read_only:
-                    newest = mount.commit(message) or newest
-        return newest
+            return together.commit_all(opened, message)
 
     def _reload(self) -> ReloadInfo:
         """Bring the newest published state into this process's mounts. Source: Modal.
 
-        FilesOpenError while a process has files open there, NotMountedError if there is no mount.
+        Of several mounts the answer has the counts and lists of all, with the volume's paths; another error of one is
+        raised when the others are reloaded. FilesOpenError, before anything is touched, while a process has files
+        open in one; NotMountedError without a mount.
         """
         with self._mounts() as opened:
-            return [mount.reload() for mount in opened][-1]
+            return together.reload_all(opened)
 
     def _mount(
         self,

@@ -1,0 +1,124 @@
+"""Together: one answer for an operation on all the mounts that a process has of a volume.
+
+Each mount commits for itself, so the second may fail when the first has
+published. Then the others are committed all the same, and the error says which
+commits there are: notes for people, and ``published``, the answer of those that
+went well, for programs.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
+
+from vgit.aftermath import Aftermath
+from vgit.errors import Error
+from vgit.mounts import Mount
+from vgit.paths import format_path, parse_path, printable
+from vgit.results import commit_info
+from vgit.types import CommitInfo, ReloadInfo
+
+
+def commit_all(mounts: Sequence[Mount], message: str | None) -> CommitInfo | None:
+    """Commit those of ``mounts`` that can be; None if none had anything to publish."""
+    outcome = _Outcome()
+    infos: list[CommitInfo] = []
+    afters: list[Aftermath] = []
+    for mount in mounts:
+        if mount.read_only:
+            continue
+        with outcome.of(mount):
+            repository, published = mount.repository, mount.commit_in_detail(message).published
+            info = commit_info(repository, published)
+            if info is not None and published is not None:
+                infos.append(info)
+                afters.append(published.after)
+                outcome.done.append(published.after.what)
+    answer = joined_commits(infos)
+    error = outcome.error()
+    if error is not None:
+        vars(error).update(published=answer)
+        raise error
+    for after in afters:
+        after.hand_on()
+    return answer
+
+
+def reload_all(mounts: Sequence[Mount]) -> ReloadInfo:
+    """Reload all of ``mounts``, those that stay at one revision first; none, while files are open in one of them."""
+    if len(mounts) > 1:
+        for mount in mounts:
+            mount.check_open_files()
+    outcome = _Outcome()
+    infos: list[ReloadInfo] = []
+    for mount in sorted(mounts, key=lambda one: one.follows_head):
+        with outcome.of(mount):
+            info = mount.reload()
+            kept = tuple(format_path(mount.sub_path + parse_path(path)) for path in info.kept)
+            infos.append(replace(info, kept=kept))
+            outcome.done.append(f"{printable(str(mount.path))} is reloaded to {info.head[:12]}")
+    error = outcome.error()
+    if error is not None:
+        raise error
+    return joined_reloads(infos)
+
+
+class _Outcome:
+    """What is done of an operation on some mounts, and what went wrong."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []  # sentences
+        self._failed: list[tuple[Mount, Error | OSError]] = []
+
+    @contextmanager
+    def of(self, mount: Mount) -> Iterator[None]:
+        """Keep the error that ends the block for the end; an interrupt goes on at once, and says what is done."""
+        try:
+            yield
+        except (Error, OSError) as error:
+            self._failed.append((mount, error))
+        except BaseException as interrupt:
+            self._add_notes(interrupt)
+            raise
+
+    def error(self) -> Error | OSError | None:
+        """Return the first error, with notes of the others and of what is done."""
+        if not self._failed:
+            return None
+        (_, first), *others = self._failed
+        self._add_notes(first)
+        for mount, error in others:
+            first.add_note(f"{printable(str(mount.path))} failed as well: {error}")
+        return first
+
+    def _add_notes(self, error: BaseException) -> None:
+        for sentence in self.done:
+            error.add_note(f"{sentence} all the same.")
+
+
+def joined_commits(infos: Sequence[CommitInfo]) -> CommitInfo | None:
+    """Return the last commit with the counts and lists of all of them; None for none."""
+    if len(infos) < 2:
+        return infos[0] if infos else None
+    return replace(
+        infos[-1],
+        added=sum(info.added for info in infos),
+        changed=sum(info.changed for info in infos),
+        removed=sum(info.removed for info in infos),
+        touched=sum(info.touched for info in infos),
+        bytes_added=sum(info.bytes_added for info in infos),
+        overwrote=_all(info.overwrote for info in infos),
+        overwrote_count=sum(info.overwrote_count for info in infos),
+        unstable=_all(info.unstable for info in infos),
+        clock_behind=max(info.clock_behind for info in infos),
+    )
+
+
+def joined_reloads(infos: Sequence[ReloadInfo]) -> ReloadInfo:
+    """Return the last reload with the counts and lists of all of them; there is one at least."""
+    kept = dict.fromkeys(chain.from_iterable(info.kept for info in infos))  # two mounts can show one directory
+    return replace(infos[-1], changed=sum(info.changed for info in infos), kept=tuple(kept))
+
+
+def _all(lists: Iterator[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(lists))
