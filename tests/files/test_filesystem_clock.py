@@ -6,8 +6,17 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from vgit.backend.file_systems import FileSystem
 from vgit.files import filesystem_clock
-from vgit.files.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Probe, probe, trusted
+from vgit.files.filesystem_clock import (
+    COARSE_MARGIN_NS,
+    FINE_MARGIN_NS,
+    UNKNOWN_MARGIN_NS,
+    Clocks,
+    Probe,
+    probe,
+    trusted,
+)
 
 
 def file_systems() -> list[str]:
@@ -87,3 +96,60 @@ def test_a_link_in_place_of_the_probe_is_refused(directory: Path, directory_fd: 
     with pytest.raises(OSError):
         probe(directory_fd)
     assert victim.stat().st_mtime_ns == before
+
+
+def file_system(**known: bool) -> FileSystem:
+    return FileSystem(**{"may_be_exact": False, "is_network": False, "is_memory": False, "shows_maps": True, **known})
+
+
+FRACTION_NS, WHOLE_NS = 1_500_000_000, 1_000_000_000
+OURS = Probe(7, FINE_MARGIN_NS, is_exact=True)
+
+
+@pytest.mark.parametrize(
+    "kind, ctime_ns, kernel_can, expected",
+    [
+        (file_system(), FRACTION_NS, True, (FINE_MARGIN_NS, False)),
+        (file_system(may_be_exact=True), FRACTION_NS, True, (FINE_MARGIN_NS, True)),
+        (file_system(may_be_exact=True), FRACTION_NS, False, (FINE_MARGIN_NS, False)),
+        (file_system(may_be_exact=True), WHOLE_NS, True, (COARSE_MARGIN_NS, False)),
+        (file_system(is_network=True), FRACTION_NS, True, (UNKNOWN_MARGIN_NS, False)),
+    ],
+)
+def test_every_device_has_a_clock(
+    monkeypatch: pytest.MonkeyPatch, kind: FileSystem, ctime_ns: int, kernel_can: bool, expected: tuple[int, bool]
+) -> None:
+    monkeypatch.setattr(filesystem_clock, "kernel_is_exact", lambda: kernel_can)
+    monkeypatch.setattr(filesystem_clock, "file_system_of", lambda _: kind)
+    clocks = Clocks(lambda seconds: None, 1, lambda: OURS, file_system())
+    assert clocks.read(1, 0, ctime_ns) is OURS
+    other = clocks.read(2, 0, ctime_ns)
+    assert (other.margin_ns, other.is_exact) == expected
+
+
+def test_the_kernels_clock_is_the_one_that_stamps_files(directory: Path, directory_fd: int) -> None:
+    """A change that follows is never older than what the clock said."""
+    for number in range(200):
+        clocks = Clocks(lambda seconds: None)
+        now = clocks.read(os.fstat(directory_fd).st_dev, directory_fd, 0).ctime_ns
+        path = directory / str(number)
+        path.write_text("")
+        assert path.stat().st_ctime_ns >= now
+        assert path.stat().st_ctime_ns - now < 2_000_000_000
+
+
+def test_clocks_are_read_anew_after_a_wait() -> None:
+    waited: list[float] = []
+    probes = iter([Probe(1, FINE_MARGIN_NS), Probe(2, FINE_MARGIN_NS), Probe(3, FINE_MARGIN_NS)])
+    clocks = Clocks(waited.append, 1, lambda: next(probes), file_system())
+    assert (clocks.read(1, 0, 0).ctime_ns, clocks.count) == (1, 1)
+    clocks.renew()
+    assert (clocks.read(1, 0, 0).ctime_ns, clocks.count, waited) == (2, 2, [])
+    clocks.wait()
+    assert (clocks.read(1, 0, 0).ctime_ns, clocks.count) == (3, 3)
+    assert waited[0] * 1e9 > FINE_MARGIN_NS
+
+
+def test_what_the_kernel_can_do_is_measured() -> None:
+    found = filesystem_clock.kernel_is_exact()
+    assert found or tuple(map(int, os.uname().release.split(".")[:2])) < (6, 13)

@@ -71,6 +71,7 @@ class Reload:
         note: Callable[[list[Waiting]], None],
     ) -> None:
         self._root = root
+        self._device = os.fstat(root.fd).st_dev
         self._placer = placer
         self._target = target
         self._temporary_fd, self._displaced_fd = areas
@@ -330,13 +331,16 @@ class Reload:
             self._row(step.path, Row(now, target._replace(id=None)))
 
     def _check_placed(self, path: Path, entry: Entry, expected: Stat) -> None:
-        """Look once more: clean only if inode, size and mtime are our temporary's."""
+        """Look once more: clean only if inode, size and mtime are our temporary's; and its clock is the mount's."""
         try:
-            now = to_stat(self._root.lstat(path))
+            found = self._root.lstat(path)
+            now = to_stat(found)
         except (FileNotFoundError, NotADirectoryError):
-            now = untrusted(expected)
+            found, now = None, untrusted(expected)
         if (*now[:3], now[4]) != (*expected[:3], expected[4]):
             now = untrusted(expected)
+        if found is not None and found.st_dev != self._device:
+            now = untrusted(now)
         self._row(path, Row(now, entry))
 
     def _sync_touched(self) -> None:
