@@ -65,6 +65,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
     "vgit/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
     "vgit/maintenance/roll_up.py": {"logging": "3 ms; only damage is logged"},
+    "vgit/backend/file_systems.py": {"ctypes": "2 ms; only where the mount table does not tell, as in a chroot"},
     "vgit/backend/local.py": {"shutil": "3 ms; only a repository that is deleted is removed as a tree"},
     "vgit/content/chunking.py": {"pyfastcdc": "4 ms; only a file above 4 MiB is cut"},
     "vgit/content/hashing.py": {"concurrent.futures": "5 ms; only a file above 4 MiB is worth threads"},

@@ -1,9 +1,21 @@
-"""File systems: which one a file is on, by the kernel's mount table, and what can be expected of it."""
+"""File systems: which one a file is on, and what can be expected of it.
+
+The kernel's mount table names it. In a chroot whose root is no mount point the
+table has no line for what is above it, and without /proc there is none: then ``statfs`` gives a number.
+"""
 
 import os
 import re
+import struct
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from vgit.late import late
+
+if TYPE_CHECKING:
+    import ctypes
+else:
+    ctypes = late("ctypes")
 
 # Of these another machine may change files, or times are the server's: caches and clocks are not ours.
 _NETWORK_KINDS = frozenset((
@@ -13,6 +25,18 @@ _NETWORK_KINDS = frozenset((
 _EXACT_KINDS = frozenset(("ext4", "xfs", "btrfs", "tmpfs"))
 _MEMORY_KINDS = frozenset(("tmpfs", "ramfs", "devtmpfs", "hugetlbfs"))
 _LAYERED_KINDS = frozenset(("overlay", "btrfs", "bcachefs", "ecryptfs"))  # maps show what is below them
+# The numbers of linux/magic.h, and of some that are not in it.
+_KINDS_BY_NUMBER = {
+    0xEF53: "ext4", 0x58465342: "xfs", 0x9123683E: "btrfs", 0x01021994: "tmpfs", 0x858458F6: "ramfs",
+    0x794C7630: "overlay", 0xF2F52010: "f2fs", 0x2FC12FC1: "zfs", 0xCA451A4E: "bcachefs", 0x958458F6: "hugetlbfs",
+    0x3153464A: "jfs", 0x52654973: "reiserfs", 0x3434: "nilfs2", 0xF15F: "ecryptfs", 0x4D44: "vfat",
+    0x2011BAB0: "exfat", 0x7366746E: "ntfs3", 0x9660: "iso9660", 0x73717368: "squashfs", 0xE0F5E1E2: "erofs",
+    0x6969: "nfs", 0xFF534D42: "cifs", 0xFE534D42: "smb3", 0x517B: "smbfs", 0x01021997: "9p", 0x65735546: "fuse",
+    0x5346414F: "afs", 0x6B414653: "afs", 0x00C36400: "ceph", 0x73757245: "coda", 0x0BD00BD0: "lustre",
+    0x47504653: "gpfs", 0x01161970: "gfs2", 0x7461636F: "ocfs2", 0x19830326: "beegfs", 0x20030528: "orangefs",
+    0xAAD7AAEA: "panfs", 0x786F4256: "vboxsf", 0xBACBACBC: "vmhgfs",
+}  # fmt: skip
+_STATFS_BYTES = 256  # more than any struct statfs has; its first member is the number, a long
 
 
 class MountPoint(NamedTuple):
@@ -79,7 +103,16 @@ def file_system_of(fd: int) -> FileSystem:
 def kind_of(fd: int) -> str | None:
     """Return the kind of file system that ``fd`` is on, as "ext4"; None if it cannot be found out."""
     point = mount_point_of(fd)
-    return point.kind if point is not None else None
+    return point.kind if point is not None else _KINDS_BY_NUMBER.get(_number_of(fd))
+
+
+def _number_of(fd: int) -> int:
+    """Return what ``statfs`` calls the type of the file system that ``fd`` is on, 0 if it fails."""
+    libc = ctypes.CDLL(None)
+    found = ctypes.create_string_buffer(_STATFS_BYTES)
+    if libc.fstatfs(fd, found) != 0:
+        return 0
+    return int(struct.unpack_from("l", found.raw)[0]) & 0xFFFFFFFF
 
 
 def is_network_file_system(fd: int) -> bool:
