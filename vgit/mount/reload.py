@@ -337,10 +337,9 @@ class Reload:
             now = to_stat(found)
         except (FileNotFoundError, NotADirectoryError):
             found, now = None, untrusted(expected)
-        if (*now[:3], now[4]) != (*expected[:3], expected[4]):
+        is_ours = (*now[:3], now[4]) == (*expected[:3], expected[4])
+        if not is_ours or (found is not None and found.st_dev != self._device):
             now = untrusted(expected)
-        if found is not None and found.st_dev != self._device:
-            now = untrusted(now)
         self._row(path, Row(now, entry))
 
     def _sync_touched(self) -> None:
