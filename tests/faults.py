@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from vgit.backend import Backend, Buffer, Held, Listed, StagedFile
+from vgit.backend import Backend, Buffer, Held, Listed, Mark, StagedFile
 from vgit.errors import BackendUnavailableError
 
 _Result = TypeVar("_Result")
@@ -101,6 +101,18 @@ class FaultStagedFile:
         self.discard()
 
 
+class FaultMark:
+    """A ``Mark`` whose removal a script counts."""
+
+    def __init__(self, inner: Mark, script: Script, key: str) -> None:
+        self._inner = inner
+        self._script = script
+        self._key = key
+
+    def remove(self) -> None:
+        self._script.mutate(f"delete {self._key}", self._inner.remove)
+
+
 class FaultBackend:
     """A ``Backend`` that does what ``inner`` does until ``script`` strikes."""
 
@@ -137,8 +149,14 @@ class FaultBackend:
     def stage(self) -> FaultStagedFile:
         return FaultStagedFile(self._script.mutate("stage", self._inner.stage), self._script)
 
-    def mark(self, key: str) -> None:
-        self._script.mutate(f"mark {key}", lambda: self._inner.mark(key))
+    def mark(self, key: str) -> FaultMark:
+        return FaultMark(self._script.mutate(f"mark {key}", lambda: self._inner.mark(key)), self._script, key)
+
+    def unmark(self, key: str, also: Sequence[str] = ()) -> bool:
+        return self._script.mutate(f"unmark {key}", lambda: self._inner.unmark(key, also))
+
+    def now_ns(self) -> int:
+        return self._inner.now_ns()
 
     def touch(self, key: str) -> None:
         self._script.mutate(f"touch {key}", lambda: self._inner.touch(key))

@@ -259,6 +259,37 @@ def test_mark_makes_an_empty_value_once(backend: Backend) -> None:
     assert backend.get("full") == b"x"
 
 
+def test_the_last_of_several_removes_a_mark(backend: Backend) -> None:
+    first, second = backend.mark("a.keep"), backend.mark("a.keep")
+    first.remove()
+    first.remove()
+    assert keys(backend) == ["a.keep"]
+    second.remove()
+    assert keys(backend) == []
+    person = backend.mark("b.keep")
+    backend.put("b.keep", b"a person's reason")
+    person.remove()
+    assert keys(backend) == ["b.keep"]
+
+
+def test_unmark_leaves_what_somebody_holds(backend: Backend) -> None:
+    mark = backend.mark("a.keep")
+    backend.put("a.pack", b"1")
+    assert not backend.unmark("a.keep", also=["a.pack"])
+    assert keys(backend) == ["a.keep", "a.pack"]
+    mark.remove()
+    assert not backend.unmark("a.keep", also=["a.pack"])
+    assert keys(backend) == ["a.pack"]
+
+
+def test_now_is_what_a_new_key_would_have(backend: Backend) -> None:
+    before = backend.now_ns()
+    backend.put("a", b"1")
+    (listed,) = backend.list("")
+    assert before <= listed.mtime_ns <= backend.now_ns()
+    assert keys(backend) == ["a"]
+
+
 def test_delete_is_idempotent(backend: Backend) -> None:
     backend.put(PACK, b"1")
     assert backend.get(PACK) == b"1"

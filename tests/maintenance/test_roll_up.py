@@ -1,6 +1,5 @@
 """Test_roll_up: many small packs become few, beside readers and writers, and whatever stops it."""
 
-import os
 import threading
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from vgit.backend.local import LocalBackend
 from vgit.clock import SYSTEM_CLOCK
 from vgit.content import read_content, store_bytes
 from vgit.maintenance.roll_up import roll_up
-from vgit.maintenance.sweep import OLD_SECONDS, sweep
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.repository import Proposal, Repository
@@ -160,24 +158,6 @@ def test_readers_and_writers_beside_it_notice_nothing(git_dir: Path) -> None:
 
 def _unmarked(git_dir: Path) -> list[str]:
     return [key for key in packs(git_dir) if not (git_dir / key).with_suffix(".keep").exists()]
-
-
-def test_sweep_takes_what_is_old_and_nobodys(git_dir: Path) -> None:
-    repository = open_repository(git_dir)
-    publish(repository, 1)
-    directory = git_dir / PACKS
-    old = SYSTEM_CLOCK.now_ns() / 1e9 - OLD_SECONDS - 60
-    leftovers = ["tmp_pack_123", "pack-00.pack", "pack-11.keep"]
-    kept = ["pack-22.keep", "pack-33.pack", "tmp_pack_456"]
-    for name in leftovers + kept:
-        (directory / name).touch()
-    (directory / "pack-22.keep").write_text("a person's reason")
-    for name in [*leftovers, "pack-22.keep"]:
-        os.utime(directory / name, (old, old))
-    assert sweep(repository) == 3
-    names = set(os.listdir(directory))
-    assert names >= set(kept) and not names & set(leftovers)
-    assert contents(open_repository(git_dir)) == {"f1": b"content 1"}
 
 
 def test_damage_is_left_alone_and_told_once(git_dir: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -128,3 +128,19 @@ def test_what_is_missing_is_still_said_to_be(git_dir: Path) -> None:
         with pytest.raises(CorruptObjectError, match="is missing"):
             store.read(missing_id())
         assert not store.contains(missing_id())
+
+
+def test_a_pack_of_a_push_that_is_not_let_in_yet_does_not_count(git_dir: Path) -> None:
+    """Stock git keeps it beside until its hooks have agreed; else it removes it, whoever relied on it."""
+    commit(git_dir, [b"one"])
+    quarantine = git_dir / "objects/tmp_objdir-incoming-abc/pack"
+    quarantine.mkdir(parents=True)
+    store = open_store(git_dir)
+    for path in [*packs(git_dir), *packs(git_dir, ".idx")]:
+        path.rename(quarantine / path.name)
+    with store.writer() as writer:
+        assert not writer.has_blob(blob_id(b"one"))
+    assert not store.contains(blob_id(b"one"))
+    for path in quarantine.iterdir():
+        path.rename(git_dir / "objects/pack" / path.name)
+    assert store.contains(blob_id(b"one"))

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Iterator
 
+from vgit.backend.in_use import hold_by
 from vgit.backend.keys import temporary_name
 from vgit.backend.protocol import Listed
 from vgit.clock import Clock
@@ -61,7 +62,9 @@ def create_temporary(root: str, key: str, mode: int, clock: Clock) -> tuple[int,
     for _ in range(_NAME_ATTEMPTS):
         path = root + temporary_name(key, clock)
         try:
-            return create_file(path, os.O_RDWR | os.O_EXCL, mode), path
+            fd = create_file(path, os.O_RDWR | os.O_EXCL, mode)
+            hold_by(fd)
+            return fd, path
         except FileExistsError:
             continue
     raise OSError(errno.EAGAIN, "every random name was taken", path)

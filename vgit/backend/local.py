@@ -16,14 +16,13 @@ loss, although every reader sees it. Callers of ``put_if`` then read back.
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from vgit.backend import git_lock
 from vgit.backend.descriptors import Descriptors, OpenFile
 from vgit.backend.directories import (
-    create_file,
     create_temporary,
     make_directory,
     rename_over,
@@ -32,6 +31,7 @@ from vgit.backend.directories import (
     walk_names,
 )
 from vgit.backend.file_lock import FileLock
+from vgit.backend.in_use import remove_if_dead
 from vgit.backend.keys import (
     LOCK_SUFFIX,
     check_key,
@@ -44,6 +44,7 @@ from vgit.backend.keys import (
 from vgit.backend.liveness import may_be_held_elsewhere, note_of_this_kernel
 from vgit.backend.lockfile import ExclusiveLock
 from vgit.backend.mapping import map_file
+from vgit.backend.marks import LocalMark
 from vgit.backend.os_errors import ABSENT, read_failed, write_failed
 from vgit.backend.positional import read_at, read_into, write_at
 from vgit.backend.protocol import Buffer, Listed
@@ -148,13 +149,29 @@ class LocalBackend:
         """Begin a value of unknown size, to be read-only under its key."""
         return LocalStagedFile(self._root, self._clock, self._descriptors.forget)
 
-    def mark(self, key: str) -> None:
-        """Make an empty value, not durable before ``sync``; nothing if the key is there."""
+    def mark(self, key: str) -> LocalMark:
+        """Make an empty value, not durable before ``sync``, or use the one that is there; hold it until ``remove``."""
         path = self._root + check_key(key)
         try:
-            os.close(create_file(path, os.O_WRONLY, 0o644))
+            return LocalMark(path)
         except OSError as error:
             raise write_failed(error, "write", path) from error
+
+    def unmark(self, key: str, also: Sequence[str] = ()) -> bool:
+        """Remove a mark that no living process holds, and before it the keys ``also``; say whether that was so."""
+        return self._remove_if_dead(check_key(key), lambda: list(map(self.delete, also)))
+
+    def now_ns(self) -> int:
+        """Return the mtime of a file that is made now: the server's time on a network file system."""
+        try:
+            fd, path = create_temporary(self._root, "clock", STAGED_MODE, self._clock)
+            try:
+                return os.fstat(fd).st_mtime_ns
+            finally:
+                os.unlink(path)
+                os.close(fd)
+        except OSError as error:
+            raise write_failed(error, "make a file in", self._root) from error
 
     def touch(self, key: str) -> None:
         """Renew the key's mtime, by the file system's clock; NotFoundError if it is absent."""
@@ -228,14 +245,13 @@ class LocalBackend:
         return LocalBackend(path, clock=self._clock, descriptors=self._descriptors)
 
     def sweep(self, older_than_seconds: float) -> int:
-        """Remove temporary files that were last written longer ago than that; return how many."""
-        newest_ns = self._clock.now_ns() - int(older_than_seconds * 1e9)
+        """Remove temporary files that were last written longer ago than that, by dead writers; return how many."""
+        newest_ns = self.now_ns() - int(older_than_seconds * 1e9)
         removed = 0
         with self._lock:
             for listed in self._walk(""):
                 if is_temporary(listed.key) and listed.mtime_ns < newest_ns:
-                    self._unlink_temporary(listed.key)
-                    removed += 1
+                    removed += self._remove_if_dead(listed.key)
         return removed
 
     def close(self) -> None:
@@ -287,12 +303,10 @@ class LocalBackend:
         self._descriptors.forget(path)
         return True
 
-    def _unlink_temporary(self, key: str) -> None:
+    def _remove_if_dead(self, key: str, before: Callable[[], object] = bool) -> bool:
         path = self._root + key
         try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
+            return remove_if_dead(path, before)
         except OSError as error:
             raise write_failed(error, "delete", path) from error
 

@@ -42,6 +42,7 @@ class _Space:
         self.durable: dict[str, _Value] = {}
         self.exclusive: dict[str, threading.RLock] = {}
         self.held: set[str] = set()
+        self.marks: dict[str, int] = {}  # how many hold each
         self.open_staged_count = 0
 
     def read(self, key: str) -> bytes:
@@ -107,6 +108,29 @@ class MemoryHeld:
             self.is_held = False
             with self._space.mutex:
                 self._space.held.discard(self._key)
+
+
+class MemoryMark:
+    """A mark in memory."""
+
+    def __init__(self, space: _Space, key: str) -> None:
+        self._space = space
+        self._key = key
+        self._is_held = True
+        space.mark(key)
+        with space.mutex:
+            space.marks[key] = space.marks.get(key, 0) + 1
+
+    def remove(self) -> None:
+        """Remove the mark, unless somebody else has it too or it has text; nothing a second time."""
+        space, key = self._space, self._key
+        if not self._is_held:
+            return
+        self._is_held = False
+        with space.mutex:
+            left = space.marks[key] = space.marks.get(key, 1) - 1
+            if left <= 0 and key in space.now and not space.now[key].data:
+                del space.now[key]
 
 
 class MemoryStagedFile:
@@ -227,9 +251,23 @@ class MemoryBackend:
         """Begin a value of unknown size."""
         return MemoryStagedFile(self._space, self._prefix)
 
-    def mark(self, key: str) -> None:
-        """Make an empty value, not durable before ``sync``; nothing if the key is there."""
-        self._space.mark(self._key(key))
+    def mark(self, key: str) -> MemoryMark:
+        """Make an empty value, not durable before ``sync``, or use the one that is there; hold it until ``remove``."""
+        return MemoryMark(self._space, self._key(key))
+
+    def unmark(self, key: str, also: Sequence[str] = ()) -> bool:
+        """Remove a mark that nobody holds, and before it the keys ``also``; say whether that was so."""
+        whole = self._key(key)
+        with self._space.mutex:
+            if whole not in self._space.now or self._space.marks.get(whole, 0) > 0:
+                return False
+            for one in (*map(self._key, also), whole):
+                self._space.now.pop(one, None)
+            return True
+
+    def now_ns(self) -> int:
+        """Return what time it is by the clock that gives mtimes."""
+        return self._space.clock.now_ns()
 
     def touch(self, key: str) -> None:
         """Renew the key's mtime; NotFoundError if it is absent."""
@@ -301,6 +339,7 @@ class MemoryBackend:
         """Let all that is held go, as the kernel does for a process that dies."""
         with self._space.mutex:
             self._space.held.clear()
+            self._space.marks.clear()
 
     def check(self) -> None:
         """Raise AssertionError if a staged file was neither published nor discarded."""

@@ -25,7 +25,7 @@ _NEXT_STEP = {
     errno.EACCES: "Check its owner and mode, and those of the directories above.",
     errno.EPERM: "Check its owner and mode, and whether it is marked immutable (lsattr).",
     errno.EROFS: "The file system is mounted read-only; mount it writable or use another store.",
-    errno.EIO: "The device reports an error: check it (dmesg), then check the volume with vgit verify.",
+    errno.EIO: "The device reports an error: check it (dmesg), then the volume by git fsck (`vgit info` says where).",
     errno.EMFILE: "This process has too many open files: close some or raise the limit (ulimit -n).",
     errno.ENFILE: "The machine has too many open files.",
     errno.ESTALE: "The network file system forgot it; check that it is still mounted.",

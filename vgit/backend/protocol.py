@@ -69,6 +69,13 @@ class Held(Protocol):
         """Let go; does nothing if it is not held."""
 
 
+class Mark(Protocol):
+    """An empty key that says that this process needs what is beside it, as long as it lives."""
+
+    def remove(self) -> None:
+        """Remove the key, unless another process or thread has marked it too; nothing a second time, or in a child."""
+
+
 class Backend(Protocol):
     """Where a repository's bytes live."""
 
@@ -99,8 +106,17 @@ class Backend(Protocol):
     def stage(self) -> StagedFile:
         """Begin a value of unknown size."""
 
-    def mark(self, key: str) -> None:
-        """Make an empty value, not durable before ``sync``; nothing if the key is there."""
+    def mark(self, key: str) -> Mark:
+        """Make an empty value, not durable before ``sync``, or use the one that is there; hold it until ``remove``."""
+
+    def unmark(self, key: str, also: Sequence[str] = ()) -> bool:
+        """Remove a mark that no living process holds, and before it the keys ``also``; say whether that was so.
+
+        Who marks it meanwhile waits until all of that is done.
+        """
+
+    def now_ns(self) -> int:
+        """Return what time it is where the mtimes of ``list`` come from: what a key written now would have."""
 
     def touch(self, key: str) -> None:
         """Renew the key's mtime; NotFoundError if it is absent."""
@@ -112,7 +128,10 @@ class Backend(Protocol):
         """Remove the key; nothing if it is absent."""
 
     def sweep(self, older_than_seconds: float) -> int:
-        """Remove staged values that a dead writer left, under ``exclusive``; return how many there were."""
+        """Remove staged values that a dead writer left, under ``exclusive``; return how many there were.
+
+        Their age is by ``now_ns``. One whose writer lives stays, however old its time makes it look.
+        """
 
     def clear(self) -> None:
         """Remove all keys, and whatever else is kept beside them, durably; for what nobody uses any more."""

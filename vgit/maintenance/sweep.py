@@ -1,12 +1,19 @@
-"""Sweep: what dead writers left in a repository, once it is old enough to be nobody's.
+"""Sweep: what dead writers left in a repository.
 
     temporary files      a pack or value that was never named
-    packs without index  named, and then the writer died
     empty ``.keep``      the mark of a pack whose commit was never published, or was and died before it cleared it
+    packs without index  beside such a mark: named, and then the writer died
 
-Nothing of it is ever named by a ref, so a crash in the middle costs nothing.
+A living writer holds its files and marks by flock, so that none of it goes however
+far a clock jumps. Being a day old, by the store's own clock, comes on top, for file
+systems whose locks do not reach every machine. Nothing of it is ever named by a ref,
+so a crash in the middle costs nothing.
+
+A pack without index and without mark is not of that kind: somebody lost its index,
+which ``git index-pack`` makes anew. It is left alone.
 """
 
+from vgit.backend.protocol import Listed
 from vgit.objects.pack_writer import PACKS
 from vgit.repository import Repository
 
@@ -16,17 +23,24 @@ OLD_SECONDS = 86_400.0  # no commit takes a day between naming its packs and mov
 def sweep(repository: Repository) -> int:
     """Remove leftovers older than a day, under the lock; return how many there were."""
     backend = repository.backend
-    oldest_ns = repository.clock.now_ns() - int(OLD_SECONDS * 1e9)
     with backend.exclusive():
         count = backend.sweep(OLD_SECONDS)
-        found = list(backend.list(PACKS + "/"))
-        names = {listed.key for listed in found}
-        for listed in found:
-            stem, _, kind = listed.key.rpartition(".")
-            # A .keep with text in it is stock git's or a person's.
-            is_mark = kind == "keep" and listed.size_bytes == 0
-            is_unnamed = kind == "pack" and stem + ".idx" not in names
-            if (is_mark or is_unnamed) and listed.mtime_ns < oldest_ns:
-                backend.delete(listed.key)
-                count += 1
-    return count
+        found = {listed.key: listed for listed in backend.list(PACKS + "/")}
+        marks = [listed for listed in found.values() if listed.key.endswith(".keep")]
+        if not marks:
+            return count
+        oldest_ns = backend.now_ns() - int(OLD_SECONDS * 1e9)
+        return count + sum(_sweep_mark(repository, mark, found, oldest_ns) for mark in marks)
+
+
+def _sweep_mark(repository: Repository, mark: Listed, found: dict[str, Listed], oldest_ns: int) -> int:
+    """Remove a mark whose maker died long ago, and the pack that never got its index; return how many went."""
+    stem = mark.key.removesuffix(".keep")
+    pack = found.get(stem + ".pack")
+    if mark.size_bytes or mark.mtime_ns >= oldest_ns:  # one with text in it is stock git's or a person's
+        return 0
+    is_unnamed = pack is not None and stem + ".idx" not in found
+    if pack is not None and is_unnamed and pack.mtime_ns >= oldest_ns:
+        return 0
+    gone = repository.backend.unmark(mark.key, also=[stem + ".pack"] if is_unnamed else [])
+    return (1 + is_unnamed) if gone else 0

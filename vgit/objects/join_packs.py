@@ -71,7 +71,7 @@ def _replace(backend: Backend, keys: Sequence[str], written: WrittenPack) -> Non
                     backend.delete(index_key(key))
                     backend.delete(key)
     finally:
-        backend.delete(written.keep_key)
+        written.mark.remove()
 
 
 def _entries(backend: Backend, form: ObjectFormat, key: str) -> list[_Entry]:

@@ -24,6 +24,7 @@ from vgit.objects.pack_index import index_key
 from vgit.objects.pack_reader import PackReader
 
 OBJECTS = "objects/"
+_PACKS = "objects/pack/"
 
 _NONE: frozenset[bytes] = frozenset()
 
@@ -127,7 +128,7 @@ class PackSet:
         keeps its size, since its name is its hash. Of a damaged index more is asked.
         """
         names = set(self._backend.names(OBJECTS))
-        packs = {name for name in names if name.endswith(".pack") and index_key(name) in names}
+        packs = {name for name in names if _is_pack(name) and index_key(name) in names}
         if packs != {pack.key for pack in self.packs if pack.damage is None}:
             return False
         return {id for name in names if (id := loose_id(name, self._id_size)) is not None} == self.loose
@@ -137,7 +138,7 @@ class PackSet:
         indexes: dict[str, tuple[int, int]] = {}
         loose: list[bytes] = []
         for key, size_bytes, mtime_ns in self._backend.list(OBJECTS):
-            if key.endswith(".pack"):
+            if _is_pack(key):
                 packs[mtime_ns, key] = size_bytes
             elif key.endswith(".idx"):
                 indexes[key] = size_bytes, mtime_ns
@@ -168,3 +169,8 @@ class PackSet:
             packs, self.packs, self._last, self._listed = self.packs, (), None, False
         for pack in packs:
             pack.close()
+
+
+def _is_pack(key: str) -> bool:
+    """Say whether it is a pack of this store: below ``objects/tmp_objdir-…`` are those of a push not yet let in."""
+    return key.endswith(".pack") and key.startswith(_PACKS) and "/" not in key[len(_PACKS) :]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Backend, Buffer, StagedFile
+from vgit.backend.protocol import Backend, Buffer, Mark, StagedFile
 from vgit.beside import Beside
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
@@ -45,7 +45,7 @@ class WrittenPack(NamedTuple):
     """A pack that has its name."""
 
     key: str
-    keep_key: str
+    mark: Mark  # beside it, until a ref protects it
     size_bytes: int
     index_size_bytes: int
 
@@ -228,15 +228,15 @@ class PackWriter:
             with Beside(staged_index.sync) as index_synced:  # two waits for the disk at once
                 staged.sync()
                 index_synced.wait()
-            self._backend.mark(name + ".keep")
+            mark = self._backend.mark(name + ".keep")
             try:
                 staged.publish(name + ".pack")
             except BaseException:
-                self._backend.delete(name + ".keep")
+                mark.remove()
                 raise
             staged_index.publish(name + ".idx")
         self.staged = None
-        return WrittenPack(name + ".pack", name + ".keep", self.size_bytes + len(digest), len(index))
+        return WrittenPack(name + ".pack", mark, self.size_bytes + len(digest), len(index))
 
     def _stage_whole(self) -> tuple[StagedFile, bytes]:
         pack = b"".join([_header(len(self.entries)), *self._parts])

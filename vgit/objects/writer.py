@@ -30,6 +30,7 @@ from vgit.objects.deflate import STORED_BELOW
 from vgit.objects.encoded import Encoded, EncodedBlob
 from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.pack_finish import PackFinish
+from vgit.objects.pack_index import index_key
 from vgit.objects.pack_set import PackSet
 from vgit.objects.pack_stream import Written
 from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
@@ -185,7 +186,20 @@ class ObjectWriter:
             self._unsynced = False
 
     def check_relied_on(self) -> None:
-        """Raise PackVanished unless every pack relied on is there; under ``exclusive``, before the swap."""
+        """Raise PackVanished unless every pack relied on is there; under ``exclusive``, before the swap.
+
+        BackendUnavailableError if it is one of our own: what was in it is gone.
+        """
+        for key in self._own:
+            for part in (key, index_key(key)):
+                try:
+                    self._backend.touch(part)
+                except NotFoundError as error:
+                    self._packs.forget(key)
+                    raise BackendUnavailableError(
+                        f"{part}, which this commit had just written, is gone: somebody removed it, or swept it away by"
+                        " a clock. Nothing was published; commit again, which writes the content again."
+                    ) from error
         for key in sorted(self.relied_on):
             try:
                 self._backend.touch(key)
@@ -200,7 +214,7 @@ class ObjectWriter:
             key, pack = self._own.popitem()
             self.relied_on.add(key)  # From now on like anybody's pack.
             with suppress(BackendUnavailableError):
-                self._backend.delete(pack.keep_key)
+                pack.mark.remove()
 
     def _write_once(self, kind: int, data: Buffer) -> ObjectId:
         id = self._format.object_id(KIND_NAMES[kind], data)

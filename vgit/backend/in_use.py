@@ -1,0 +1,52 @@
+"""In use: which unfinished file a living process is still at.
+
+Whoever makes one holds it by flock as long as it is open, which the kernel frees at
+death. No age tells that: a clock may jump a day between two steps of a writer.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable
+from contextlib import suppress
+
+from vgit.backend.os_errors import ABSENT
+
+
+def remove_if_dead(path: str, before: Callable[[], object] = bool) -> bool:
+    """Remove a file unless a living process holds it by flock; say whether it was removed. Raises OSError.
+
+    ``before`` is called first, when it is known that nobody has it: who wants to hold it by then waits.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in ABSENT:
+            return False
+        raise
+    try:
+        if not is_alone(fd):
+            return False
+        before()
+        os.unlink(path)
+        return True
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def hold_by(fd: int) -> None:
+    """Have ``remove_if_dead`` leave the file alone as long as ``fd``, which nobody else has, is open."""
+    with suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def is_alone(fd: int) -> bool:
+    """Say whether nobody else holds the file; also where that cannot be known."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # NFS locks nothing for writing that is open for reading
+        return True
+    return True
