@@ -9,10 +9,12 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.gitjudge import fsck
+from tests.mount.ordinary_user import NOBODY, mark
 from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK
 from vgit.mount.open import Binding, open_mount, reopen_mount
+from vgit.mount.root import RootDirectory
 from vgit.mount.scope import Scope
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path
@@ -108,3 +110,24 @@ def listing(root: str | FilePath) -> dict[str, tuple[object, ...]]:
                 mtime_ns = 0
             found[os.path.relpath(path, root)] = (kind, stat.S_IMODE(status.st_mode), mtime_ns, content)
     return found
+
+
+@pytest.fixture
+def top() -> Iterator[FilePath]:
+    """A directory that an ordinary user can reach and owns, as ``tmp_path`` is not."""
+    with tempfile.TemporaryDirectory() as name:
+        path = FilePath(name)
+        (path / "a" / "b").mkdir(parents=True)
+        mark(path)
+        (path / "a" / "file").write_text("content")
+        path.chmod(0o755)
+        if os.getuid() == 0:
+            for place in [path, *path.rglob("*")]:
+                os.chown(place, NOBODY, NOBODY)
+        yield path
+
+
+@pytest.fixture
+def root(top: FilePath) -> Iterator[RootDirectory]:
+    with RootDirectory(str(top)) as opened:
+        yield opened

@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 
 from tests.gitjudge import fsck
 from tests.mount.conftest import AUTHOR, Bench, listing
-from vgit.mount import put_back, recover, reload, stat_cache
+from vgit.mount import put_back, recover, stat_cache, swap
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path, parse_path
 
@@ -40,6 +40,19 @@ def put(mount: WorkingDirectory, name: str, content: str) -> None:
     path = FilePath(mount.path, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
+
+
+def closed(mount: WorkingDirectory, content: str) -> None:
+    """Change what is in directories that their owner may not change."""
+    top = FilePath(mount.path, "closed")
+    for mode in (0o755, 0o555):
+        if top.exists():
+            top.chmod(mode)
+        if mode == 0o755:
+            put(mount, "closed/f", content)
+            put(mount, f"closed/{content}", content)
+            for name in {"old", "new"} - {content}:
+                FilePath(top, name).unlink(missing_ok=True)
 
 
 def dies_at(step: int, action: Callable[[], object]) -> bool:
@@ -69,7 +82,7 @@ def _arm(step: int) -> None:
             if left == 0:
                 os._exit(_DIED)
 
-    for module in (reload, recover, put_back):
+    for module in (swap, recover, put_back):
         for name in ("exchange", "rename_noreplace"):
             if hasattr(module, name):
                 setattr(module, name, _announced(getattr(module, name)))
@@ -98,9 +111,12 @@ def commit_dies_at(base: FilePath, step: int, part: Path) -> bool:
     put(a, "f", "first")
     put(a, "gone", "first")
     put(a, "d/x", "first")
+    put(a, "hidden/f", "first")
     a.commit(AUTHOR)
     b.reload()
     put(a, "f", "of a")
+    put(a, "hidden/f", "of a")
+    os.chmod(FilePath(a.path, "hidden"), 0o311)
     put(a, "new", "of a")
     os.unlink(FilePath(a.path, "gone"))
     shutil.rmtree(FilePath(a.path, "d"))
@@ -120,6 +136,7 @@ def commit_dies_at(base: FilePath, step: int, part: Path) -> bool:
     again.commit(AUTHOR)
     head = bench.published()
     assert {"new", "f"} <= set(head) and "d/x" not in head and "d" not in head
+    assert head["hidden"].mode & 0o777 == 0o311 == os.stat(FilePath(a.path, "hidden")).st_mode & 0o777
     b.reload()
     if published:
         assert FilePath(b.path, "f").read_text() == "newer, of b", "a published commit was published again"
@@ -139,9 +156,11 @@ def reload_dies_at(base: FilePath, step: int, part: Path) -> bool:
     a, b = bench.mount("a"), bench.mount("b")
     for name in ("changed", "gone", "local", "file to directory", "directory to file/in", "deep/er/x", "mode"):
         put(a, name, "old")
+    closed(a, "old")
     a.commit(AUTHOR)
     b.reload()
     put(a, "changed", "new")
+    closed(a, "new")
     put(a, "added/here", "new")
     put(a, "local", "new, of a")
     put(a, "deep/er/y", "new")
@@ -170,6 +189,7 @@ def reload_dies_at(base: FilePath, step: int, part: Path) -> bool:
             whole = [state[path][3] for state in (before, target) if path in state]
             assert what[3] in whole, f"{path} holds {what[3]!r}, neither old nor new"
     again.commit(AUTHOR)
+    assert os.stat(FilePath(b.path, "closed")).st_mode & 0o777 == 0o555
     after = bench.published()
     changed = {path for path in head.keys() | after.keys() if _content(head.get(path)) != _content(after.get(path))}
     assert changed == {"local"}, f"a commit after the crash published {changed}"

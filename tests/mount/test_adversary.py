@@ -14,6 +14,7 @@ from vgit.errors import InvalidError, LockedError, NotMountedError
 from vgit.mount import open as opening
 from vgit.mount import reload as reloading
 from vgit.mount import scan as scanning
+from vgit.mount import swap as swapping
 from vgit.mount.plan import Local, Step
 from vgit.mount.working_directory import WorkingDirectory
 
@@ -221,7 +222,7 @@ class TestReload:
             raise OSError(errno.EXDEV, "another file system is mounted there")
 
         with monkeypatch.context() as patch:
-            patch.setattr(reloading, "exchange", elsewhere)
+            patch.setattr(swapping, "exchange", elsewhere)
             assert b.reload().kept == (("f",),)
         assert get(b, "f") == "old"
         assert FilePath(b.path, "g").stat().st_mode & 0o777 == 0o600

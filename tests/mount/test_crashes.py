@@ -6,6 +6,8 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from tests.mount.ordinary_user import AS_OTHERS
+
 ROOT = FilePath(__file__).parent.parent.parent
 
 
@@ -16,8 +18,9 @@ def test_no_step_loses_anything(tmp_path: FilePath, case: str, fewest_steps: int
 
 
 @pytest.mark.parametrize(("case", "fewest_steps"), [("commit", 15), ("reload", 25)])
-def test_nor_in_a_mount_of_a_part(tmp_path: FilePath, case: str, fewest_steps: int) -> None:
-    _check([sys.executable, "-m", "tests.mount.crash_cases", case, str(tmp_path), "part/of"], fewest_steps)
+def test_nor_of_an_ordinary_user_in_a_mount_of_a_part(tmp_path: FilePath, case: str, fewest_steps: int) -> None:
+    command = [*AS_OTHERS, sys.executable, "-m", "tests.mount.crash_cases", case, str(tmp_path), "part/of"]
+    _check(command, fewest_steps)
 
 
 def _check(command: list[str], fewest_steps: int) -> None:

@@ -1,79 +1,14 @@
-import gc
 import os
-import pickle
 import shutil
 import socket
 import stat
-import sys
-import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.mount.ordinary_user import as_ordinary_user, mark, mode_of, open_descriptors
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
 from vgit.mount.root import RootDirectory, open_file_at, open_up
-
-NOBODY = 65534
-
-
-def mark(path: Path) -> None:
-    """Make a directory look like a mount."""
-    (path / ".vgit").mkdir(parents=True)
-    (path / ".vgit" / "mount").touch()
-
-
-@pytest.fixture
-def top() -> Iterator[Path]:
-    """A directory that an ordinary user can reach and owns, as ``tmp_path`` is not."""
-    with TemporaryDirectory() as name:
-        path = Path(name)
-        (path / "a" / "b").mkdir(parents=True)
-        mark(path)
-        (path / "a" / "file").write_text("content")
-        path.chmod(0o755)
-        if os.getuid() == 0:
-            for place in [path, *path.rglob("*")]:
-                os.chown(place, NOBODY, NOBODY)
-        yield path
-
-
-@pytest.fixture
-def root(top: Path) -> Iterator[RootDirectory]:
-    with RootDirectory(str(top)) as opened:
-        yield opened
-
-
-def as_ordinary_user(action: Callable[[], object]) -> object:
-    """Return what ``action`` returns in a child process that is not root: root sees no permission fault."""
-    read_fd, write_fd = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.getuid() == 0:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            os.write(write_fd, pickle.dumps(action()))
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc(file=sys.stderr)
-            os._exit(1)
-    os.close(write_fd)
-    with os.fdopen(read_fd, "rb") as pipe:
-        data = pipe.read()
-    assert os.waitpid(child, 0)[1] == 0
-    return pickle.loads(data)
-
-
-def mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.lstat().st_mode)
-
-
-def open_descriptors() -> int:
-    gc.collect()  # what earlier tests left is not ours to count
-    return len(os.listdir("/proc/self/fd"))
 
 
 def test_open_directory(root: RootDirectory, top: Path) -> None:
@@ -106,8 +41,8 @@ def test_components_that_are_no_directories(root: RootDirectory, top: Path, kind
     shown = "a symbolic link" if "link" in kind else "a file"
     with pytest.raises(NotADirectoryConflict, match=f"Path component 'x' is {shown}, not a directory; vgit never"):
         root.open_directory(path)
-    with pytest.raises(NotADirectoryConflict), root.writable(path):
-        pass
+    with pytest.raises(NotADirectoryConflict):
+        root.open_step(path)
     if len(path) > 1:
         with pytest.raises(NotADirectoryConflict):
             root.lstat(path)
@@ -159,7 +94,7 @@ def test_open_up(root: RootDirectory, top: Path, mode: int) -> None:
     (top / "a" / "b").chmod(mode)
 
     def enter() -> object:
-        with root.writable(("a",)) as fd:
+        with root.opened(("a",)) as fd:
             before = open_up(fd, "b")
         os.mkdir(top / "a" / "b" / "c")
         return before, mode_of(top / "a" / "b")
@@ -262,108 +197,3 @@ def test_the_root_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (tmp_path / "file").write_text("")
         with pytest.raises(NotMountedError):
             RootDirectory(str(tmp_path / missing))
-
-
-def test_writable_needs_nothing_where_all_is_open(root: RootDirectory, top: Path) -> None:
-    before = (top / "a").stat().st_ctime_ns
-    with root.writable(("a",)) as fd:
-        assert os.path.samestat(os.fstat(fd), (top / "a").stat())
-    assert (top / "a").stat().st_ctime_ns == before
-
-
-@pytest.mark.parametrize("mode", [0o555, 0o000, 0o300, 0o600, 0o400])
-@pytest.mark.parametrize("path", [("a",), ("a", "b")])
-def test_writable_as_an_ordinary_user(root: RootDirectory, top: Path, mode: int, path: tuple[str, ...]) -> None:
-    for closed in ("a/b", "a"):
-        (top / closed).chmod(mode)
-
-    def write() -> object:
-        with root.writable(path) as fd:
-            os.close(os.open("new", os.O_CREAT | os.O_EXCL | os.O_WRONLY, dir_fd=fd))
-            names = sorted(os.listdir(fd))
-        return names, mode_of(top / "a"), len(os.listdir("/proc/self/fd"))
-
-    names, mode_after, _ = as_ordinary_user(write)  # type: ignore[misc]
-    assert "new" in names
-    assert mode_after == mode
-    assert (mode_of(top / "a"), mode_of(top / "a" / "b")) == (mode, mode)
-
-
-def test_writable_restores_after_an_exception_and_leaks_nothing(root: RootDirectory, top: Path) -> None:
-    (top / "a").chmod(0)
-
-    def fail() -> object:
-        before = open_descriptors()
-        try:
-            with root.writable(("a", "b")):
-                raise KeyError
-        except KeyError:
-            return mode_of(top / "a"), open_descriptors() - before
-
-    assert as_ordinary_user(fail) == (0, 0)
-
-
-def test_writable_keeps_a_mode_that_was_set_meanwhile(root: RootDirectory, top: Path) -> None:
-    (top / "a").chmod(0o555)
-
-    def change() -> object:
-        with root.writable(("a",)) as fd:
-            os.fchmod(fd, 0o711)
-        return mode_of(top / "a")
-
-    assert as_ordinary_user(change) == 0o711
-
-
-def test_writable_when_the_directory_goes_meanwhile(root: RootDirectory, top: Path) -> None:
-    (top / "a" / "b").chmod(0o555)
-
-    def remove() -> object:
-        with root.writable(("a", "b")):
-            os.rmdir(top / "a" / "b")
-        return os.listdir(top / "a")
-
-    assert as_ordinary_user(remove) == ["file"]
-
-
-def test_an_unwritable_root(root: RootDirectory, top: Path) -> None:
-    top.chmod(0o555)
-
-    def make() -> object:
-        root.make_directory(("new",), 0o700)
-        return mode_of(top), mode_of(top / "new")
-
-    assert as_ordinary_user(make) == (0o555, 0o700)
-
-
-def test_modes_bottom_up_behind_closed_doors(root: RootDirectory, top: Path) -> None:
-    (top / "a").chmod(0)
-
-    def close() -> object:
-        root.set_directory_mode(("a", "b"), 0o500)
-        root.set_directory_mode(("a",), 0o100)
-        return mode_of(top / "a"), mode_of(top / "a" / "b")
-
-    assert as_ordinary_user(close) == (0o100, 0o500)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="needs a directory of somebody else")
-def test_a_directory_of_somebody_else_is_a_permission_error(root: RootDirectory, top: Path) -> None:
-    os.chown(top / "a", 0, 0)
-
-    def attempt() -> object:
-        try:
-            with root.writable(("a",)):
-                return "opened"
-        except PermissionError:
-            return "refused"
-
-    assert as_ordinary_user(attempt) == "refused"
-    assert mode_of(top / "a") == 0o755
-
-
-def test_a_mode_is_never_set_through_a_link(root: RootDirectory, top: Path) -> None:
-    (top / "victim").mkdir(mode=0o500)
-    (top / "link").symlink_to("victim")
-    with pytest.raises(NotADirectoryConflict):
-        root.set_directory_mode(("link",), 0o777)
-    assert mode_of(top / "victim") == 0o500

@@ -8,8 +8,7 @@ from blake3 import blake3
 from vgit.ids import SHA1
 from vgit.mount.new_tree import NewTree
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import Stat
-from vgit.mount.scan import to_stat
+from vgit.mount.rows import Stat, to_stat
 from vgit.mount.small_files import LARGEST, Batch, Batches, Part, Small, SmallFileReader
 
 NEVER = 2**63 - 1  # written by nobody any more, whatever its ctime

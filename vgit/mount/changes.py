@@ -24,8 +24,8 @@ from vgit.mount.keep import Keeper
 from vgit.mount.new_tree import NewTree
 from vgit.mount.recorded import file_entry, is_as_seen, recorded
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import FARTHEST_NS, Packed, PackedRows, Row, Stat, join_rows, pack_rows, untrusted
-from vgit.mount.scan import Problem, Scan, to_stat
+from vgit.mount.rows import FARTHEST_NS, Packed, PackedRows, Row, Stat, join_rows, pack_rows, to_stat, untrusted
+from vgit.mount.scan import Problem, Scan
 from vgit.mount.small_files import (
     IN_FLIGHT_NS,
     LARGEST,

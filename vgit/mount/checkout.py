@@ -30,8 +30,8 @@ from vgit.ids import CommitId, TreeId
 from vgit.mount.half_made import is_half_made
 from vgit.mount.place import Placer, raise_named
 from vgit.mount.root import RootDirectory, open_up
-from vgit.mount.rows import Packed, Row, join_rows, pack_rows
-from vgit.mount.scan import to_stat
+from vgit.mount.rows import Packed, Row, join_rows, pack_rows, to_stat, untrust_from
+from vgit.mount.stat_cache import StatCache
 from vgit.mount.write_back import WriteBack
 from vgit.paths import ROOT, Path, is_state_name
 from vgit.repository import Repository
@@ -172,6 +172,14 @@ class Checkout:
         ):
             workers.run(waiting, finish)
         self._finish_directories()
+
+    def put_rows(self, cache: StatCache, trusted_before_ns: int) -> None:
+        """Set the rows of what was written, inside a transaction; of that ctime or a later one they are not trusted."""
+        for directory, packed in self.rows.items():
+            if self.newest_ns >= trusted_before_ns:
+                packed = untrust_from(packed, trusted_before_ns, self._repository.format)
+            if packed[1]:  # an empty directory has no rows
+                cache.replace_packed(directory, packed)
 
     def _finish_part(self, part: Part, filled: Filled) -> list[Part]:
         """Take over what became of a part; return those that it leads to."""

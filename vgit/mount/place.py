@@ -11,8 +11,7 @@ from blake3 import blake3
 from vgit.backend import Buffer
 from vgit.content import read_content, write_content
 from vgit.errors import BackendUnavailableError, CorruptObjectError, Error, NotFoundError
-from vgit.mount.rows import Row
-from vgit.mount.scan import to_stat
+from vgit.mount.rows import Row, to_stat
 from vgit.objects.blob_run import LARGEST as LARGEST_IN_RUN
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore

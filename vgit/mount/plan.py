@@ -14,9 +14,9 @@ from typing import NamedTuple
 from vgit.cancel import checkpoint
 from vgit.errors import ConflictError
 from vgit.mount.changes import ChangeReader
+from vgit.mount.leave import Leave
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import Row, Stat
-from vgit.mount.scan import to_stat
+from vgit.mount.rows import Row, Stat, to_stat
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path, has_state_name
 from vgit.tree.entry import Entry, Kind, same_content
@@ -57,10 +57,13 @@ class Step(NamedTuple):
 class Planner:
     """Looks at candidates, given what the mount has seen."""
 
-    def __init__(self, root: RootDirectory, cache: StatCache, reader: ChangeReader, local: Local = Local.KEEP) -> None:
+    def __init__(
+        self, root: RootDirectory, cache: StatCache, reader: ChangeReader, leave: Leave, local: Local = Local.KEEP
+    ) -> None:
         self._root = root
         self._cache = cache
         self._reader = reader
+        self._leave = leave  # to the directories in which the candidates are
         self._discard = local is Local.DISCARD
         self._adopt = local is Local.ADOPT
         self._mounts: dict[Path, bool] = {}  # of directories that were looked at: whether they are mounts
@@ -112,9 +115,10 @@ class Planner:
 
     def _lstat(self, path: Path) -> Stat | None:
         try:
-            return to_stat(self._root.lstat(path))
+            now = to_stat(self._root.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return (self._leave.mode_of(path, now[0]), *now[1:]) if stat.S_ISDIR(now[0]) else now
 
     def _where_nothing_is(self, path: Path, target: Entry | None, row: Row | None) -> Step:
         if target is None:

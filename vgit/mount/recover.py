@@ -15,76 +15,58 @@ All such paths become divergent, so that the next reload compares them with head
 whatever base says.
 """
 
-import json
 import os
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable
 
-from vgit.errors import NotMountedError
 from vgit.ids import CommitId
-from vgit.mount.layout import DISPLACED, STATE_DIRECTORY, TEMPORARY
+from vgit.mount.journal import Journal, Notes, decode_journal
+from vgit.mount.layout import DISPLACED, TEMPORARY
+from vgit.mount.leave import Leave, no_note
 from vgit.mount.plan import Action, Planner
 from vgit.mount.put_back import put_back
 from vgit.mount.recorded import is_as_seen
-from vgit.mount.reload import Waiting
 from vgit.mount.root import RootDirectory, remove_entry
-from vgit.mount.rows import Row, Stat, untrusted
-from vgit.mount.scan import to_stat
+from vgit.mount.rows import Row, untrusted
 from vgit.mount.scope import Scope
+from vgit.mount.stage import Waiting
 from vgit.mount.stat_cache import StatCache
+from vgit.mount.swap import is_as_planned
 from vgit.mount.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.paths import Path
 from vgit.repository import Repository
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
 
-_COMMIT = "commit"
-_RELOAD = "reload"
 
-
-class Journal(NamedTuple):
-    """What was under way."""
-
-    kind: str
-    txn: str = ""  # of a commit
-    base: str = ""  # hex, of a commit
-    target: str = ""  # hex, of a reload
-    root_mode: int = 0  # of a commit: the root directory's mode that it publishes
-    waiting: Sequence[Sequence[object]] = ()  # of a reload: the fields of each ``Waiting``
-
-    def encode(self) -> bytes:
-        """Return the stored form."""
-        return json.dumps(self._asdict()).encode()
-
-
-def commit_journal(txn: str, base: CommitId, root_mode: int) -> bytes:
-    """Return the journal of a commit about to be published."""
-    return Journal(_COMMIT, txn=txn, base=base.hex(), root_mode=root_mode).encode()
-
-
-def reload_journal(target: CommitId, waiting: Sequence[Waiting]) -> bytes:
-    """Return the journal of a reload about to touch files; ``waiting`` are the names beside."""
-    return Journal(_RELOAD, target=target.hex(), waiting=tuple(waiting)).encode()
-
-
-def decode_journal(data: bytes) -> Journal:
-    """Parse a journal; NotMountedError if this vgit did not write it."""
-    try:
-        return Journal(**json.loads(data))
-    except (ValueError, TypeError) as error:
-        raise NotMountedError(
-            f"the mount's journal is damaged ({error}). Copy out what you changed, and what is in"
-            f" {STATE_DIRECTORY}/{DISPLACED}; remove {STATE_DIRECTORY} and mount there again with --adopt (adopt=True)."
-        ) from error
-
-
-def _decode_waiting(journal: Journal) -> list[Waiting]:
-    found = []
-    for area, name, path, planned, inode in journal.waiting:
-        where = tuple(cast(list[str], path))
-        stat = cast(Stat, tuple(cast(list[int], planned))) if planned is not None else None
-        found.append(Waiting(str(area), str(name), where, stat, cast(int, inode)))
-    return found
+def recover(
+    cache: StatCache,
+    repository: Repository,
+    scope: Scope,
+    root: RootDirectory,
+    planner: Callable[[Leave], Planner],
+    check_history: Callable[[CommitId], None],
+) -> None:
+    """Settle what the journal says was under way; nothing if there is no journal."""
+    if cache.journal is None:
+        return
+    journal = decode_journal(cache.journal)
+    if journal.is_look:
+        Leave(root, no_note, journal.decode_modes()).give_back()
+        with cache.transaction():
+            cache.drop_journal()
+        return
+    target = CommitId(repository.refs.parse_id(journal.target)) if not journal.txn else None
+    known = target or cache.newest
+    if known is not None:  # a store that is not what it was says nothing of what became of the journal
+        check_history(known)
+    if target is None:
+        settle_commit(cache, repository, scope, journal)
+        return
+    base = cache.base
+    assert base is not None, "a reload begins only on a mount that has been checked out"
+    candidates = reload_candidates(scope, base, target, cache.divergent())
+    with Leave(root, Notes(cache.write_journal, journal).note_modes, journal.decode_modes()) as leave:
+        settle_reload(cache, candidates, planner(leave), root, journal, leave)
 
 
 def settle_commit(cache: StatCache, repository: Repository, scope: Scope, journal: Journal) -> None:
@@ -123,13 +105,16 @@ def still_divergent(scope: Scope, divergent: set[Path], edits: Edits, head: Comm
 
 
 def settle_reload(
-    cache: StatCache, target: CommitId, scope: Scope, planner: Planner, root: RootDirectory, journal: Journal
+    cache: StatCache,
+    candidates: dict[Path, Entry | None],
+    planner: Planner,
+    root: RootDirectory,
+    journal: Journal,
+    leave: Leave,
 ) -> None:
-    """Look at every path that a reload which was cut off may have touched."""
-    base = cache.base
-    assert base is not None, "a reload begins only on a mount that has been checked out"
-    candidates = reload_candidates(scope, base, target, cache.divergent())
-    cleared = {one.path for one in put_all_back(root, journal) if one.area == DISPLACED}
+    """Look at every path that a reload which was cut off may have touched; ``leave`` has the modes of its journal."""
+    leave.enter(path[:-1] for path in candidates)
+    cleared = {one.path for one in put_all_back(root, journal, leave) if one.area == DISPLACED}
     rows: dict[Path, dict[str, Row | None]] = {}
     settled: set[Path] = set()
     for step in planner.plan(candidates):
@@ -152,15 +137,17 @@ def settle_reload(
             continue
         rows.setdefault(path[:-1], {})[path[-1]] = new
         settled.add(path)
+    leave.give_back()  # before the journal goes, which has the modes
     with cache.transaction():
         cache.put(rows)
         cache.add_divergent(settled)
         cache.drop_journal()
 
 
-def put_all_back(root: RootDirectory, journal: Journal | None) -> list[Waiting]:
+def put_all_back(root: RootDirectory, journal: Journal | None, leave: Leave) -> list[Waiting]:
     """Empty the areas beside as ``_put_back`` does; return what the journal says may have been there."""
-    found = _decode_waiting(journal) if journal is not None else []
+    found = journal.decode_waiting() if journal is not None else []
+    leave.enter(one.path[:-1] for one in found)
     waiting = {(one.area, one.name): one for one in found}
     for area in (TEMPORARY, DISPLACED):
         _put_back(root, area, waiting)
@@ -171,9 +158,9 @@ def _put_back(root: RootDirectory, area: str, waiting: dict[tuple[str, str], Wai
     """Empty one of the areas beside; what came out of the mount and was not as planned goes back."""
     with root.area(area) as area_fd:
         for name in os.listdir(area_fd):
-            now = to_stat(os.stat(name, dir_fd=area_fd, follow_symlinks=False))
+            now = os.stat(name, dir_fd=area_fd, follow_symlinks=False)
             known = waiting.get((area, name.removesuffix(EXCHANGE_SUFFIX)))
-            if known is None or now[4] == known.inode or _is_as_planned(now, known.planned):
+            if known is None or now.st_ino == known.inode or is_as_planned(area_fd, name, known.planned):
                 remove_entry(area_fd, name)  # new content that was not placed, or old content that the store has
             else:
                 _return_change(root, area_fd, name, known)
@@ -183,7 +170,7 @@ def _return_change(root: RootDirectory, area_fd: int, name: str, known: Waiting)
     """Give a local change that was displaced its place again."""
     path = known.path
     try:
-        with root.writable(path[:-1]) as parent:
+        with root.opened(path[:-1]) as parent:
             if known.inode and _inode(parent, path[-1]) == known.inode:
                 exchange(area_fd, name, parent, path[-1])
                 os.unlink(name, dir_fd=area_fd)
@@ -198,10 +185,6 @@ def _inode(directory_fd: int, name: str) -> int:
         return os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_ino
     except FileNotFoundError:
         return 0
-
-
-def _is_as_planned(now: Stat, planned: Stat | None) -> bool:
-    return planned is not None and (*now[:3], now[4]) == (*planned[:3], planned[4])
 
 
 def _is_directory(row: Row | None) -> bool:

@@ -6,57 +6,33 @@
     4. files that go are renamed into ``.vgit/displaced``; files that change are
        exchanged with their successors. What comes out and is not what the plan
        saw was changed meanwhile: it goes back, as a local change
-    5. directories are synced, rows and base set in one transaction
+    5. directories get their modes, and leave is given back; all is synced, and
+       rows and base are set in one transaction
 
 Every name is therefore, at any moment, the old file or the new one, whole. A
 local change that is not committed stays, and its path becomes divergent: it
 will be the last writer when it is committed. ``plan`` decides, ``Reload`` acts.
 """
 
-import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from vgit.cancel import checkpoint
 from vgit.ids import CommitId
-from vgit.mount.layout import DISPLACED, TEMPORARY
-from vgit.mount.place import Placer, naming
+from vgit.mount.durable import FEW, Durable
+from vgit.mount.layout import DISPLACED
+from vgit.mount.leave import Leave
+from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Step
-from vgit.mount.put_back import put_back
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import Row, Stat, untrusted
-from vgit.mount.scan import to_stat
-from vgit.mount.syscalls import exchange, rename_noreplace, syncfs
+from vgit.mount.rows import Row, Stat, to_stat, untrusted
+from vgit.mount.stage import Staged, Stager, Waiting, batches
+from vgit.mount.swap import Swapper
 from vgit.paths import Path
 from vgit.tree.entry import Entry
 
-BATCH_BYTES = 1 << 30
-BATCH_FILES = 10_000
-_FEW = 16  # so many fsyncs cost less than a syncfs, which also writes what others left dirty
 _NEW_DIRECTORY_MODE = 0o755
-# Somebody else's entry, or none, where one was planned; or another file system is mounted there.
-_IN_THE_WAY = (errno.EEXIST, errno.ENOENT, errno.EXDEV)
-
-
-class Waiting(NamedTuple):
-    """A name beside, in ``.vgit``, as the journal knows it: what may be found there after a death."""
-
-    area: str
-    name: str
-    path: Path  # where it goes, or came from
-    planned: Stat | None  # what the plan saw at the path; None: nothing
-    inode: int  # of new content that waits; 0: only what came out of the mount can be there
-
-
-class Staged(NamedTuple):
-    """New content that waits in ``.vgit/tmp``."""
-
-    name: str
-    stat: Stat
-    entry: Entry
 
 
 class Reload:
@@ -68,76 +44,63 @@ class Reload:
         placer: Placer,
         target: CommitId,
         areas: tuple[int, int],
+        leave: Leave,
         note: Callable[[list[Waiting]], None],
     ) -> None:
         self._root = root
         self._device = os.fstat(root.fd).st_dev
         self._placer = placer
-        self._target = target
         self._temporary_fd, self._displaced_fd = areas
+        self._leave = leave  # to all directories in which something is to be done
         self._note = note  # makes durable what is beside, before it is exchanged with anything
-        self._count = 0
-        self._moved: set[int] = set()  # inodes that were displaced
-        self._sync_all = False
+        self._stager = Stager(placer, target, self._temporary_fd)
+        self._swapper = Swapper()
+        self._durable = Durable()
         self._touched: set[Path] = set()
         self._placed: list[tuple[Path, Entry, Stat]] = []
+        self._directories: dict[Path, Entry] = {}  # that get their mode at the end
         self.rows: dict[Path, dict[str, Row | None]] = {}
         self.kept: set[Path] = set()  # local changes that stay: divergent from now on
         self.absent: set[Path] = set()  # directories that were removed here, and not needed: divergent too
-        self.bytes_written = 0
+
+    @property
+    def bytes_written(self) -> int:
+        """How much content was brought in."""
+        return self._stager.bytes_written
 
     def run(self, steps: list[Step]) -> None:
         """Take all steps, which come in path order; the caller sets rows, base and divergent afterwards."""
-        writes = [step for step in steps if step.action is Action.WRITE]
-        batches = _batches(writes)
-        staged = self._stage(next(batches, []))
-        displaced = {step.path: self._next_name() for step in steps if step.clear is not None}
+        with self._durable:
+            self._place_all(steps)
+            for step in steps:
+                self._settle(step)
+            self._finish_directories(steps)
+            for path, entry, expected in self._placed:
+                self._check_placed(path, entry, expected)
+            self._add_touched()
+            self._give_leave_back()
+            self._durable.sync()
+
+    def _place_all(self, steps: list[Step]) -> None:
+        writes = batches(step for step in steps if step.action is Action.WRITE)
+        staged = self._stager.stage(next(writes, []))
+        displaced = {step.path: self._stager.next_name() for step in steps if step.clear is not None}
         going = [
             Waiting(DISPLACED, displaced[step.path], step.path, step.clear, 0)
             for step in steps
             if step.clear is not None
         ]
-        self._note([*going, *map(_as_waiting, staged)])
+        self._note([*going, *(new.as_waiting() for new in staged)])
         self._clear_the_way(steps, displaced)
         for step in steps:
             if step.action is Action.MAKE_DIRECTORY:
                 self._make_directory(step)
         while staged:
-            for step, new in staged:
-                self._swap_in(step, new)
-            staged = self._stage(next(batches, []))
+            for new in staged:
+                self._swap_in(new)
+            staged = self._stager.stage(next(writes, []))
             if staged:
-                self._note([*going, *map(_as_waiting, staged)])
-        for step in steps:
-            self._settle(step)
-        self._finish_directories(steps)
-        self._sync_touched()
-        for path, entry, expected in self._placed:
-            self._check_placed(path, entry, expected)
-
-    def _stage(self, writes: list[Step]) -> list[tuple[Step, Staged]]:
-        """Write new content beside; durable on return."""
-        staged: list[tuple[Step, Staged]] = []
-        try:
-            for step in writes:
-                checkpoint()
-                assert step.target is not None
-                name = self._next_name()
-                with naming(step.path, self._target):
-                    row = self._placer.place(self._temporary_fd, name, step.target)
-                staged.append((step, Staged(name, *row)))
-                self.bytes_written += step.target.size
-        except BaseException:
-            for _, new in staged:  # no journal names them yet
-                os.unlink(new.name, dir_fd=self._temporary_fd)
-            raise
-        if len(staged) > _FEW:
-            syncfs(self._temporary_fd)
-        else:
-            for _, new in staged:
-                if stat.S_ISREG(new.stat[0]):
-                    _sync_file(self._temporary_fd, new.name)
-        return staged
+                self._note([*going, *(new.as_waiting() for new in staged)])
 
     def _clear_the_way(self, steps: list[Step], displaced: dict[Path, str]) -> None:
         """Remove what goes, deepest first; a directory that is not empty stays."""
@@ -154,18 +117,9 @@ class Reload:
         assert step.clear is not None
         try:
             with self._parent(step.path) as parent:
-                if self._was_written(parent, step.path[-1], step.clear):
-                    return False
-                os.rename(step.path[-1], name, src_dir_fd=parent, dst_dir_fd=self._displaced_fd)
-                if self._is_as_planned(self._displaced_fd, name, step.clear):
-                    return True
-                put_back(self._displaced_fd, name, parent, step.path[-1])
+                return self._swapper.displace(parent, step.path[-1], step.clear, self._displaced_fd, name)
         except (FileNotFoundError, NotADirectoryError):
             return True  # gone, or what it was in
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-        return False
 
     def _remove_directory(self, step: Step) -> bool:
         try:
@@ -205,64 +159,23 @@ class Reload:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
-    def _swap_in(self, step: Step, new: Staged) -> None:
-        assert step.target is not None
+    def _swap_in(self, new: Staged) -> None:
+        step = new.step
         has_parent = self._make_parents(step.path) if step.replaces is None else self._is_directory(step.path[:-1])
         if step.path in self.kept or not has_parent:
             os.unlink(new.name, dir_fd=self._temporary_fd)
             self.kept.add(step.path)
             return
         with self._parent(step.path) as parent:
+            name = step.path[-1]
             if step.replaces is None:
-                done = self._put_new(parent, step.path[-1], new)
+                done = self._swapper.put_new(self._temporary_fd, new.name, parent, name)
             else:
-                done = self._put_over(parent, step.path[-1], new, step.replaces)
+                done = self._swapper.put_over(self._temporary_fd, new.name, parent, name, step.replaces)
         if done:
             self._placed.append((step.path, new.entry, new.stat))
         else:
             self.kept.add(step.path)
-
-    def _put_new(self, parent: int, name: str, new: Staged) -> bool:
-        try:
-            rename_noreplace(self._temporary_fd, new.name, parent, name)
-        except OSError as error:
-            if error.errno not in _IN_THE_WAY:
-                raise
-            os.unlink(new.name, dir_fd=self._temporary_fd)
-            return False
-        return True
-
-    def _put_over(self, parent: int, name: str, new: Staged, planned: Stat) -> bool:
-        try:
-            written = self._was_written(parent, name, planned)
-            if not written:
-                exchange(self._temporary_fd, new.name, parent, name)
-        except OSError as error:  # removed meanwhile: a local change too
-            if error.errno not in _IN_THE_WAY:
-                raise
-            written = True
-        if written:
-            os.unlink(new.name, dir_fd=self._temporary_fd)
-            return False
-        if self._is_as_planned(self._temporary_fd, new.name, planned):
-            os.unlink(new.name, dir_fd=self._temporary_fd)
-            return True
-        exchange(self._temporary_fd, new.name, parent, name)
-        os.unlink(new.name, dir_fd=self._temporary_fd)
-        return False
-
-    def _was_written(self, directory_fd: int, name: str, planned: Stat) -> bool:
-        """Whether a file was written since the plan: a ctime tells also where the mtime was set back."""
-        now = to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
-        if planned[4] in self._moved:  # a hard link of what was displaced: its ctime moved with that
-            now = (*now[:3], planned[3], now[4])
-        self._moved.add(planned[4])
-        return now != planned
-
-    def _is_as_planned(self, directory_fd: int, name: str, planned: Stat | None) -> bool:
-        """Whether what came out is what the plan saw there; a rename moves the ctime, so that does not count."""
-        now = to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
-        return planned is not None and (*now[:3], now[4]) == (*planned[:3], planned[4])
 
     def _settle(self, step: Step) -> None:
         """Take the steps that write no content."""
@@ -298,20 +211,23 @@ class Reload:
             finally:
                 os.close(descriptor)
             # The row must not be there before what it says: after a power loss the old mode would look like ours.
-            self._sync_file(parent, name, now)
+            self._make_durable(parent, name, now)
         self._row(path, Row(untrusted(now), target))
 
-    def _sync_file(self, parent: int, name: str, now: Stat) -> None:
-        if not stat.S_ISREG(now[0]):
-            self._sync_all = True
-            return
-        try:
-            _sync_file(parent, name)
-        except PermissionError:
-            self._sync_all = True
+    def _make_durable(self, parent: int, name: str, now: Stat) -> None:
+        if stat.S_ISREG(now[0]):
+            try:
+                file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            except PermissionError:
+                pass
+            else:
+                self._durable.add(file)
+                os.close(file)
+                return
+        self._durable.add_file_system(parent)
 
     def _finish_directories(self, steps: list[Step]) -> None:
-        """Give directories their mode and mtime, deepest first, now that nothing is made in them any more."""
+        """Give directories their mtime, deepest first, now that nothing is made in them any more; modes come last."""
         for step in reversed(steps):
             target = step.target
             if step.action not in (Action.MAKE_DIRECTORY, Action.SET_DIRECTORY) or step.path in self.kept:
@@ -320,15 +236,22 @@ class Reload:
             try:
                 if not stat.S_ISDIR(self._root.lstat(step.path).st_mode):
                     continue
-                with self._root.writable(step.path[:-1]) as parent:
+                with self._parent(step.path) as parent:
                     os.utime(step.path[-1], ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
-                self._root.set_directory_mode(step.path, self._placer.permissions(target.mode))
-                now = to_stat(self._root.lstat(step.path))
             except (FileNotFoundError, NotADirectoryError):
                 self.absent.add(step.path)
                 continue
-            self._touched.add(step.path)
-            self._row(step.path, Row(now, target._replace(id=None)))
+            self._leave.set_mode(step.path, self._placer.permissions(target.mode))
+            self._directories[step.path] = target
+
+    def _give_leave_back(self) -> None:
+        """Close what was opened, and set the modes of directories: when nothing more is to be looked at in them."""
+        found = self._leave.give_back()
+        for path, target in self._directories.items():
+            if path in found:
+                self._row(path, Row(found[path], target._replace(id=None)))
+            else:
+                self.absent.add(path)
 
     def _check_placed(self, path: Path, entry: Entry, expected: Stat) -> None:
         """Look once more: clean only if inode, size and mtime are our temporary's; and its clock is the mount's."""
@@ -342,59 +265,21 @@ class Reload:
             now = untrusted(expected)
         self._row(path, Row(now, entry))
 
-    def _sync_touched(self) -> None:
-        if self._sync_all or len(self._touched) > _FEW:
-            syncfs(self._root.fd)
+    def _add_touched(self) -> None:
+        if len(self._touched) > FEW:
+            self._durable.add_file_system(self._root.fd)
             return
         for path in self._touched:
             try:
                 descriptor = self._root.open_directory(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed again: syncing its parent covers that
-            except PermissionError:
-                syncfs(self._root.fd)
-                return
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            self._durable.add(descriptor)
+            os.close(descriptor)
 
-    @contextmanager
-    def _parent(self, path: Path) -> Iterator[int]:
+    def _parent(self, path: Path) -> AbstractContextManager[int]:
         self._touched.add(path[:-1])
-        with self._root.writable(path[:-1]) as descriptor:
-            yield descriptor
+        return self._root.opened(path[:-1])
 
     def _row(self, path: Path, row: Row | None) -> None:
         self.rows.setdefault(path[:-1], {})[path[-1]] = row
-
-    def _next_name(self) -> str:
-        self._count += 1
-        return f"{self._target.hex()[:8]}-{self._count}"
-
-
-def _as_waiting(one: tuple[Step, Staged]) -> Waiting:
-    step, new = one
-    return Waiting(TEMPORARY, new.name, step.path, step.replaces, new.stat[4])
-
-
-def _batches(writes: Iterable[Step]) -> Iterator[list[Step]]:
-    """Cut the writes so that a batch is bounded in files and in bytes on disk twice."""
-    batch: list[Step] = []
-    size = 0
-    for step in writes:
-        batch.append(step)
-        size += step.target.size if step.target is not None else 0
-        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _sync_file(directory_fd: int, name: str) -> None:
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

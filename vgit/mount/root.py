@@ -15,7 +15,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
@@ -46,8 +46,8 @@ def open_up(directory_fd: int, name: str) -> int:
     fd = _open_directory(directory_fd, (name,), 0, _STEP_FLAGS)
     try:
         before = stat.S_IMODE(os.fstat(fd).st_mode)
-        if not _may(fd, _WORK):
-            _chmod(fd, before | stat.S_IRWXU)
+        if not may(fd, _WORK):
+            set_mode(fd, before | stat.S_IRWXU)
     finally:
         os.close(fd)
     return before
@@ -147,8 +147,7 @@ class RootDirectory:
                 for name in os.listdir(state):
                     remove_entry(state, name)
                 try:
-                    with self.writable(()) as root:
-                        os.rmdir(STATE_DIRECTORY, dir_fd=root)
+                    os.rmdir(STATE_DIRECTORY, dir_fd=self.fd)
                 except OSError as error:
                     if error.errno != errno.ENOTEMPTY:
                         raise
@@ -163,11 +162,11 @@ class RootDirectory:
     def area(self, name: str) -> Iterator[int]:
         """Give a descriptor of a place beside, ``.vgit/name``; made anew if somebody took it away, as it was empty."""
         try:
-            with self.writable((STATE_DIRECTORY,)) as state:
+            with self.opened((STATE_DIRECTORY,)) as state:
                 os.mkdir(name, 0o700, dir_fd=state)
         except FileExistsError:
             pass
-        with self.writable((STATE_DIRECTORY, name)) as descriptor:
+        with self.opened((STATE_DIRECTORY, name)) as descriptor:
             yield descriptor
 
     def open_directory(self, path: Path) -> int:
@@ -176,6 +175,22 @@ class RootDirectory:
             return os.open(".", _DIRECTORY_FLAGS, dir_fd=self.fd)
         with self._parent(path) as parent_fd:
             return _open_directory(parent_fd, path, len(path) - 1, _DIRECTORY_FLAGS)
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[int]:
+        """Give a descriptor of the directory ``path`` as ``open_directory`` does, for a ``with`` block."""
+        descriptor = self.open_directory(path)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def open_step(self, path: Path) -> int:
+        """Return a descriptor of the directory ``path``, to be closed, that asks no right on it."""
+        if not path:
+            return os.dup(self.fd)
+        with self._parent(path) as parent_fd:
+            return _open_directory(parent_fd, path, len(path) - 1, _STEP_FLAGS)
 
     def lstat(self, path: Path) -> os.stat_result:
         """Return the stat of what stands at ``path``, of a link its own; NotADirectoryConflict as above."""
@@ -196,42 +211,13 @@ class RootDirectory:
     def make_directory(self, path: Path, mode: int) -> None:
         """Make the directory ``path`` with exactly these permission bits, whatever the umask."""
         _check_name(path[-1])
-        with self.writable(path[:-1]) as parent_fd:
+        with self._parent(path) as parent_fd:
             os.mkdir(path[-1], 0o700, dir_fd=parent_fd)
             fd = _open_directory(parent_fd, path, len(path) - 1, _STEP_FLAGS)
             try:
-                _chmod(fd, mode)
+                set_mode(fd, mode)
             finally:
                 os.close(fd)
-
-    def set_directory_mode(self, path: Path, mode: int) -> None:
-        """Set the permission bits of the directory ``path``, also where it or a parent may not be entered."""
-        with ExitStack() as undo:
-            _chmod(self._force_to(path, undo), mode)
-
-    @contextmanager
-    def writable(self, path: Path) -> Iterator[int]:
-        """Give a descriptor of the directory ``path``, in which entries can be made and removed meanwhile.
-
-        Permission bits that its owner lacks, there or on the way, are added and
-        taken back at the end, except on a directory whose mode was changed
-        meanwhile: set a final mode after leaving. Directories without these bits
-        are for one thread at a time: the first to leave closes them.
-        """
-        with ExitStack() as undo:
-            try:
-                fd = self.open_directory(path)
-            except PermissionError:
-                fd = -1
-            if fd < 0 or not _may(fd, _WORK):
-                if fd >= 0:
-                    os.close(fd)
-                forced_fd = self._force_to(path, undo)
-                if not _may(forced_fd, _WORK):
-                    _grant(forced_fd, stat.S_IRWXU, undo)
-                fd = os.open(".", _DIRECTORY_FLAGS, dir_fd=forced_fd)
-            undo.callback(os.close, fd)
-            yield fd
 
     @contextmanager
     def _parent(self, path: Path) -> Iterator[int]:
@@ -246,16 +232,6 @@ class RootDirectory:
         finally:
             if fd != self.fd:
                 os.close(fd)
-
-    def _force_to(self, path: Path, undo: ExitStack) -> int:
-        """Return a descriptor of ``path`` that ``undo`` closes; all above it can be searched till then."""
-        fd = self.fd
-        for depth in range(len(path)):
-            if not _may(fd, os.X_OK):
-                _grant(fd, stat.S_IXUSR, undo)
-            fd = _open_directory(fd, path, depth, _STEP_FLAGS)
-            undo.callback(os.close, fd)
-        return fd
 
     def _gone(self, reason: str) -> NotMountedError:
         path = printable(self.path)
@@ -304,24 +280,14 @@ def _not_a_file(name: str) -> ConflictError:
     return ConflictError(f"{printable(name)!r} is not a regular file; something else took its place.")
 
 
-def _may(fd: int, what: int) -> bool:
+def may(fd: int, what: int) -> bool:
+    """Whether we may do ``what`` (os.R_OK, ...) with the directory ``fd``, which may be open as a path only."""
     # Asks the kernel, which knows of root, groups and ACLs. Finding "." needs the right to search anyway.
     return os.access(".", what, dir_fd=fd, effective_ids=True)
 
 
-def _grant(fd: int, bits: int, undo: ExitStack) -> None:
-    before = stat.S_IMODE(os.fstat(fd).st_mode)
-    granted = before | bits
-    _chmod(fd, granted)
-    undo.callback(_take_back, fd, granted, before)
-
-
-def _take_back(fd: int, granted: int, before: int) -> None:
-    if stat.S_IMODE(os.fstat(fd).st_mode) == granted:
-        _chmod(fd, before)
-
-
-def _chmod(fd: int, mode: int) -> None:
+def set_mode(fd: int, mode: int) -> None:
+    """Set the permission bits of the directory ``fd``, which may be open as a path only."""
     # fchmod refuses O_PATH descriptors, and a directory without r opens in no other way. This link is the
     # kernel's: it leads to what is open, whatever stands under its name now.
     os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(mode))

@@ -12,6 +12,7 @@ that the file system rounded is no change; mtimes beyond an i64 are cut to it. A
 this row, read the file again.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from struct import Struct
@@ -46,6 +47,11 @@ def untrusted(stat: Stat) -> Stat:
 def bounded(mtime_ns: int) -> int:
     """Return the mtime as a row holds it."""
     return max(-FARTHEST_NS, min(FARTHEST_NS, mtime_ns))
+
+
+def to_stat(found: os.stat_result) -> Stat:
+    """Return the five fields that rows compare."""
+    return (found.st_mode, found.st_size, bounded(found.st_mtime_ns), found.st_ctime_ns, found.st_ino)
 
 
 class PackedRows:

@@ -19,8 +19,9 @@ from typing import NamedTuple
 from vgit.cancel import checkpoint
 from vgit.errors import InvalidError
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
+from vgit.mount.leave import Leave
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, bounded
+from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, to_stat
 from vgit.paths import ROOT, Path, encode_name, is_state_name, printable
 
 _TRIES = 5
@@ -56,11 +57,6 @@ class _IsMount(Exception):
     """A directory below the mount is a mount of its own: it was moved there."""
 
 
-def to_stat(found: os.stat_result) -> Stat:
-    """Return the five fields that rows compare."""
-    return (found.st_mode, found.st_size, bounded(found.st_mtime_ns), found.st_ctime_ns, found.st_ino)
-
-
 class Scanner:
     """One scan: what it compares with, and what it has found so far."""
 
@@ -70,6 +66,8 @@ class Scanner:
         rows: dict[Path, PackedRows],
         mapped: Collection[int] = (),
         take: Callable[[Path, list[tuple[str, Stat]]], list[tuple[str, Stat]]] | None = None,
+        *,
+        leave: Leave,
     ) -> None:
         self._root = root
         self._rows = rows
@@ -77,13 +75,18 @@ class Scanner:
             lambda _, changed: changed
         )  # who reads what changed takes it at once, and leaves the rest
         self._mapped = mapped  # inodes that a process maps shared and writable: stores into them move no time
+        self._leave = leave
+        self._closed: list[Path] = []  # directories of ours that cannot be listed without leave
+        self._entered: set[Path] = set()
         self._found = Scan({}, [], {}, {}, [])
 
     def run(self) -> Scan:
         """Scan the whole working directory."""
         waiting: list[Path] = [ROOT]
-        while waiting:
+        while waiting or self._closed:
             checkpoint()
+            if not waiting:  # all of them at once: it takes a note in the journal
+                waiting = self._enter()
             directory = waiting.pop()
             listing = self._list(directory)
             if listing is None:
@@ -101,25 +104,42 @@ class Scanner:
         self._root.check_unmoved()  # else what was removed with the mount itself would look removed in it
         return self._found
 
+    def _enter(self) -> list[Path]:
+        """Take leave to the directories that are closed; return them in the order to list them in."""
+        closed, self._closed = self._closed, []
+        self._entered.update(closed)
+        try:
+            self._leave.enter_own(closed)
+        except OSError:
+            pass  # listing them will say so
+        return sorted(closed, reverse=True)
+
     def _list(self, directory: Path) -> _Listing | None:
         """List one directory until its removals can be believed; None if it cannot be listed."""
         try:
             descriptor = self._root.open_directory(directory)
         except (OSError, InvalidError) as error:
-            if not isinstance(error, FileNotFoundError):
+            if isinstance(error, PermissionError) and directory not in self._entered:
+                self._closed.append(directory)
+            elif not isinstance(error, FileNotFoundError):
                 reason = error.strerror if isinstance(error, OSError) else None
                 self._found.problems.append(Problem(directory, reason or str(error)))
             return None
         try:
             for _ in range(_TRIES):
                 before = os.fstat(descriptor)
-                listing = self._list_once(directory, descriptor, to_stat(before))
+                own = to_stat(before)
+                own = (self._leave.mode_of(directory, own[0]), *own[1:])
+                listing = self._list_once(directory, descriptor, own)
                 if not listing.missing or os.fstat(descriptor).st_mtime_ns == before.st_mtime_ns:
                     return listing
             self._found.problems.append(Problem(directory, "it kept changing while it was listed"))
             return listing._replace(missing={})
         except OSError as error:
-            self._found.problems.append(Problem(directory, error.strerror or str(error)))
+            if isinstance(error, PermissionError) and directory not in self._entered:
+                self._closed.append(directory)  # one that can be listed, and not searched
+            else:
+                self._found.problems.append(Problem(directory, error.strerror or str(error)))
             return None
         except _IsMount:
             self._forget(directory)

@@ -54,6 +54,17 @@ class Scope:
         """Return what is in a directory; nothing where there is none."""
         return self._directories.read(tree).entries if tree is not None else _NOTHING
 
+    def with_all_below(self, entries: Mapping[Path, Entry]) -> dict[Path, Entry]:
+        """Return entries, and all that is in them."""
+        found = dict(entries)
+        waiting = list(entries.items())
+        for path, entry in waiting:  # grows on the way
+            if entry.is_directory and entry.id is not None:
+                below = {(*path, name): one for name, one in self.entries(TreeId(entry.id)).items()}
+                found |= below
+                waiting += [(at, one) for at, one in below.items() if one.is_directory]
+        return found
+
     def differences(self, old: CommitId, new: CommitId) -> Iterator[tuple[Path, Entry | None, Entry | None]]:
         """Yield what differs between two commits, as ``diff_trees`` does, in the mount's paths."""
         return diff_trees(self._directories, self.tree(old), self.tree(new))

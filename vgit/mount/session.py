@@ -22,9 +22,10 @@ from vgit.files.steady_read import Watch
 from vgit.files.writers import shared_writable_maps
 from vgit.ids import ObjectFormat
 from vgit.mount.layout import DATABASE_FILE, DISPLACED, FILLING_FILE, LOCK_FILE, OWNER_FILE, STATE_DIRECTORY, TEMPORARY
+from vgit.mount.leave import Leave, no_note
 from vgit.mount.root import RootDirectory, remove_entry
 from vgit.mount.stat_cache import StatCache
-from vgit.paths import printable
+from vgit.paths import ROOT, printable
 
 _LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB to write
 
@@ -104,7 +105,9 @@ class Session:
         if self._cache is not None:
             self._cache.close()
             self._cache = None
-        self.root.remove_state()
+        with Leave(self.root, no_note) as leave:
+            leave.enter([ROOT])
+            self.root.remove_state()
 
     def lock_descriptors(self) -> tuple[int, ...]:
         """Return what a process that works for this operation inherits: the lock is held until it has ended too."""

@@ -14,9 +14,9 @@ from vgit.ids import TreeId
 from vgit.mount.checkout import Checkout
 from vgit.mount.half_made import is_half_made
 from vgit.mount.layout import STATE_DIRECTORY
+from vgit.mount.leave import Leave, no_note
 from vgit.mount.root import RootDirectory
-from vgit.mount.rows import PackedRows, Stat
-from vgit.mount.scan import to_stat
+from vgit.mount.rows import PackedRows, Stat, to_stat
 from vgit.paths import ROOT, Path
 from vgit.repository import Repository
 from vgit.tree.entry import Entry
@@ -37,14 +37,19 @@ class _TakeBack:
     def run(self) -> None:
         found = self._checkout.found
         paths = {ROOT, *self._checkout.rows, *self._cut_off, *self._checkout.made, *found}
-        for path in sorted(paths, key=len, reverse=True):
+        with Leave(self._root, no_note) as leave:
             try:
-                with self._root.writable(path) as descriptor:
-                    self._clear(descriptor, path)
-                if path in found:
-                    self._root.set_directory_mode(path, found[path])
+                leave.enter(paths)
             except OSError:
-                continue
+                pass  # somebody else's by now
+            for path in sorted(paths, key=len, reverse=True):
+                try:
+                    with self._root.opened(path) as descriptor:
+                        self._clear(descriptor, path)
+                except OSError:
+                    continue
+            for path in found:
+                leave.set_mode(path, stat.S_IMODE(found[path]))
 
     def _clear(self, descriptor: int, path: Path) -> None:
         packed = self._checkout.rows.get(path)

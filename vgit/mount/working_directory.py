@@ -6,7 +6,8 @@ What a commit does, and why in this order, is in docs/concurrency.md.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from vgit.beside import Beside
 from vgit.cancel import uninterrupted
@@ -14,27 +15,20 @@ from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
 from vgit.files.filesystem_clock import TICK_SECONDS, trusted
 from vgit.files.steady_read import Watch
-from vgit.ids import CommitId, TreeId
+from vgit.ids import CommitId
 from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
+from vgit.mount.journal import Notes, commit_journal, decode_journal, look_journal, reload_journal
 from vgit.mount.keep import HashKeeper, Keeper, PackKeeper
 from vgit.mount.layout import MountRecord
+from vgit.mount.leave import Leave, no_note
 from vgit.mount.open_files import check_no_open_files, this_and_its_ancestors
 from vgit.mount.place import Placer
-from vgit.mount.plan import Action, Local, Planner, Step
-from vgit.mount.recover import (
-    commit_journal,
-    decode_journal,
-    put_all_back,
-    reload_candidates,
-    reload_journal,
-    settle_commit,
-    settle_reload,
-    still_divergent,
-)
-from vgit.mount.reload import Reload, Waiting
+from vgit.mount.plan import Action, Local, Planner
+from vgit.mount.recover import put_all_back, recover, reload_candidates, still_divergent
+from vgit.mount.reload import Reload
 from vgit.mount.results import Committed, Reloaded, Status
-from vgit.mount.rows import PackedRows, Row, untrust_from, untrusted
+from vgit.mount.rows import PackedRows, Row, untrusted
 from vgit.mount.scan import Scan, Scanner
 from vgit.mount.scope import Scope
 from vgit.mount.session import Session, without_base
@@ -102,14 +96,10 @@ class WorkingDirectory:
             self._clock.sleep(TICK_SECONDS)  # so that the rows of what was just written can be trusted
             before = self._session.probe().trusted_before_ns
             with cache.transaction():
-                for directory, packed in checkout.rows.items():
-                    if checkout.newest_ns >= before:
-                        packed = untrust_from(packed, before, self.repository.format)
-                    if packed[1]:  # an empty directory has no rows
-                        cache.replace_packed(directory, packed)
+                checkout.put_rows(cache, before)
                 checkout.found[ROOT] = os.fstat(self._root.fd).st_mode
                 self._take_root_mode(cache, self._scope.root_mode(revision))
-                cache.set_divergent(self._below(checkout.kept))
+                cache.set_divergent(self._scope.with_all_below(checkout.kept))
                 cache.set_base(revision)
 
     def settle_in(self) -> None:
@@ -125,27 +115,12 @@ class WorkingDirectory:
                 take_back(self._root, self.repository, checkout)
             self._session.end()
 
-    def _below(self, entries: Mapping[Path, Entry]) -> list[Path]:
-        """Return the paths of entries, and of all that is in them."""
-        waiting = list(entries.items())
-        for path, entry in waiting:  # grows on the way
-            if entry.is_directory and entry.id is not None:
-                below = self._scope.entries(TreeId(entry.id))
-                waiting += [((*path, name), one) for name, one in below.items()]
-        return [path for path, _ in waiting]
-
     def adopt(self, revision: CommitId) -> Reloaded:
         """Bind a directory that has files already: equal ones are clean, others local changes nobody has seen."""
         with self._session.operation() as cache:
-            candidates: dict[Path, Entry | None] = {}
-            waiting = [(ROOT, self._scope.tree(revision))]
-            while waiting:
-                path, directory = waiting.pop()
-                for name, entry in self._scope.entries(directory).items():
-                    candidates[(*path, name)] = entry
-                    if entry.is_directory and entry.id is not None:
-                        waiting.append(((*path, name), TreeId(entry.id)))
-            return self._reload(cache, revision, candidates, Local.ADOPT)
+            top = self._scope.entries(self._scope.tree(revision))
+            all_of_it = self._scope.with_all_below({(name,): entry for name, entry in top.items()})
+            return self._reload(cache, revision, {**all_of_it}, Local.ADOPT)
 
     def status(self) -> Status:
         """Compare the working directory with what was seen; reads files whose stat differs, writes none."""
@@ -227,32 +202,49 @@ class WorkingDirectory:
         """
         if not remove_files:  # possible also where the store is not what it was, and nothing can be settled
             with self._session.unsettled() as cache:
-                put_all_back(self._root, decode_journal(cache.journal) if cache.journal is not None else None)
+                journal = decode_journal(cache.journal) if cache.journal is not None else None
+                with Leave(self._root, no_note, journal.decode_modes() if journal is not None else None) as leave:
+                    put_all_back(self._root, journal, leave)
                 self._root.unmark()
                 self._session.end()
             return False
         with self._session.operation() as cache:
-            steps = self._removals(cache)
-            self._root.unmark()
-            is_clean = steps is not None and self._remove_files(cache, steps)
+            paths = self._removals(cache)
+            if paths is None:
+                self._root.unmark()
+            is_clean = paths is not None and self._unmark_and_remove(cache, paths)
             self._session.end()
             return is_clean
 
-    def _remove_files(self, cache: StatCache, steps: list[Step]) -> bool:
-        with self._session.areas() as areas:
-            reload = Reload(self._root, self._placer, self._base(cache), areas, lambda waiting: None)
+    def _unmark_and_remove(self, cache: StatCache, paths: dict[Path, Entry | None]) -> bool:
+        notes = Notes(cache.write_journal, look_journal())  # until the mark goes; from then on nothing can be published
+        with Leave(self._root, notes.note_modes) as leave, self._session.areas() as areas:
+            leave.enter(path[:-1] for path in paths)
+            steps = self._planner(cache, leave).plan(paths)
+            self._root.unmark()
+            reload = Reload(self._root, self._placer, self._base(cache), areas, leave, lambda waiting: None)
             reload.run(steps)
         return not reload.kept
 
-    def _removals(self, cache: StatCache) -> list[Step] | None:
-        """Return the steps that take all files away, None if one has a change that is not published."""
+    @contextmanager
+    def _looking(self, cache: StatCache) -> Iterator[Leave]:
+        """Give leave to closed directories for what needs no other journal; the modes are set back after a death."""
+        notes = Notes(cache.write_journal, look_journal())
+        with Leave(self._root, notes.note_modes) as leave:
+            yield leave
+        if notes.is_written:
+            with cache.transaction(repeatable=True):
+                cache.drop_journal()
+
+    def _removals(self, cache: StatCache) -> dict[Path, Entry | None] | None:
+        """Return the paths of all files, for none to be there; None if one has a change that is not published."""
         _, changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
         if cache.base is None or changes.edits or changes.problems:
             return None
         rows = {(*at, name): row for at, packed in cache.directories().items() for name, row in packed.items()}
         self._base(cache)
         check_content(self.repository, (row.entry for row in rows.values()))
-        return self._planner(cache).plan(dict.fromkeys(rows))
+        return dict.fromkeys(rows)
 
     def _base(self, cache: StatCache) -> CommitId:
         base = cache.base
@@ -271,15 +263,18 @@ class WorkingDirectory:
 
     def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> tuple[Scan, Changes]:
         watch = self._session.watch()
-        with self._reader(cache.directories(), keeper, watch, when_unstable) as reader:
-            scan = Scanner(self._root, cache.directories(), watch.mapped_inodes(), reader.offer).run()
+        with (
+            self._reader(cache.directories(), keeper, watch, when_unstable) as reader,
+            self._looking(cache) as leave,
+        ):
+            scan = Scanner(self._root, cache.directories(), watch.mapped_inodes(), reader.offer, leave=leave).run()
             return scan, reader.read(scan, cache.root_mode)
 
-    def _planner(self, cache: StatCache, local: Local = Local.KEEP) -> Planner:
+    def _planner(self, cache: StatCache, leave: Leave, local: Local = Local.KEEP) -> Planner:
         """Return what looks at paths and reads files to compare them, one by one."""
         keeper = HashKeeper(self.repository.format)
         reader = self._reader({}, keeper, self._session.watch(), Unstable.STORE)
-        return Planner(self._root, cache, reader, local)
+        return Planner(self._root, cache, reader, leave, local)
 
     def _reader(
         self, rows: dict[Path, PackedRows], keeper: Keeper, watch: Watch, when_unstable: Unstable
@@ -325,14 +320,17 @@ class WorkingDirectory:
         self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: Local
     ) -> Reloaded:
         base = cache.base
-        steps = self._planner(cache, local).plan(candidates)
+        # Without rows there is nothing to settle but modes: the whole is done again.
+        notes = Notes(cache.write_journal, reload_journal(target) if base is not None else look_journal())
 
-        def note(waiting: list[Waiting]) -> None:
-            if base is not None:  # without rows there is nothing to settle: the whole is done again
-                cache.write_journal(reload_journal(target, waiting))
-
-        with self._session.areas() as (temporary_fd, displaced_fd):
-            reload = Reload(self._root, self._placer, target, (temporary_fd, displaced_fd), note)
+        with (
+            self._session.areas() as (temporary_fd, displaced_fd),
+            Leave(self._root, notes.note_modes) as leave,
+        ):
+            leave.enter(path[:-1] for path in candidates)
+            steps = self._planner(cache, leave, local).plan(candidates)
+            note = notes.note_waiting if base is not None else lambda waiting: None
+            reload = Reload(self._root, self._placer, target, (temporary_fd, displaced_fd), leave, note)
             reload.run(steps)
             self._trust(reload)
             # Each was what the plan saw, so the store has it. They go before the journal, that none stays behind.
@@ -359,7 +357,8 @@ class WorkingDirectory:
                     names[name] = Row(untrusted(row.stat), row.entry)
 
     def _add_local_changes(self, cache: StatCache, candidates: dict[Path, Entry | None], target: CommitId) -> None:
-        scan = Scanner(self._root, cache.directories()).run()
+        with self._looking(cache) as leave:
+            scan = Scanner(self._root, cache.directories(), leave=leave).run()
         changed = [(*directory, name) for directory, names in scan.changed.items() for name, _ in names]
         for path in [*changed, *scan.removed]:
             candidates[path] = self._scope.entry(target, path)
@@ -378,16 +377,7 @@ class WorkingDirectory:
         cache.set_root_mode(os.fstat(self._root.fd).st_mode)
 
     def _recover(self, cache: StatCache) -> None:
-        data = cache.journal
-        if data is None:
-            return
-        journal = decode_journal(data)
-        target = CommitId(self.repository.refs.parse_id(journal.target)) if not journal.txn else None
-        known = target or cache.newest
-        if known is not None:  # a store that is not what it was says nothing of what became of the journal
-            self._check_history(known)
-        if target is None:
-            settle_commit(cache, self.repository, self._scope, journal)
-        else:
-            planner = self._planner(cache)
-            settle_reload(cache, target, self._scope, planner, self._root, journal)
+        def planner(leave: Leave) -> Planner:
+            return self._planner(cache, leave)
+
+        recover(cache, self.repository, self._scope, self._root, planner, self._check_history)

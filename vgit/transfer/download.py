@@ -28,7 +28,7 @@ from vgit.errors import (
 )
 from vgit.late import late
 from vgit.mount.place import Placer
-from vgit.mount.root import RootDirectory
+from vgit.mount.root import RootDirectory, set_mode
 from vgit.mount.syscalls import rename_noreplace, syncfs
 from vgit.paths import Path, encode_name, format_path, printable
 from vgit.repository import Repository
@@ -130,7 +130,7 @@ class _Download:
     def publish(self) -> None:
         """Give what was made its names."""
         for path, mode in self._closed_directories:
-            self._root.set_directory_mode(path, mode)
+            self._set_mode(path, mode)
         self._sync()
         parent: Path | None = None
         descriptor = -1
@@ -200,6 +200,13 @@ class _Download:
         else:  # until all of it is made, whatever is in it must be removable
             self._closed_directories.append((staged, mode))
 
+    def _set_mode(self, path: Path, mode: int) -> None:
+        descriptor = self._root.open_step(path)
+        try:
+            set_mode(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
     def _sync(self) -> None:
         """Have the disk know what was made: of one file that alone, not all that anybody has written lately."""
         if len(self._made) == 1 and self._made[0].entry.kind is Kind.FILE and self._sync_file(self._made[0]):
@@ -241,7 +248,7 @@ class _Download:
         """Remove what has not got its name. An error of that is not told: the one that led here says more."""
         for path, _ in reversed(self._closed_directories if self._made else []):
             try:
-                self._root.set_directory_mode(path, stat.S_IRWXU)
+                self._set_mode(path, stat.S_IRWXU)
             except OSError:
                 pass  # it was not closed yet, or cannot be opened: then its removal fails too
         for made in self._made:

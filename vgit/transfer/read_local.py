@@ -22,8 +22,7 @@ from vgit.files.steady_read import TRIES, Moved, Place, Watch, wait_for_writes
 from vgit.files.writers import all_shared_writable
 from vgit.late import late
 from vgit.mount.keep import Keeper
-from vgit.mount.rows import Stat
-from vgit.mount.scan import to_stat
+from vgit.mount.rows import Stat, to_stat
 from vgit.paths import Path, printable
 from vgit.transfer.local_tree import LocalFile, gone
 from vgit.tree.entry import Entry

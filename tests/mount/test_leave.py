@@ -1,0 +1,183 @@
+"""Test_leave: directories that are closed to their owner are open for an operation, and as they were after it."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.mount.ordinary_user import as_ordinary_user, mode_of, open_descriptors
+from vgit.errors import NotADirectoryConflict
+from vgit.mount.leave import Leave, Modes, no_note
+from vgit.mount.root import RootDirectory
+
+
+def make_new(root: RootDirectory, path: tuple[str, ...]) -> None:
+    with root.opened(path) as fd:
+        os.close(os.open("new", os.O_CREAT | os.O_EXCL | os.O_WRONLY, dir_fd=fd))
+        assert "new" in os.listdir(fd)
+
+
+def test_nothing_is_changed_where_all_is_open(root: RootDirectory, top: Path) -> None:
+    notes: list[Modes] = []
+    before = (top / "a").stat().st_ctime_ns
+    with Leave(root, notes.append) as leave:
+        leave.enter([("a",), ("a", "b"), ()])
+    assert (top / "a").stat().st_ctime_ns == before
+    assert not notes
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o000, 0o300, 0o600, 0o400, 0o111])
+@pytest.mark.parametrize("path", [("a",), ("a", "b")])
+def test_as_an_ordinary_user(root: RootDirectory, top: Path, mode: int, path: tuple[str, ...]) -> None:
+    for closed in ("a/b", "a"):
+        (top / closed).chmod(mode)
+    noted: list[tuple[Modes, int]] = []
+
+    def write() -> object:
+        before = open_descriptors()
+        with Leave(root, lambda modes: noted.append((dict(modes), mode_of(top / "a")))) as leave:
+            leave.enter([path, ("a", "missing", "there")])
+            make_new(root, path)
+            seen = stat.S_IMODE(leave.mode_of(("a",), (top / "a").stat().st_mode))
+        return noted, mode_of(top / "a"), seen, open_descriptors() - before
+
+    noted, after, seen, leaked = as_ordinary_user(write)  # type: ignore[misc]
+    assert noted[0] == ({("a",): mode, **({("a", "b"): mode} if mode & 0o100 and len(path) > 1 else {})}, mode)
+    assert len(noted) == (1 if mode & 0o100 or len(path) == 1 else 2)
+    assert (after, seen, leaked) == (mode, mode, 0)
+    assert (mode_of(top / "a"), mode_of(top / "a" / "b")) == (mode, mode)
+
+
+def test_what_is_not_wanted_stays_closed(root: RootDirectory, top: Path) -> None:
+    (top / "a" / "b").chmod(0)
+    (top / "a").chmod(0o555)
+
+    def write() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter([("a",)])
+            return mode_of(top / "a"), mode_of(top / "a" / "b")
+
+    assert as_ordinary_user(write) == (0o755, 0)
+
+
+def test_what_is_missing_means_the_one_above(root: RootDirectory, top: Path) -> None:
+    (top / "a" / "b").chmod(0o555)
+
+    def write() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter([("a", "b", "c", "d")])
+            root.make_directory(("a", "b", "c"), 0o700)
+        return mode_of(top / "a" / "b")
+
+    assert as_ordinary_user(write) == 0o555
+
+
+def test_modes_go_back_after_an_exception(root: RootDirectory, top: Path) -> None:
+    (top / "a").chmod(0)
+
+    def fail() -> object:
+        before = open_descriptors()
+        try:
+            with Leave(root, no_note) as leave:
+                leave.enter([("a", "b")])
+                raise KeyError
+        except KeyError:
+            return mode_of(top / "a"), open_descriptors() - before
+
+    assert as_ordinary_user(fail) == (0, 0)
+
+
+def test_nothing_is_opened_before_the_note_is_kept(root: RootDirectory, top: Path) -> None:
+    (top / "a").chmod(0o555)
+
+    def note(modes: Modes) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fail() -> object:
+        try:
+            with Leave(root, note) as leave:
+                leave.enter([("a",)])
+        except OSError as error:
+            return error.errno, mode_of(top / "a")
+
+    assert as_ordinary_user(fail) == (28, 0o555)
+
+
+def test_a_mode_that_was_set_meanwhile_stays(root: RootDirectory, top: Path) -> None:
+    (top / "a").chmod(0o555)
+
+    def change() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter([("a",)])
+            os.chmod(top / "a", 0o711)
+        return mode_of(top / "a")
+
+    assert as_ordinary_user(change) == 0o711
+
+
+def test_a_directory_that_goes_meanwhile(root: RootDirectory, top: Path) -> None:
+    (top / "a" / "b").chmod(0o555)
+
+    def remove() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter([("a", "b")])
+            os.rmdir(top / "a" / "b")
+        return os.listdir(top / "a")
+
+    assert as_ordinary_user(remove) == ["file"]
+
+
+def test_an_unwritable_root(root: RootDirectory, top: Path) -> None:
+    top.chmod(0o555)
+
+    def make() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter([()])
+            root.make_directory(("new",), 0o700)
+        return mode_of(top), mode_of(top / "new")
+
+    assert as_ordinary_user(make) == (0o555, 0o700)
+
+
+def test_final_modes_are_set_when_all_is_done(root: RootDirectory, top: Path) -> None:
+    (top / "a").chmod(0)
+
+    def close() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter([("a", "b")])
+            leave.set_mode(("a",), 0o100)
+            leave.set_mode(("a", "b"), 0o500)
+            leave.set_mode(("a", "missing"), 0o500)
+            make_new(root, ("a", "b"))
+            found = leave.give_back()
+        return {path: stat.S_IMODE(found[path][0]) for path in found}, mode_of(top / "a"), mode_of(top / "a" / "b")
+
+    assert as_ordinary_user(close) == ({("a",): 0o100, ("a", "b"): 0o500}, 0o100, 0o500)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a directory of somebody else")
+def test_a_directory_of_somebody_else_is_a_permission_error(root: RootDirectory, top: Path) -> None:
+    os.chown(top / "a", 0, 0)
+
+    def attempt() -> object:
+        try:
+            with Leave(root, no_note) as leave:
+                leave.enter_own([("a",)])
+                leave.enter([("a",)])
+        except PermissionError as error:
+            return error.filename
+
+    assert as_ordinary_user(attempt) == "a"
+    assert mode_of(top / "a") == 0o755
+
+
+def test_a_mode_is_never_set_through_a_link(root: RootDirectory, top: Path) -> None:
+    (top / "victim").mkdir(mode=0o500)
+    (top / "link").symlink_to("victim")
+    with pytest.raises(NotADirectoryConflict):
+        root.open_step(("link",))
+    with Leave(root, no_note) as leave:
+        leave.enter([("link",), ("link", "in")])
+        leave.set_mode(("link",), 0o777)
+    assert mode_of(top / "victim") == 0o500

@@ -1,0 +1,112 @@
+"""Stage: new content on its way into a mount: written beside, checked, durable, and then known to the journal.
+
+In batches, so that no more than so much is on disk twice.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from vgit.cancel import checkpoint
+from vgit.ids import CommitId
+from vgit.mount.durable import Durable
+from vgit.mount.layout import TEMPORARY
+from vgit.mount.place import Placer, naming
+from vgit.mount.plan import Step
+from vgit.mount.rows import Stat
+from vgit.paths import Path
+from vgit.tree.entry import Entry
+
+BATCH_BYTES = 1 << 30
+BATCH_FILES = 10_000
+
+
+class Waiting(NamedTuple):
+    """A name beside, as the journal knows it: what may be found there after a death."""
+
+    area: str
+    name: str
+    path: Path  # where it goes, or came from
+    planned: Stat | None  # what the plan saw at the path; None: nothing
+    inode: int  # of new content that waits; 0: only what came out of the mount can be there
+
+
+class Staged(NamedTuple):
+    """New content that waits beside for its step."""
+
+    step: Step
+    name: str
+    stat: Stat
+    entry: Entry
+
+    def as_waiting(self) -> Waiting:
+        """Return it as the journal has it."""
+        return Waiting(TEMPORARY, self.name, self.step.path, self.step.replaces, self.stat[4])
+
+
+class Stager:
+    """Writes what a reload brings in."""
+
+    def __init__(self, placer: Placer, target: CommitId, temporary_fd: int) -> None:
+        self._placer = placer
+        self._target = target
+        self._temporary_fd = temporary_fd
+        self._count = 0
+        self.bytes_written = 0
+
+    def next_name(self) -> str:
+        """Return a name beside that nothing else has."""
+        self._count += 1
+        return f"{self._target.hex()[:8]}-{self._count}"
+
+    def stage(self, writes: list[Step]) -> list[Staged]:
+        """Write new content beside; durable on return."""
+        staged: list[Staged] = []
+        try:
+            with Durable() as durable:
+                for step in writes:
+                    checkpoint()
+                    staged.append(self._stage_one(step))
+                    self._add(durable, staged[-1])
+                durable.sync()
+        except BaseException:
+            for new in staged:  # no journal names them yet
+                os.unlink(new.name, dir_fd=self._temporary_fd)
+            raise
+        return staged
+
+    def _stage_one(self, step: Step) -> Staged:
+        assert step.target is not None
+        name = self.next_name()
+        with naming(step.path, self._target):
+            row = self._placer.place(self._temporary_fd, name, step.target)
+        self.bytes_written += step.target.size
+        return Staged(step, name, *row)
+
+    def _add(self, durable: Durable, new: Staged) -> None:
+        if not stat.S_ISREG(new.stat[0]):
+            return  # durable with its name
+        try:
+            file = os.open(new.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._temporary_fd)
+        except PermissionError:  # of a mode that its owner may not read
+            durable.add_file_system(self._temporary_fd)
+            return
+        try:
+            durable.add(file)
+        finally:
+            os.close(file)
+
+
+def batches(writes: Iterable[Step]) -> Iterator[list[Step]]:
+    """Cut the writes so that a batch is bounded in files and in bytes on disk twice."""
+    batch: list[Step] = []
+    size = 0
+    for step in writes:
+        batch.append(step)
+        size += step.target.size if step.target is not None else 0
+        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

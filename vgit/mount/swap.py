@@ -1,0 +1,79 @@
+"""Swap: names given and taken in a mount, so that no local change can be lost.
+
+What comes out of the mount is compared with what the plan saw there. If it is
+anything else it was changed meanwhile: it goes back, as a local change. At any
+moment a name is the old file or the new one, whole.
+"""
+
+import errno
+import os
+
+from vgit.mount.put_back import put_back
+from vgit.mount.rows import Stat, to_stat
+from vgit.mount.syscalls import exchange, rename_noreplace
+
+# Somebody else's entry, or none, where one was planned; or another file system has been mounted there.
+_IN_THE_WAY = (errno.EEXIST, errno.ENOENT, errno.EXDEV)
+
+
+class Swapper:
+    """Knows what it has moved: a rename dates the other hard links of a file."""
+
+    def __init__(self) -> None:
+        self._moved: set[int] = set()  # inodes
+
+    def displace(self, parent: int, name: str, planned: Stat, area: int, beside: str) -> bool:
+        """Rename ``name`` to ``beside`` in ``area``; False if it was changed and stays."""
+        if self._was_written(parent, name, planned):
+            return False
+        try:
+            os.rename(name, beside, src_dir_fd=parent, dst_dir_fd=area)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        if is_as_planned(area, beside, planned):
+            return True
+        put_back(area, beside, parent, name)
+        return False
+
+    def put_new(self, area: int, beside: str, parent: int, name: str) -> bool:
+        """Give new content its name; False if something stands there."""
+        try:
+            rename_noreplace(area, beside, parent, name)
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
+                raise
+            os.unlink(beside, dir_fd=area)
+            return False
+        return True
+
+    def put_over(self, area: int, beside: str, parent: int, name: str, planned: Stat) -> bool:
+        """Put new content in the place of what was planned to be there; False if that was changed and stays."""
+        try:
+            written = self._was_written(parent, name, planned)
+            if not written:
+                exchange(area, beside, parent, name)
+        except OSError as error:  # removed meanwhile: a local change too
+            if error.errno not in _IN_THE_WAY:
+                raise
+            written = True
+        if not written and not is_as_planned(area, beside, planned):
+            exchange(area, beside, parent, name)
+            written = True
+        os.unlink(beside, dir_fd=area)
+        return not written
+
+    def _was_written(self, directory_fd: int, name: str, planned: Stat) -> bool:
+        """Whether a file was written since the plan: a ctime tells also where the mtime was set back."""
+        now = to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
+        if planned[4] in self._moved:  # a hard link of what was displaced: its ctime moved with that
+            now = (*now[:3], planned[3], now[4])
+        self._moved.add(planned[4])
+        return now != planned
+
+
+def is_as_planned(directory_fd: int, name: str, planned: Stat | None) -> bool:
+    """Whether what came out is what the plan saw there; a rename moves the ctime, so that does not count."""
+    now = to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
+    return planned is not None and (*now[:3], now[4]) == (*planned[:3], planned[4])
