@@ -19,6 +19,8 @@ import vgit
 from tests import torn_writes
 from tests.gitjudge import fsck
 from vgit.backend.file_systems import is_memory_file_system
+from vgit.background import LONG_SECONDS, HeldBack
+from vgit.clock import Clock
 from vgit.files.filesystem_clock import Clocks, Probe
 from vgit.files.steady_read import wait_for_writes
 from vgit.mount import session
@@ -242,6 +244,39 @@ def test_a_program_that_forgets_to_close_ends(volume: vgit.Volume, client: vgit.
 
 
 # --- What is held back
+
+
+def test_a_file_that_never_rests_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    clock = Clock(lambda: 0, lambda: now[0], lambda seconds: None, lambda count: bytes(count))
+    held_back = HeldBack("/m", clock)
+
+    def note(*names: str) -> list[str]:
+        caplog.clear()
+        held_back.note([("d", name) for name in names])
+        now[0] += LONG_SECONDS / 2
+        return [record.getMessage().split(" has been")[0] for record in caplog.records]
+
+    with caplog.at_level(logging.WARNING):
+        assert note("log", "rests") == []
+        assert note("log") == []
+        assert note("log", "rests", "b") == ["d/log in /m"]
+        assert note("log", "rests", "b") == []  # it rested in between; and log is told of already
+        assert note("log", "rests", "b") == ["d/rests and 1 more in /m"]
+        assert note("log") == [] and note() == []
+        assert note("log", "c") == note("log", "c") == []
+        assert note("log", "c") == ["d/c in /m"]
+
+
+def test_no_file_is_told_of_before_three_commits_saw_it_written(caplog: pytest.LogCaptureFixture) -> None:
+    now = iter([0.0, 10_000.0, 20_000.0])
+    held_back = HeldBack("/m", Clock(lambda: 0, lambda: next(now), lambda seconds: None, lambda count: bytes(count)))
+    told = []
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            held_back.note([("f",)])
+            told.append(len(caplog.records))
+    assert told == [0, 0, 1]
 
 
 def test_what_is_renamed_just_before_is_published_with_it(volume: vgit.Volume, tmp_path: Path) -> None:

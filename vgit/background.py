@@ -1,7 +1,7 @@
 """Background: commits a mount every so many seconds while its program works in it, so that a crash costs seconds.
 
 A file that is being written is held back at its published version until it
-holds still; nothing torn is published. A commit that fails (a full disk, a
+holds still; nothing torn is published. One that never does is told of, once. A commit that fails (a full disk, a
 store out of reach) does not disturb the program: it is logged once, kept in
 ``error``, and tried again. The time between commits grows where they are dear:
 
@@ -14,19 +14,22 @@ never pile up.
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.clock import Clock
 from vgit.errors import Error, InvalidError
 from vgit.late import late
+from vgit.paths import Path, format_path, printable
 
 if TYPE_CHECKING:
     import logging
 else:
     logging = late("logging")
 
+LONG_SECONDS = 60
+_LONG_TIMES = 3  # commits, however slow they are
 _REST_AFTER_NOTHING = 5
 _REST_AFTER_COMMIT = 1
 
@@ -48,6 +51,42 @@ def time_to_rest(every_seconds: float, took_seconds: float, *, published: bool) 
     (10, 20, 5)
     """
     return max(every_seconds, took_seconds * (_REST_AFTER_COMMIT if published else _REST_AFTER_NOTHING))
+
+
+class HeldBack:
+    """Tells once of each file that commits in the background never find at rest: nobody else would before the end."""
+
+    def __init__(self, where: str, clock: Clock) -> None:
+        self._where = where
+        self._clock = clock
+        self._since: dict[Path, tuple[float, int]] = {}  # when it was first held back, and how often since
+        self._told: set[Path] = set()
+
+    def note(self, paths: Iterable[Path]) -> None:
+        """Take over what a commit held back; what it did not has come to rest."""
+        now = self._clock.monotonic()
+        since = self._since
+        self._since = {path: (first, times + 1) for path in paths for first, times in (since.get(path, (now, 0)),)}
+        long = [
+            path
+            for path, (first, times) in self._since.items()
+            if times >= _LONG_TIMES and now - first >= LONG_SECONDS and path not in self._told
+        ]
+        if long:
+            self._told.update(long)
+            self._tell(long)
+
+    def _tell(self, paths: Sequence[Path]) -> None:
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        logging.getLogger(__name__).warning(
+            "%s%s in %s has been written without a pause for %d seconds: what was published of it before stays until it"
+            " rests for a moment, or until the last commit. To publish it as it is, named unstable, commit explicitly"
+            " (`vgit commit`, commit()); a program that writes a new file and renames it is published at any time.",
+            printable(format_path(paths[0])),
+            more,
+            self._where,
+            LONG_SECONDS,
+        )
 
 
 class Background:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from vgit.aftermath import Aftermath
 from vgit.aio import Both, Method
 from vgit.backend.forks import start_afresh_after_fork
-from vgit.background import Background, check_commit_every
+from vgit.background import Background, HeldBack, check_commit_every
 from vgit.client import Client
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
 from vgit.history.changes import edited
@@ -233,12 +233,16 @@ class Mount:
         check_commit_every(every_seconds, read_only=self.read_only)
         self._refuse_inherited()
 
+        clock, where = self._working.repository.clock, printable(self._working.path)
+        held_back = HeldBack(where, clock)
+
         def commit() -> bool:
-            return self.commit_in_detail(when_unstable=Unstable.HOLD_BACK).published is not None
+            committed = self.commit_in_detail(when_unstable=Unstable.HOLD_BACK)
+            held_back.note(committed.held_back)
+            return committed.published is not None
 
         self.stop_background()
-        clock = self._working.repository.clock
-        self._background = Background(commit, every_seconds, printable(self._working.path), clock)
+        self._background = Background(commit, every_seconds, where, clock)
 
     def stop_background(self) -> None:
         """End the commits in the background; of a mount that another process forked this one from, nothing."""

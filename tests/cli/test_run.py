@@ -47,8 +47,10 @@ def start(here: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Start `vgit run` with options and a command."""
     started = []
 
-    def start_one(*words: object, **options: object) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "vgit", "run", *map(str, words)]
+    def start_one(
+        *words: object, program: tuple[str, ...] = ("-m", "vgit"), **options: object
+    ) -> "subprocess.Popen[str]":
+        command = [sys.executable, *program, "run", *map(str, words)]
         options = {"cwd": here, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         process = subprocess.Popen(command, text=True, **options)  # type: ignore[call-overload]
         started.append(process)
@@ -370,6 +372,29 @@ def test_a_commit_that_fails_in_the_background_is_told_once_and_tried_again(
     (here / "go").touch()
     assert process.communicate() == ("", "") and process.returncode == 0
     assert content(data, "f") == b"x"
+
+
+def test_a_file_that_is_never_at_rest_is_told_of_once(
+    start: Callable[..., "subprocess.Popen[str]"], here: Path, data: Volume
+) -> None:
+    """Written directly, it counts as being written as long as a write may take."""
+    patched = "import vgit.background as one; one.LONG_SECONDS = 0.1; from vgit.cli.start import main; main()"
+    code = "open('data/large', 'wb').write(bytes(2 << 20)); os.open('data/large', os.O_WRONLY | os.O_DIRECT);"
+    process = start(
+        "-v", "data", "--commit-every", "0.05", "--", *python(here, f"{code} say('ready'); wait_for('go')"),
+        program=("-c", patched),
+    )  # fmt: skip
+    wait_until(lambda: (here / "ready").exists())
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("Warning: large in ") and "without a pause" in line and "vgit commit" in line
+    (here / "data" / "other").write_text("x")
+    wait_until(lambda: content(data, "other"))
+    assert content(data, "large") == b""
+    (here / "go").touch()
+    _, said = process.communicate()
+    assert "without a pause" not in said and process.returncode == 0
+    assert content(data, "large") == bytes(2 << 20)
 
 
 def test_what_is_written_while_the_last_commit_reads_it_is_told(run: Callable[..., str], here: Path) -> None:

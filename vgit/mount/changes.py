@@ -63,6 +63,7 @@ class Changes(NamedTuple):
     unstable: list[Path]
     problems: list[Problem]
     root_mode: int
+    held_back: list[Path]
 
 
 class Held(NamedTuple):
@@ -97,6 +98,7 @@ class ChangeReader:
         self._edits: dict[Path, Edit] = {}
         self._rows: dict[Path, dict[str, Row | None]] = {}
         self._unstable: list[Path] = []
+        self._held_back: list[Path] = []
         self._problems: list[Problem] = []
         self._reading: Path = ROOT
         self._look = NotKept(os.fstat(root.fd).st_uid)
@@ -152,7 +154,7 @@ class ChangeReader:
         edits.wholes = wholes
         self._add_parents(edits, scan)
         problems = [*scan.problems, *self._problems]
-        return Changes(edits, self._rows, self._new_rows, self._unstable, problems, root_mode)
+        return Changes(edits, self._rows, self._new_rows, self._unstable, problems, root_mode, self._held_back)
 
     def _is_for_a_batch(self, now: Stat, mapped: frozenset[int]) -> bool:
         if now[1] > LARGEST or now[0] & 0o170000 != stat.S_IFREG or now[4] in mapped:
@@ -263,7 +265,8 @@ class ChangeReader:
             else:
                 held = self.read_steadily(descriptor, name, now, old)
         except Moved:
-            return  # held back: the next commit sees what is there then
+            self._held_back.append((*directory, name))
+            return  # the next commit sees what is there then
         except Error:
             raise  # the store's trouble, not this file's, though some of ours are OSErrors too
         except FileNotFoundError:

@@ -16,6 +16,7 @@ class Committed(NamedTuple):
     unstable: tuple[Path, ...] = ()
     problems: tuple[Problem, ...] = ()
     skipped: tuple[tuple[str, Path], ...] = ()  # kind of thing that a volume cannot hold, the first one seen
+    held_back: tuple[Path, ...] = ()  # in the background: what was being written, and stays at its published version
 
 
 class Reloaded(NamedTuple):

@@ -157,7 +157,13 @@ class WorkingDirectory:
             else:
                 with published.after.step("settling the mount's state, which the next command does,"):
                     self._finish_commit(cache, base, changes, published)
-            return Committed(published, tuple(changes.unstable), tuple(changes.problems), tuple(scan.skipped.items()))
+            return Committed(
+                published,
+                tuple(changes.unstable),
+                tuple(changes.problems),
+                tuple(scan.skipped.items()),
+                tuple(changes.held_back),
+            )
 
     def reload(self, local: Local = Local.KEEP) -> Reloaded:
         """Bring in what others published; local changes stay, or are given up."""
