@@ -10,6 +10,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,101 @@ while True: time.sleep(0.1)
     process.send_signal(number)
     assert process.communicate() == ("", "") and process.returncode == 7
     assert content(data, "f") == b"%d" % number
+
+
+COUNTS = """
+count = {}
+def note(number, frame): count[number] = count.get(number, 0) + 1
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT): signal.signal(number, note)
+signal.signal(signal.SIGWINCH, lambda *_: say("passed on"))  # the last that vgit takes of those that wait
+say("ready")
+wait_for("passed on")
+print(sorted(count.items()))
+"""
+
+
+def to_the_group(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    os.killpg(process.pid, number)
+
+
+def as_timeout_does(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    process.send_signal(number)
+    os.killpg(process.pid, number)
+
+
+def as_a_service_manager_does(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            group = int(path.read_text().rpartition(")")[2].split()[2])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if group == process.pid:
+            os.kill(int(path.parent.name), number)
+
+
+@pytest.mark.parametrize("send", [to_the_group, as_timeout_does, as_a_service_manager_does])
+def test_a_signal_to_more_than_vgit_reaches_the_command_once(
+    start: Callable[..., "subprocess.Popen[str]"], here: Path, data: Volume, send: Callable[..., None]
+) -> None:
+    process = start("-v", "data", "--", *python(here, COUNTS), process_group=0)
+    wait_until(lambda: (here / "ready").exists())
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT):
+        send(process, number)
+    process.send_signal(signal.SIGWINCH)  # to vgit alone: what it had passed on before has come by then
+    assert process.communicate() == ("[(1, 1), (2, 1), (10, 1), (15, 1)]\n", "")
+
+
+def test_timeout_gives_the_command_the_time_that_it_takes_to_clean_up(here: Path, data: Volume) -> None:
+    """A second TERM would cut that short."""
+    code = """
+def end(number, frame):
+    signal.signal(number, signal.SIG_DFL)
+    (here / "data/f").write_text("clean")
+    say("cleaning")
+    time.sleep(0.5)
+    sys.exit(3)
+signal.signal(signal.SIGTERM, end)
+say("ready")
+while True: time.sleep(0.1)
+"""
+    words = [sys.executable, "-m", "vgit", "run", "-v", "data", "--", *python(here, code)]
+    words = ["timeout", "--preserve-status", "1000", *words]
+    with subprocess.Popen(words, cwd=here, stderr=subprocess.PIPE) as timeout:
+        wait_until(lambda: (here / "ready").exists())
+        timeout.send_signal(signal.SIGTERM)  # which it treats as its own time being over
+        assert (timeout.communicate()[1], timeout.returncode) == (b"", 3)
+    assert content(data, "f") == b"clean"
+
+
+def test_signals_to_vgit_by_name_are_passed_on(
+    start: Callable[..., "subprocess.Popen[str]"], here: Path, data: Volume
+) -> None:
+    """The witness has none of vgit's names."""
+    process = start("-v", "data", "--", *python(here, COUNTS), process_group=0)
+    wait_until(lambda: (here / "ready").exists())
+    for pid in map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        name = Path(f"/proc/{pid}/comm").read_text()
+        is_the_command = os.fsencode(str(here)) in words
+        assert is_the_command or (b"vgit" not in b"".join(words[1:]) and name == "witness\n")
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGWINCH)
+    assert process.communicate() == ("[(15, 1)]\n", "")
+
+
+def test_nothing_is_left_of_a_run(start: Callable[..., "subprocess.Popen[str]"], here: Path, data: Volume) -> None:
+    for end in ("true", "kill -KILL $PPID"):
+        process = start("-v", "data", "--", "sh", "-c", end, process_group=0)
+        process.communicate()
+        wait_until(partial(group_is_empty, process.pid))
+
+
+def group_is_empty(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_what_is_ignored_stays_ignored(start: Callable[..., "subprocess.Popen[str]"], here: Path) -> None:
@@ -416,15 +512,28 @@ while not (here / "stop").exists():
 
 UNINTERRUPTED = """
 import pathlib, signal, sys, time
-from vgit.cli.child import Child, uninterrupted
+from vgit.cli.child import PASSED_ON, Child, uninterrupted
+from vgit.cli.witness import Witness
 here = pathlib.Path(sys.argv[1])
-Child(["true"], {"PATH": "/bin:/usr/bin"}).wait()
+with Witness(PASSED_ON) as witness:
+    Child(["true"], {"PATH": "/bin:/usr/bin"}, witness).wait()
 def work():
     (here / "begun").touch()
     while not (here / "finish").exists(): time.sleep(0.01)
     (here / "done").touch()
 uninterrupted(work, lambda: (here / "told").touch())
 """
+
+
+def test_a_signal_to_vgit_and_its_group_is_one_wish_during_the_last_commit(here: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", UNINTERRUPTED, here], process_group=0)
+    wait_until(lambda: (here / "begun").exists())
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: (here / "told").exists())
+    os.killpg(process.pid, signal.SIGTERM)
+    (here / "finish").touch()
+    assert process.wait() == 0
+    assert (here / "done").exists()
 
 
 @pytest.mark.parametrize("times", [1, 2])

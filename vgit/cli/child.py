@@ -5,35 +5,35 @@ job: what is typed (Ctrl-C, Ctrl-\, Ctrl-Z) reaches the command from the kernel,
 once. vgit blocks these signals and takes them one by one with ``sigwaitinfo``,
 which tells who sent them:
 
-    the kernel               the command has it too: nothing to do
-    somebody, to vgit alone  passed on
-    the command itself       not passed back
+    the kernel                   the command has it too: nothing to do
+    somebody, to vgit and others the same: witness.py tells
+    somebody, to vgit alone      passed on
+    the command itself           not passed back
 
 A command that the terminal stopped stops vgit too, so that the shell notices;
 `fg` wakes both. If vgit is killed outright (SIGKILL), the kernel sends SIGTERM to
 the command, but not to what that has started, nor to one that is setuid.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from threading import Thread
 
 import click
 
-_PASSED_ON = frozenset((
+from vgit.cli.witness import TOGETHER_SECONDS, Witness, end_with_parent
+
+PASSED_ON = frozenset((
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
     signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT,
 ))  # fmt: skip
 _MEANS_END = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
-_WATCHED = _PASSED_ON | {signal.SIGCHLD}
+_WATCHED = PASSED_ON | {signal.SIGCHLD}
 _TERMINAL_STOPS = frozenset((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
-_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-
-_prctl = ctypes.CDLL(None, use_errno=True).prctl  # found here, so that the forked child need not look for it
 
 
 class CommandNotFound(click.ClickException):
@@ -51,7 +51,8 @@ class CommandNotExecutable(click.ClickException):
 class Child:
     """A command that runs. Made in a process that has no other thread; those started later block the signals too."""
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str], witness: Witness) -> None:
+        self._witness = witness
         parent = os.getpid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some start us, the exit code would be lost
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
@@ -60,7 +61,7 @@ class Child:
             for number in _WATCHED:
                 if callable(signal.getsignal(number)):  # our own handler: what is ignored stays ignored, as under nohup
                     signal.signal(number, signal.SIG_DFL)
-            _prctl(_SET_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+            end_with_parent(signal.SIGTERM)
             if os.getppid() != parent:
                 os.kill(os.getpid(), signal.SIGTERM)  # vgit died before it could be noticed
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -82,10 +83,14 @@ class Child:
             got = signal.sigwaitinfo(_WATCHED)
             if got.si_signo == signal.SIGCHLD:
                 self._stop_with_it()
-            elif got.si_code <= 0 and got.si_pid != self._process.pid:  # above 0: from the kernel
+            elif self._is_for_us_alone(got):
                 self._process.send_signal(got.si_signo)
         code = self._process.returncode
         return 128 - code if code < 0 else code
+
+    def _is_for_us_alone(self, got: signal.struct_siginfo) -> bool:
+        is_from_kernel = got.si_code > 0
+        return not is_from_kernel and got.si_pid != self._process.pid and not self._witness.has_it_too(got)
 
     def _stop_with_it(self) -> None:
         """If the terminal stopped the command, stop as well: the shell waits for us, not for it."""
@@ -114,18 +119,26 @@ def uninterrupted(work: Callable[[], None], tell: Callable[[], None]) -> None:
 
     thread = Thread(target=run, name="vgit last commit", daemon=True)
     thread.start()
-    told = False
+    first: signal.struct_siginfo | None = None
     while thread.is_alive():
         got = signal.sigtimedwait(_WATCHED, 1.0)
         if got is None or got.si_signo not in _MEANS_END:
             continue
-        if told:
+        if first is None:
+            first, since = got, time.monotonic()
+            tell()
+        elif not _is_same(first, got, time.monotonic() - since):
             sys.stderr.flush()
             os._exit(128 + got.si_signo)  # the thread cannot be stopped; what it leaves is as after a kill
-        tell()
-        told = True
     if raised:
         raise raised[0]
+
+
+def _is_same(first: signal.struct_siginfo, got: signal.struct_siginfo, seconds: float) -> bool:
+    """Whether one sender sent a signal to vgit and to its group: one wish, though it came twice."""
+    is_sent = first.si_code <= 0 and got.si_code <= 0
+    same = (first.si_signo, first.si_pid) == (got.si_signo, got.si_pid)
+    return is_sent and same and seconds < TOGETHER_SECONDS
 
 
 def _is_terminals_job() -> bool:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import click
 
-from vgit.cli.child import Child, uninterrupted
+from vgit.cli.child import PASSED_ON, Child, uninterrupted
 from vgit.cli.command import Command, Settings, command, settings_of
 from vgit.cli.output import note, shown_name, warn
+from vgit.cli.witness import Witness
 from vgit.cli.working import report_surprises
 from vgit.client import Client
 from vgit.errors import Error, InvalidError
@@ -102,8 +103,8 @@ def run(
     The directories stay mounts, with their files: run again, or see `vgit unmount`.
     """
     client = settings_of(ctx).client()
-    with _opened(settings_of(ctx), asked, create=create) as mounts:
-        child = Child(words, _environment(client, mounts))
+    with Witness(PASSED_ON) as witness, _opened(settings_of(ctx), asked, create=create) as mounts:
+        child = Child(words, _environment(client, mounts), witness)
         os.chdir("/")  # or a reload that the command asks for would find us at work in a mount
         failed: list[Mount] = []
         with _background(mounts, commit_every):
