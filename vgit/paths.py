@@ -17,6 +17,8 @@ Path: TypeAlias = tuple[str, ...]
 
 ROOT: Path = ()
 STATE_NAME = ".vgit"  # in a mount's root, what makes it a mount
+MODES_NAME = ".vgit-modes"  # while a directory that is no mount has closed ones opened: how their modes were
+_KEPT_NAMES = {len(name): name for name in (STATE_NAME, MODES_NAME)}
 
 
 def parse_path(text: str) -> Path:
@@ -72,12 +74,12 @@ def format_path(path: Path) -> str:
 
 
 def is_state_name(name: str) -> bool:
-    """Return whether a name, in any directory, is kept for mounts: nothing of it is published or checked out.
+    """Return whether a name, in any directory, is kept for vgit: nothing of it is published or checked out.
 
-    >>> is_state_name(".vgit"), is_state_name(".VGit"), is_state_name(".vgit~x")
-    (True, True, False)
+    >>> is_state_name(".vgit"), is_state_name(".VGit"), is_state_name(".vgit-modes"), is_state_name(".vgit~x")
+    (True, True, True, False)
     """
-    return len(name) == len(STATE_NAME) and name.lower() == STATE_NAME  # some file systems fold case
+    return len(name) in _KEPT_NAMES and name.lower() == _KEPT_NAMES[len(name)]  # some file systems fold case
 
 
 def has_state_name(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Ordinary_user: what somebody can do who is not root; root sees no permission fault."""
 
+import ctypes
 import gc
 import os
 import pickle
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 NOBODY = 65534
+_DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2  # of linux/capability.h
+_CAPABILITY_VERSION = 0x20080522
+_PR_CAPBSET_DROP = 24
 # Runs a command as root without root's right to pass by modes.
 AS_OTHERS = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
 
@@ -22,14 +26,43 @@ def mark(path: Path) -> None:
 
 def as_ordinary_user(action: Callable[[], object]) -> object:
     """Return what ``action`` returns in a child process that is not root: root sees no permission fault."""
+    return _in_a_child(become_nobody, action)
+
+
+def without_rights_of_root(action: Callable[[], object]) -> object:
+    """Return what ``action`` returns in a child process that modes bind, whoever it is, and all that it starts."""
+    return _in_a_child(drop_rights, action)
+
+
+def become_nobody() -> None:
+    """Be somebody whom root's files do not know."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+def drop_rights() -> None:
+    """Give up what lets root pass by modes, for good."""
+    if os.getuid() != 0:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    for right in (_DAC_OVERRIDE, _DAC_READ_SEARCH):
+        assert libc.prctl(_PR_CAPBSET_DROP, right, 0, 0, 0) == 0
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, of the first 32 and the others
+    assert libc.capget(header, sets) == 0
+    for at in range(3):
+        sets[at] &= ~(1 << _DAC_OVERRIDE | 1 << _DAC_READ_SEARCH)
+    assert libc.capset(header, sets) == 0
+
+
+def _in_a_child(become: Callable[[], None], action: Callable[[], object]) -> object:
     read_fd, write_fd = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            if os.getuid() == 0:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
+            become()
             os.write(write_fd, pickle.dumps(action()))
             os._exit(0)
         except BaseException:

@@ -59,7 +59,13 @@ STORE_OPTIONS: list[click.Parameter] = [
 
 
 class LocalPath(click.Path):
-    """A path of this machine. An empty one, as of a variable that was not set, is a mistake and not where we are."""
+    """A path of this machine. An empty one, as of a variable that was not set, is a mistake and not where we are.
+
+    What its mode allows is not asked here: a directory that may not be listed can be opened for a command.
+    """
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(allow_dash=allow_dash, readable=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path as it was given."""

@@ -90,6 +90,20 @@ class RootDirectory:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotMountedError(f"{printable(self.path)} is not a directory: {error.strerror}.") from error
 
+    @classmethod
+    def of_any_mode(cls, path: str) -> Self:
+        """Open a directory also where its mode does not let it be listed; nothing can be synced by ``fd`` then."""
+        try:
+            return cls(path, os.open(path, _DIRECTORY_FLAGS & ~os.O_NOFOLLOW))
+        except PermissionError:
+            return cls(path, os.open(path, _STEP_FLAGS & ~os.O_NOFOLLOW))
+
+    def reopen(self) -> None:
+        """Open the same directory again, now that its mode lets it be listed."""
+        opened = self.open_directory(())
+        os.dup2(opened, self.fd, inheritable=False)
+        os.close(opened)
+
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
         fd, self.fd = self.fd, -1

@@ -196,7 +196,7 @@ class Scanner:
         except PermissionError:
             pass  # another user's
         except OSError:
-            self._found.skipped.setdefault(f"the name {STATE_DIRECTORY}, which is kept for mounts", (*directory, name))
+            self._found.skipped.setdefault(f"the name {name.lower()}, which is kept for vgit", (*directory, name))
             return
         if directory:
             raise _IsMount

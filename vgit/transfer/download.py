@@ -7,7 +7,8 @@
 
 The last three are done for 10,000 files or 1 GiB at a time, or one new directory however large it is.
 If something goes wrong, what has not got its name yet is removed; only a process that is
-killed leaves such names behind. A directory that exists already keeps its mode.
+killed leaves such names behind. A directory that exists already keeps its mode; if that is closed to
+its owner, it is opened for the time of the download, and of one that is killed the next one sets it back.
 """
 
 import errno
@@ -27,6 +28,7 @@ from vgit.errors import (
     IsADirectoryConflict,
 )
 from vgit.late import late
+from vgit.mount.noted_leave import noted_leave
 from vgit.mount.place import Placer
 from vgit.mount.root import RootDirectory, set_mode
 from vgit.mount.syscalls import rename_noreplace, syncfs
@@ -67,8 +69,8 @@ def download(
     """
     place = locate(repository, source, destination)
     watched = progress or NoProgress()
-    with RootDirectory(place.directory) as root:
-        target = LocalTarget(repository, root, place.wanted, replace=force)
+    with noted_leave(place.directory) as (root, leave):
+        target = LocalTarget(repository, root, place.wanted, leave, replace=force)
         for missing in target.missing():
             watched.expect(*target.count(missing))
         with _Download(repository, root, target, source, place.depth, watched) as run:

@@ -8,12 +8,13 @@
     directory                    IsADirectoryConflict            fine: they become one
 
 A link is never followed, except in the path that the caller gave: what a directory holds may be anybody's.
+Directories that are there, and that their modes close to us, are opened for the time of the download.
 """
 
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vgit.cancel import checkpoint
@@ -26,12 +27,14 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.ids import CommitId, TreeId
-from vgit.mount.root import RootDirectory
+from vgit.mount.leave import Leave
+from vgit.mount.root import RootDirectory, may
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
 from vgit.repository import Repository
 from vgit.tree.entry import Entry, Kind
 
 _DEFAULT_NAME_MAX = 255
+_WORK = os.W_OK | os.X_OK
 
 
 class Source(NamedTuple):
@@ -104,13 +107,15 @@ def entries_of(repository: Repository, directory: Entry) -> Mapping[str, Entry]:
 
 
 class LocalTarget:
-    """An open directory, and what is to be in it."""
+    """An open directory, and what is to be in it; ``leave`` opens what is closed."""
 
     def __init__(
-        self, repository: Repository, root: RootDirectory, wanted: Mapping[str, Entry], *, replace: bool
+        self, repository: Repository, root: RootDirectory, wanted: Mapping[str, Entry], leave: Leave, *, replace: bool
     ) -> None:
         self._repository = repository
         self._root = root
+        self._leave = leave
+        self._entered: set[Path] = set()  # directories that were closed, and are open now if they are ours
         self._wanted = wanted
         self.replace = replace
         self._name_max = _name_max(root.fd)
@@ -122,10 +127,18 @@ class LocalTarget:
     def missing(self) -> Iterator[Missing]:
         """Yield what has to be made, directory by directory; raise at the first thing that is in the way."""
         waiting = [(ROOT, self._wanted)]
-        while waiting:
+        closed: dict[Path, Mapping[str, Entry]] = {}
+        while waiting or closed:
+            checkpoint()
+            if not waiting:  # all that are closed at once: it takes a note
+                self._enter(closed)
+                waiting, closed = [*reversed(closed.items())], {}
             parent, wanted = waiting.pop()
+            descriptor = self._open(parent)
+            if descriptor is None:
+                closed[parent] = wanted
+                continue
             below = []
-            descriptor = self._root.open_directory(parent)
             try:
                 for name, entry in wanted.items():
                     path = (*parent, name)
@@ -139,6 +152,23 @@ class LocalTarget:
             finally:
                 os.close(descriptor)
             waiting += [(path, entries_of(self._repository, entry)) for path, entry in reversed(below)]
+
+    def _enter(self, closed: Iterable[Path]) -> None:
+        self._leave.enter_own(closed)
+        self._entered.update(closed)
+
+    def _open(self, path: Path) -> int | None:
+        """Open a directory that exists; None if its mode closes it to us, and it is not entered yet."""
+        try:
+            descriptor = self._root.open_directory(path)
+        except PermissionError as error:
+            if path not in self._entered:
+                return None
+            raise PermissionError(error.errno, error.strerror, self.local(path)) from error
+        if path in self._entered or may(descriptor, _WORK):
+            return descriptor
+        os.close(descriptor)
+        return None
 
     def count(self, missing: Missing) -> tuple[int, int]:
         """Return how many files, and bytes in files, are to be made; InvalidError for a name that cannot be."""

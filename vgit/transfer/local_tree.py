@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from vgit.cancel import checkpoint
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
+from vgit.mount.leave import Leave
 from vgit.mount.rows import bounded
 from vgit.paths import Path, encode_name, is_state_name, printable
 from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry
@@ -37,17 +38,30 @@ class LocalLink(NamedTuple):
 LocalItem: TypeAlias = LocalFile | LocalLink | Entry  # an Entry: a directory, FIFO or socket
 
 
-def walk(local: str, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
+def walk(local: str, leave: Leave, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
     """Yield what is in a local directory by its path from there: itself first, directories before what is in them.
 
-    Without ``recursive`` its directories are left out. NotFoundError and
-    NotADirectoryConflict if ``local`` is no directory; other trouble as an OSError.
+    Without ``recursive`` its directories are left out. Those of ours that may not be listed are opened by
+    ``leave``, and come last. NotFoundError and NotADirectoryConflict if ``local`` is no directory; other
+    trouble as an OSError.
     """
     waiting: list[tuple[Path, str]] = [((), local)]
-    while waiting:
+    closed: dict[Path, str] = {}
+    entered: set[Path] = set()
+    while waiting or closed:
+        if not waiting:  # all of them at once: it takes a note
+            leave.enter_own(closed)
+            entered.update(closed)
+            waiting, closed = [*reversed(closed.items())], {}
         path, where = waiting.pop()
-        names, own = _list(where, is_top=not path)
-        yield path, directory_entry(own.st_mode, bounded(own.st_mtime_ns))
+        try:
+            names, own = _list(where, is_top=not path)
+        except PermissionError:
+            if path in entered:
+                raise
+            closed[path] = where
+            continue
+        yield path, directory_entry(leave.mode_of(path, own.st_mode), bounded(own.st_mtime_ns))
         below = []
         for name, found in names:
             checkpoint()

@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 from vgit.errors import IsADirectoryConflict, NotADirectoryConflict
 from vgit.paths import Path
-from vgit.transfer.local_tree import LocalFile, LocalLink, gone, walk
+from vgit.transfer.local_directories import LocalDirectories
+from vgit.transfer.local_tree import LocalFile, LocalLink, gone
 from vgit.transfer.puts import Put, PutDirectory, PutFile, check_target, shown
 from vgit.transfer.read_local import refusal
 from vgit.transfer.streams import Stream, check_stream, size_of
@@ -41,11 +42,11 @@ class Plan(NamedTuple):
         return sum(source.size for source in self.files.values() if isinstance(source, LocalFile | FileObject))
 
 
-def make_plan(puts: Iterable[Put]) -> Plan:
+def make_plan(puts: Iterable[Put], directories: LocalDirectories) -> Plan:
     """Return what ``puts`` come to; raise what says why one cannot be done, or which are in each other's way."""
     plan = Plan({}, {})
     for put in puts:
-        for path, source in _sources(put):
+        for path, source in _sources(put, directories):
             check_target(path)
             if isinstance(source, Entry) and source.is_directory:
                 if path:  # the root of the volume is there and stays as it is
@@ -57,9 +58,9 @@ def make_plan(puts: Iterable[Put]) -> Plan:
     return plan
 
 
-def _sources(put: Put) -> Iterator[tuple[Path, Source]]:
+def _sources(put: Put, directories: LocalDirectories) -> Iterator[tuple[Path, Source]]:
     if isinstance(put, PutDirectory):
-        for path, item in walk(put.local, recursive=put.recursive):
+        for path, item in directories.walk(put.local, recursive=put.recursive):
             yield put.path + path, item
         return
     yield put.path, _file(put)

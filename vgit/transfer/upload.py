@@ -21,6 +21,7 @@ from vgit.mount.keep import PackKeeper
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository import Proposal, Published, Repository
+from vgit.transfer.local_directories import LocalDirectories
 from vgit.transfer.local_tree import LocalFile, LocalLink
 from vgit.transfer.plan import FileObject, Plan, Source, make_plan
 from vgit.transfer.progress import NoProgress, Progress
@@ -51,16 +52,23 @@ def upload(
     AlreadyExistsError, a conflict, or what reading a local file raised; then
     nothing was published. What ``progress`` raises ends the upload as well.
     """
-    plan = make_plan(puts)
-    if not plan.files and not plan.directories:
-        return None
+    with LocalDirectories() as directories:
+        plan = make_plan(puts, directories)
+        if not plan.files and not plan.directories:
+            return None
+        return _upload(repository, plan, author, message, progress or NoProgress(), overwrite=force)
+
+
+def _upload(
+    repository: Repository, plan: Plan, author: str, message: str | None, progress: Progress, *, overwrite: bool
+) -> Published | None:
     head = repository.head()
     seen = repository.commit(head)
-    targets = Targets(repository, plan.files, plan.directories, overwrite=force)
+    targets = Targets(repository, plan.files, plan.directories, overwrite=overwrite)
     targets.check(seen)
     now_ns = repository.clock.now_ns()
     with repository.objects.writer() as writer:
-        reader = _Reader(repository, writer, seen, now_ns, progress or NoProgress())
+        reader = _Reader(repository, writer, seen, now_ns, progress)
         files = reader.run(plan)
         proposal = Proposal(
             edits=to_edits(repository, seen, files, plan.directories, now_ns),

@@ -1,0 +1,43 @@
+"""Local directories: those that an upload reads, with leave to what their modes close, until it is done."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Self
+
+from vgit.errors import NotADirectoryConflict
+from vgit.mount.leave import Leave
+from vgit.mount.noted_leave import noted_leave
+from vgit.paths import Path, printable
+from vgit.transfer.local_tree import LocalItem, gone, walk
+
+
+class LocalDirectories:
+    """A context manager; at its end all directories have the modes that they had."""
+
+    def __init__(self) -> None:
+        self._leaves: dict[tuple[int, int], Leave] = {}  # by device and inode
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._opened.close()
+
+    def walk(self, local: str, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
+        """Yield what is in a directory, as ``walk`` of local_tree; what was closed stays open for it to be read."""
+        try:
+            leave = self._leave(local)
+        except FileNotFoundError as error:
+            raise gone(local) from error
+        except NotADirectoryError as error:
+            raise NotADirectoryConflict(f"{printable(local)} is not a directory; put_file uploads a file.") from error
+        yield from walk(local, leave, recursive=recursive)
+
+    def _leave(self, local: str) -> Leave:
+        found = os.stat(local)
+        key = found.st_dev, found.st_ino
+        if key not in self._leaves:  # a second one would wait for the first
+            _, self._leaves[key] = self._opened.enter_context(noted_leave(local))
+        return self._leaves[key]
