@@ -23,7 +23,7 @@ from vgit.commit import clean_identity
 from vgit.errors import InvalidError
 from vgit.maintenance.roll_up import roll_up
 from vgit.names import check_environment_name
-from vgit.paths import local_path
+from vgit.paths import local_place
 
 DEFAULT_ENVIRONMENT = "main"
 
@@ -46,12 +46,12 @@ class Client:
         clock: Clock = SYSTEM_CLOCK,
         handed_mounts: Sequence[str] = (),
     ) -> None:
-        location = local_path(store) if store is not None else default_store()
+        location = local_place(store) if store is not None else default_store()
         if "://" in location:
             raise InvalidError(
                 f"cannot use the store {location!r}: this vgit reads stores in local directories only; give a path."
             )
-        self.store = os.path.abspath(os.path.expanduser(location))
+        self.store = os.path.abspath(location)
         self.environment = check_environment_name(environment or DEFAULT_ENVIRONMENT)
         if not isinstance(author, str | None):
             raise InvalidError(f"Invalid author: {author!r} is {type(author).__name__}, expected 'Name <mail>'.")
@@ -105,7 +105,7 @@ def given_or_default(client: Client | None) -> Client:
 
 def default_store() -> str:
     """Return where volumes live if nobody says otherwise."""
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    data = os.path.expanduser(os.environ.get("XDG_DATA_HOME") or "~/.local/share")
     if data.startswith("~"):
         raise InvalidError("the user has no home directory to keep volumes in; say where: VGIT_STORE, or --store.")
     return os.path.join(data, "vgit")

@@ -50,6 +50,18 @@ def local_path(path: object) -> str:
     return text
 
 
+def local_place(path: object) -> str:
+    """Return where a store or a mount is, or is to be: a local path, at whose beginning ``~`` and ``~user`` mean home.
+
+    A shell sees to that only where it sees the ``~``: not behind a colon or ``=``, nor in a program or a container's
+    settings. InvalidError if there is no home.
+    """
+    text = os.path.expanduser(local_path(path))
+    if text.partition("/")[0] == "~":
+        raise InvalidError(f"Invalid local path: {text!r}; this user has no home directory. Give the whole path.")
+    return text
+
+
 def _from_path_like(value: object) -> str:
     fspath = getattr(value, "__fspath__", None)
     text = fspath() if fspath else value

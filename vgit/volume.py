@@ -24,7 +24,7 @@ from vgit.history.tags import delete_tag, list_tags, set_tag
 from vgit.late import late
 from vgit.names import check_volume_id, check_volume_name
 from vgit.namespace import Objects, Renaming, check_version
-from vgit.paths import ROOT, Path, local_path, parse_path
+from vgit.paths import ROOT, Path, local_place, parse_path
 from vgit.repository import Repository
 from vgit.results import answer, change
 from vgit.snapshot import Readable, Snapshot, TreeView
@@ -271,7 +271,7 @@ class Volume(Readable, Writable):
             sub_path=shown,
         )
         return mounts.open_for_program(
-            local_path(path),
+            local_place(path),
             binding,
             resolved.repository,
             self._client.author,

@@ -1,10 +1,14 @@
 """Command: what commands have in common: options for the store, examples in the help, and options that many share."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+from vgit.errors import InvalidError
+from vgit.paths import local_place
 
 if TYPE_CHECKING:
     from vgit.client import Client
@@ -61,16 +65,30 @@ STORE_OPTIONS: list[click.Parameter] = [
 class LocalPath(click.Path):
     """A path of this machine. An empty one, as of a variable that was not set, is a mistake and not where we are.
 
-    What its mode allows is not asked here: a directory that may not be listed can be opened for a command.
+    ``~`` and ``~user`` at its beginning mean home, also where no shell saw them. What its mode allows is not asked
+    here: a directory that may not be listed can be opened for a command.
     """
 
     def __init__(self, *, allow_dash: bool = False) -> None:
         super().__init__(allow_dash=allow_dash, readable=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path as it was given."""
+        """Return the path, ``~`` expanded."""
         if value == "":
             self.fail("the path is empty.", param, ctx)
+        try:
+            return super().convert(local_place(value), param, ctx)
+        except InvalidError as error:
+            self.fail(str(error), param, ctx)
+
+
+class LocalSource(LocalPath):
+    """A path of this machine that is read. What a shell put there for a ``*`` may be a file that is named ``~``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, as it is if there is something of that name."""
+        if value and os.path.lexists(value):
+            return click.Path.convert(self, value, param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -11,6 +11,7 @@ from vgit.client import Client
 from vgit.errors import InvalidError, NotFoundError
 from vgit.mount.layout import STATE_DIRECTORY, MountRecord, find_root, read_record
 from vgit.mounts import MountedDirectory
+from vgit.paths import local_place
 from vgit.volumes import resolve_id
 
 
@@ -54,7 +55,7 @@ def _find_root(path: str | None) -> str:
 
 def _check_settings(settings: Settings, root: str, record: MountRecord) -> None:
     """Refuse options that name another store or environment: what is asked cannot be meant for this mount."""
-    if settings.store is not None and os.path.realpath(settings.store) != os.path.realpath(record.store):
+    if settings.store is not None and os.path.realpath(local_place(settings.store)) != os.path.realpath(record.store):
         raise InvalidError(
             f"{root} is a mount of the store {record.store}, not of {settings.store}; leave --store out."
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from vgit.cli.command import LocalPath, command, option_json, option_message, settings_of, volume_argument
+from vgit.cli.command import LocalSource, command, option_json, option_message, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.progress import transfer_progress
 from vgit.cli.published import report_commit
@@ -29,7 +29,7 @@ _STDIN = "-"
     "train | vgit put weights - /log.txt",
 )
 @volume_argument
-@click.argument("local", type=LocalPath(allow_dash=True))
+@click.argument("local", type=LocalSource(allow_dash=True))
 @click.argument("remote", default="/", shell_complete=complete_remote)
 @click.option("-f", "--force", is_flag=True, help="Replace files that exist; nothing else is removed.")
 @option_message

@@ -19,6 +19,7 @@ from vgit.client import Client
 from vgit.errors import Error, InvalidError
 from vgit.mounts import Mount
 from vgit.names import check_volume_name
+from vgit.paths import local_place
 from vgit.repository import Repository
 from vgit.results import commit_info
 
@@ -70,7 +71,11 @@ def _parse(text: str, ctx: click.Context, param: click.Parameter) -> Asked:
         )
     if rest and not rest[0]:
         raise click.BadParameter(f"{text!r}: there is no path after ':'.", ctx, param)
-    return Asked(name, os.path.abspath(rest[0] if rest else name), len(rest) == 2)
+    try:
+        path = local_place(rest[0] if rest else name)
+    except InvalidError as error:
+        raise click.BadParameter(f"{text!r}: {error}", ctx, param) from error
+    return Asked(name, os.path.abspath(path), len(rest) == 2)
 
 
 @command(
