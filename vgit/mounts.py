@@ -11,7 +11,7 @@ each operation.
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
@@ -88,11 +88,14 @@ class Mount:
         self._author = author
         self._background: Background | None = None
         self._is_inherited = False
+        self._is_closed = False
+        self._closing = threading.RLock()  # a second close waits for the first
         start_afresh_after_fork(self)
 
     def after_fork(self) -> None:
         """Note that the mount is the parent's: what is half done in it is not this process's to publish."""
         self._is_inherited = True
+        self._closing = threading.RLock()
 
     def __repr__(self) -> str:
         record = self._working.record
@@ -160,6 +163,7 @@ class Mount:
 
     def _status(self) -> MountStatus:
         """Return what is here and not published. Reads files whose stat differs from what was seen."""
+        self._refuse_closed()
         status = self._working.status()
         return MountStatus(
             base=status.base.hex(),
@@ -178,7 +182,7 @@ class Mount:
 
         Local changes that are not committed stay, or with ``discard`` are given up.
         """
-        self._refuse_inherited()
+        self._refuse_unless_ours()
         self.check_open_files()
         reloaded = self._working.reload(Local.DISCARD if discard else Local.KEEP)
         after = Aftermath(f"{printable(self._working.path)} is reloaded")
@@ -193,14 +197,16 @@ class Mount:
 
         Ends the commits in the background, the one under way first. This last
         commit holds nothing back: it stores what is being written as it is, and
-        names it ``unstable``.
+        names it ``unstable``. Closing again does nothing, also after a commit that failed.
         """
-        try:
-            self.stop_background()
-            info = self._commit() if commit and not self._is_inherited and not self.read_only else None
-        finally:
-            self.release()
-        return info
+        with self._closing:
+            if self._is_closed:
+                return None
+            try:
+                self.stop_background()
+                return self._commit() if commit and not self._is_inherited and not self.read_only else None
+            finally:
+                self.release()
 
     def _diff(self, path: str | None = None) -> list[Change]:
         """Return how the mount differs from the state that it was last reloaded from, in path order.
@@ -209,6 +215,7 @@ class Mount:
         from the mount's root.
         """
         where = parse_path(path) if path is not None else ()
+        self._refuse_closed()
         return [change(one) for one in edited(self._working.status().edits) if one.path[: len(where)] == where]
 
     status = Method(_status)
@@ -219,7 +226,7 @@ class Mount:
 
     def commit_in_detail(self, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
         """Commit, and return also what was unstable, unreadable or skipped."""
-        self._refuse_inherited()
+        self._refuse_unless_ours()
         if message is not None and not isinstance(message, str):
             raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
         return self._working.commit(self._author, message, when_unstable)
@@ -231,7 +238,7 @@ class Mount:
     def commit_in_background(self, every_seconds: float) -> None:
         """Commit every so many seconds from now on, until ``close``; InvalidError for a read-only mount."""
         check_commit_every(every_seconds, read_only=self.read_only)
-        self._refuse_inherited()
+        self._refuse_unless_ours()
 
         clock, where = self._working.repository.clock, printable(self._working.path)
         held_back = HeldBack(where, clock)
@@ -249,7 +256,15 @@ class Mount:
         if self._background is not None:
             self._background.stop()
 
-    def _refuse_inherited(self) -> None:
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise NotMountedError(
+                f"the mount at {printable(self._working.path)} was closed. Its files are there; mount the volume there"
+                " again to go on with it."
+            )
+
+    def _refuse_unless_ours(self) -> None:
+        self._refuse_closed()
         if self._is_inherited:
             raise NotMountedError(
                 f"the mount at {printable(self._working.path)} is of the process that forked this one, and only that"
@@ -257,8 +272,9 @@ class Mount:
             )
 
     def release(self) -> None:
-        """Let go of the directory; nothing is committed."""
+        """Let go of the directory; nothing is committed. Nothing if that was done."""
         self.stop_background()
+        self._is_closed = True
         _open.discard(self)
         self._working.close()
 
@@ -338,8 +354,10 @@ def _record_or_none(path: str) -> MountRecord | None:
 class MountedDirectory:
     """A mount that another program made, taken up for one operation; a context manager. For the command line."""
 
-    def __init__(self, path: str, repository: Repository, author: str) -> None:
-        self.working = reopen_mount(path, repository, repository.clock)
+    def __init__(
+        self, path: str, repository: Repository, author: str, reopen: "Callable[..., WorkingDirectory]" = reopen_mount
+    ) -> None:
+        self.working = reopen(path, repository, repository.clock)
         self.mount = Mount(self.working, author)
 
     def __enter__(self) -> "MountedDirectory":

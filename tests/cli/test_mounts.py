@@ -198,3 +198,21 @@ def test_files_of_a_mount_can_be_kept_where_the_store_was_set_back(
     vgit("mount", "--adopt", "data", work)
     vgit("commit", work)
     assert vgit("cat", "data", "a.txt").stdout == "newer"
+
+
+@pytest.mark.parametrize("options", [(), ("--keep-files",)])
+def test_an_unmount_that_was_cut_off_is_repeated(
+    vgit: Vgit, work: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    def cut_off(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vgit.mount.ending.Reload.run", cut_off)
+        vgit("unmount", work, code=130)
+    for command in ("status", "commit", "reload"):
+        assert f"`vgit unmount {work}` finishes it" in vgit(command, work / "sub", code=1).stderr
+    assert "finishes it" in vgit("mount", "data", work, code=1).stderr
+    assert "is unmounted" in vgit("unmount", *options, work / "sub").stderr
+    assert sorted(os.listdir(work)) == (["a.txt", "link", "sub"] if options else [])
+    assert vgit("mounts", "--json").stdout.count("mount_id") <= 1

@@ -14,7 +14,11 @@ from pathlib import Path as FilePath
 
 from tests.gitjudge import fsck
 from tests.mount.conftest import AUTHOR, Bench, listing
+from vgit.errors import InvalidError
 from vgit.mount import put_back, recover, stat_cache, swap
+from vgit.mount.layout import is_half_unmounted
+from vgit.mount.lease import list_leases
+from vgit.mount.open import reopen_to_unmount, unbind
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path, parse_path
 
@@ -226,11 +230,64 @@ def checkout_dies_at(base: FilePath, step: int, part: Path) -> bool:
     return died
 
 
+def unmount_dies_at(base: FilePath, step: int, part: Path) -> bool:
+    """An unmount dies; mounting there works or says what to do, and unmounting again ends it."""
+    bench = Bench(base, part)
+    a = bench.mount("a")
+    for name in ("one", "closed/two"):
+        put(a, name, name)
+    os.chmod(FilePath(a.path, "closed"), 0o555)
+    a.commit(AUTHOR)
+    head = bench.published()
+    a.close()
+    path = FilePath(a.path)
+
+    def action() -> None:
+        unbind(bench.mount_as_it_is("a"), remove_files=True)
+
+    died = dies_at(step, action)
+    assert all(file.read_text() == head_text(path, file) for file in path.rglob("*") if in_the_mount(path, file))
+    if path.exists() and is_half_unmounted(str(path)):
+        for refused in (lambda: bench.mount("a"), lambda: bench.mount("a", adopt=True)):
+            try:
+                refused()
+            except InvalidError as error:
+                assert f"`vgit unmount {path}` finishes it" in str(error)
+            else:
+                raise AssertionError("what an unmount left was mounted")
+        put(a, "after", "put there since")  # it is no mount any more, and this is not in the volume
+        repository = bench.repository()
+        assert not unbind(reopen_to_unmount(str(path), repository, repository.clock), remove_files=True)
+        assert os.listdir(path) == ["after"]
+        os.unlink(path / "after")
+    elif (path / ".vgit").exists():
+        bench.mount("a").close()
+        unbind(bench.mount_as_it_is("a"), remove_files=True)
+    assert os.listdir(path) == [] and list_leases(bench.repository()) == []
+    assert bench.published() == head
+    assert bench.mount("a").commit(AUTHOR).published is None
+    bench.close()
+    return died
+
+
+def in_the_mount(root: FilePath, file: FilePath) -> bool:
+    return file.is_file() and ".vgit" not in file.relative_to(root).parts
+
+
+def head_text(root: FilePath, file: FilePath) -> str:
+    return str(file.relative_to(root))
+
+
 def _content(entry: object) -> object:
     return None if entry is None else (entry.kind, entry.hash)  # type: ignore[attr-defined]
 
 
-CASES = {"commit": commit_dies_at, "reload": reload_dies_at, "checkout": checkout_dies_at}
+CASES = {
+    "commit": commit_dies_at,
+    "reload": reload_dies_at,
+    "checkout": checkout_dies_at,
+    "unmount": unmount_dies_at,
+}
 
 
 def main() -> None:

@@ -23,6 +23,10 @@ def test_nor_of_an_ordinary_user_in_a_mount_of_a_part(tmp_path: FilePath, case: 
     _check(command, fewest_steps)
 
 
+def test_an_unmount_can_always_be_ended(place: FilePath) -> None:
+    _check([sys.executable, "-m", "tests.mount.crash_cases", "unmount", str(place)], 20)
+
+
 def _check(command: list[str], fewest_steps: int) -> None:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -158,7 +158,9 @@ def test_check_unmoved(root: RootDirectory, top: Path) -> None:
     (top / ".vgit").unlink()
     (top / "gone").rename(top / ".vgit")
     root.check_unmoved()
-    root.unmark()
+    root.mark_as("unmounted")
+    root.check_unmoved()
+    (top / ".vgit/unmounted").unlink()
     with pytest.raises(NotMountedError, match="is gone: No such file"):
         root.check_unmoved()
 

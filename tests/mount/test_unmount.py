@@ -6,10 +6,10 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.mount.conftest import AUTHOR, Bench
-from vgit.errors import NotMountedError
+from vgit.errors import BackendUnavailableError, NotMountedError
 from vgit.mount import reload
 from vgit.mount.lease import list_leases
-from vgit.mount.open import renew, reopen_mount, unbind
+from vgit.mount.open import renew, reopen_mount, reopen_to_unmount, unbind
 from vgit.mount.working_directory import WorkingDirectory
 
 
@@ -107,3 +107,49 @@ def test_who_waited_for_the_lock_finds_no_mount_and_leaves_nothing(
     assert unbind(working, remove_files=True)
     assert came
     assert os.listdir(working.path) == []
+
+
+def test_a_local_change_that_slipped_in_when_it_died_goes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    files_of(bench, ["f", "g"])
+    working = bench.mount_as_it_is("a")
+    rename = os.rename
+
+    def late(source: str, target: str, **options: int) -> None:
+        if source == "f":
+            FilePath(working.path, "f").write_text("written at the last moment, and longer")
+        rename(source, target, **options)
+        if source == "f":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", late)
+        with pytest.raises(KeyboardInterrupt):
+            unbind(working, remove_files=True)
+    working.close()
+    assert not FilePath(working.path, "f").exists()
+    repository = bench.repository()
+    assert not unbind(reopen_to_unmount(working.path, repository, repository.clock), remove_files=True)
+    assert os.listdir(working.path) == ["f"]
+    assert FilePath(working.path, "f").read_text() == "written at the last moment, and longer"
+
+
+@pytest.mark.parametrize("remove_files", [True, False])
+def test_one_that_was_to_keep_the_files_keeps_them_when_it_is_repeated(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, remove_files: bool
+) -> None:
+    files_of(bench, ["f"])
+    working = bench.mount_as_it_is("a")
+
+    def out_of_reach(*arguments: object) -> None:
+        raise BackendUnavailableError("the store is out of reach")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vgit.mount.ending.drop_lease", out_of_reach)
+        with pytest.raises(BackendUnavailableError):
+            unbind(working, remove_files=False)
+        with pytest.raises(NotMountedError, match="vgit unmount"):
+            bench.mount_as_it_is("a")
+    working.close()
+    repository = bench.repository()
+    unbind(reopen_to_unmount(working.path, repository, repository.clock), remove_files=remove_files)
+    assert os.listdir(working.path) == ["f"] and list_leases(repository) == []

@@ -1,7 +1,7 @@
 """Mounted: the mount that a command is meant for, found from a path or the current directory as git finds its own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -9,7 +9,9 @@ import click
 from vgit.cli.command import Settings, settings_of
 from vgit.client import Client
 from vgit.errors import InvalidError, NotFoundError
-from vgit.mount.layout import STATE_DIRECTORY, MountRecord, find_root, read_record
+from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY, MountRecord, find_marked, find_root, marker_of, read_record
+from vgit.mount.open import reopen_mount, reopen_to_unmount
+from vgit.mount.working_directory import WorkingDirectory
 from vgit.mounts import MountedDirectory
 from vgit.paths import local_place
 from vgit.volumes import resolve_id
@@ -22,8 +24,24 @@ def mounted(ctx: click.Context, path: str | None) -> Iterator[MountedDirectory]:
     The mount says which store, environment and volume it belongs to; options
     that say otherwise are refused, the environment variables do not matter.
     """
-    root = _find_root(path)
-    record = read_record(root)
+    root = _find_root(path, find_root)
+    with _taken_up(ctx, root, MOUNT_FILE, reopen_mount) as directory:
+        yield directory
+
+
+@contextmanager
+def mounted_or_half_unmounted(ctx: click.Context, path: str | None) -> Iterator[MountedDirectory]:
+    """Do as ``mounted``, to unmount it: what an unmount that was cut off left is taken up as well."""
+    root = _find_root(path, lambda start: find_marked(start) or find_root(start))
+    with _taken_up(ctx, root, marker_of(root) or MOUNT_FILE, reopen_to_unmount) as directory:
+        yield directory
+
+
+@contextmanager
+def _taken_up(
+    ctx: click.Context, root: str, marker: str, reopen: Callable[..., WorkingDirectory]
+) -> Iterator[MountedDirectory]:
+    record = read_record(root, marker)
     _check_settings(settings_of(ctx), root, record)
     client = Client.from_env(record.store, record.environment)
     try:
@@ -36,21 +54,21 @@ def mounted(ctx: click.Context, path: str | None) -> Iterator[MountedDirectory]:
     # We were started in the mount, and must not be the process that uses it; the shell that started us still counts.
     os.chdir("/")
     try:
-        with MountedDirectory(root, repository, client.author) as directory:
+        with MountedDirectory(root, repository, client.author, reopen) as directory:
             yield directory
     finally:
         repository.close()
 
 
-def _find_root(path: str | None) -> str:
+def _find_root(path: str | None, find: Callable[[str], str]) -> str:
     if path is None:
         try:
-            return find_root(os.getcwd())
+            return find(os.getcwd())
         except FileNotFoundError as error:
             raise click.ClickException("the current directory was deleted; go to another, or give a PATH.") from error
     if not os.path.lexists(path):
         raise NotFoundError(f"No such file or directory: {path!r}.")
-    return find_root(path)
+    return find(path)
 
 
 def _check_settings(settings: Settings, root: str, record: MountRecord) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
-from vgit.cli.mounted import mounted
+from vgit.cli.mounted import mounted_or_half_unmounted
 from vgit.cli.output import note, short, shown_name, span, warn, write_json_list, write_lines, write_table
 from vgit.cli.working import publish
 from vgit.mount.lease import Lease, list_leases
@@ -54,12 +54,15 @@ def unmount(ctx: click.Context, path: str | None, *, keep_files: bool, discard: 
     """Commit, then take a mount's files and its .vgit away. The directory itself stays, empty.
 
     PATH is the mount, or in it; else the current directory is. Refused while a process has files open there.
+    One that was cut off can be repeated.
     """
-    with mounted(ctx, path) as directory:
+    with mounted_or_half_unmounted(ctx, path) as directory:
         working = directory.working
         working.own()  # no program may have it mounted while we take it away
         working.check_open_files()  # before anything is published, and again when it is taken away
-        if not discard and not working.record.read_only:
+        if working.is_half_unmounted:
+            pass  # all that was to be published was, before the first file went
+        elif not discard and not working.record.read_only:
             publish(directory, message=None)
         elif discard and not keep_files:
             working.reload(Local.DISCARD)

@@ -1,6 +1,8 @@
 """Layout: the one thing of ours in a mount's root, the directory ``.vgit/``.
 
     mount       JSON: mount id, store, volume, options; what makes the directory a mount
+    unmounting  the same file, renamed, while an unmount takes its files away
+    unmounted   the same, when they are gone or are to stay, until ``.vgit`` goes
     lock        flock: held by whoever commits, reloads or scans
     owner       flock: held while a program has the mount open
     state.db    the stat cache, base, divergent paths and journal (and its -wal, -shm)
@@ -25,6 +27,9 @@ from vgit.paths import STATE_NAME
 
 STATE_DIRECTORY = STATE_NAME
 MOUNT_FILE = "mount"
+UNMOUNTING_FILE = "unmounting"
+UNMOUNTED_FILE = "unmounted"
+MARKERS = (MOUNT_FILE, UNMOUNTING_FILE, UNMOUNTED_FILE)  # one of them is there, from the first moment to the last
 LOCK_FILE = "lock"
 OWNER_FILE = "owner"
 DATABASE_FILE = "state.db"
@@ -81,14 +86,25 @@ def is_mount(root: str) -> bool:
     return os.path.isfile(os.path.join(root, STATE_DIRECTORY, MOUNT_FILE))
 
 
-def read_record(root: str) -> MountRecord:
+def marker_of(root: str) -> str | None:
+    """Return the name of the file that tells what ``root`` is bound to, or was; None if there is none."""
+    return next((name for name in MARKERS if os.path.isfile(os.path.join(root, STATE_DIRECTORY, name))), None)
+
+
+def is_half_unmounted(root: str) -> bool:
+    """Return whether ``root`` was a mount, and an unmount of it is not done."""
+    return marker_of(root) in (UNMOUNTING_FILE, UNMOUNTED_FILE)
+
+
+def read_record(root: str, marker: str = MOUNT_FILE) -> MountRecord:
     """Return what ``root`` is bound to; NotMountedError if it is not a mount."""
-    state = os.path.join(root, STATE_DIRECTORY)
-    path = os.path.join(state, MOUNT_FILE)
+    path = os.path.join(root, STATE_DIRECTORY, marker)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             fields = json.load(file)
     except (FileNotFoundError, NotADirectoryError) as error:
+        if is_half_unmounted(root):
+            raise NotMountedError(f"{root} is no mount any more: {half_unmounted(root)}") from error
         raise NotMountedError(
             f"{root} is not a mount: it has no {STATE_DIRECTORY}/{MOUNT_FILE}. If the directory was deleted and made"
             " again, nothing of the volume is lost: mount it again. If only that file is gone, mount it again with"
@@ -104,6 +120,11 @@ def read_record(root: str) -> MountRecord:
         raise _damaged(path, error) from error
 
 
+def half_unmounted(root: str) -> str:
+    """Say what has become of a directory that is half unmounted, and what to do."""
+    return f"an unmount of it is under way, or was cut off. `vgit unmount {root}` finishes it."
+
+
 def _damaged(path: str, error: Exception) -> NotMountedError:
     return NotMountedError(
         f"{path} is damaged ({error}). Remove it, and mount the volume there again with --adopt (adopt=True): no file"
@@ -113,12 +134,22 @@ def _damaged(path: str, error: Exception) -> NotMountedError:
 
 def find_root(start: str) -> str:
     """Return the mount that ``start`` is in, walking up as git does; NotMountedError if it is in none."""
+    root = find_marked(start)
+    if root is not None and is_mount(root):
+        return root
+    if root is not None:
+        raise NotMountedError(f"{start} is not in a mount: of {root}, {half_unmounted(root)}")
+    raise NotMountedError(f"{start} is not in a mount: no {STATE_DIRECTORY}/{MOUNT_FILE} in it or above it.")
+
+
+def find_marked(start: str) -> str | None:
+    """Return the directory ``start`` is in that is a mount, or is half unmounted; None if it is in none."""
     directory, below = os.path.realpath(start), ""
     while directory != below:  # the root is its own parent
-        if is_mount(directory):
+        if marker_of(directory) is not None:
             return directory
         directory, below = os.path.dirname(directory), directory
-    raise NotMountedError(f"{start} is not in a mount: no {STATE_DIRECTORY}/{MOUNT_FILE} in it or above it.")
+    return None
 
 
 def check_place(root: str, store: str) -> None:

@@ -27,18 +27,22 @@ from vgit.late import late
 from vgit.mount.layout import (
     DISPLACED,
     FILLING_FILE,
+    MOUNT_FILE,
     STATE_DIRECTORY,
     STATE_NAMES,
     TEMPORARY,
     MountRecord,
     check_place,
     find_root,
+    half_unmounted,
+    is_half_unmounted,
     is_mount,
+    marker_of,
     read_record,
     sync_directory,
     write_record,
 )
-from vgit.mount.lease import Lease, drop_lease, renew_lease
+from vgit.mount.lease import Lease, renew_lease
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path, format_path, printable
 from vgit.repository import Repository
@@ -89,6 +93,12 @@ def reopen_mount(path: str, repository: Repository, clock: Clock) -> WorkingDire
     return WorkingDirectory(path, read_record(path), repository, clock)
 
 
+def reopen_to_unmount(path: str, repository: Repository, clock: Clock) -> WorkingDirectory:
+    """Return the mount at ``path``, also if an unmount of it was cut off: for ``unbind`` only."""
+    marker = marker_of(path) or MOUNT_FILE
+    return WorkingDirectory(path, read_record(path, marker), repository, clock, marker)
+
+
 def share_mount(path: str, binding: Binding, repository: Repository, clock: Clock) -> WorkingDirectory:
     """Return the mount at ``path``, which another program holds open for this one, as it is; nothing is checked out.
 
@@ -106,12 +116,12 @@ def renew(working: WorkingDirectory, clock: Clock) -> None:
 
 
 def unbind(working: WorkingDirectory, *, remove_files: bool) -> bool:
-    """Make the directory an ordinary one again; say whether its files are gone too.
+    """Make the directory an ordinary one again, or end what was begun; say whether its files are gone too.
 
     Files go only if none has a change that is not published.
     """
-    removed = working.unmount(remove_files=remove_files)
-    drop_lease(working.repository, working.record.mount_id)  # not before: a refusal leaves a mount, which needs it
+    end = working.finish_unmount if working.is_half_unmounted else working.unmount
+    removed = end(remove_files=remove_files)
     working.close()
     return removed
 
@@ -180,6 +190,8 @@ def _describe(record: MountRecord) -> str:
 
 def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
     _refuse_inside_a_mount(path)
+    if is_half_unmounted(path):
+        raise InvalidError(f"cannot mount at {printable(path)}: {half_unmounted(printable(path))}")
     present = sorted(os.listdir(path))
     if STATE_DIRECTORY in present and not is_mount(path) and _is_remains(path):
         shutil.rmtree(os.path.join(path, STATE_DIRECTORY))  # of a mount that was cut off before it was one

@@ -78,8 +78,9 @@ class RootDirectory:
     ``path`` is how it was found, absolute; only ``check_unmoved`` looks at it again.
     """
 
-    def __init__(self, path: str, descriptor: int | None = None) -> None:
+    def __init__(self, path: str, descriptor: int | None = None, marker: str = MOUNT_FILE) -> None:
         require_utf8()  # every name of a mount comes from this descriptor, or goes to it
+        self.marker = marker  # the file in ``.vgit`` that says what the directory is
         self.path = os.path.abspath(path)
         if descriptor is not None:  # inherited, and from now on this object's to close
             self.fd = descriptor
@@ -124,7 +125,7 @@ class RootDirectory:
         try:
             found = os.stat(self.path)
             marker = os.stat(STATE_DIRECTORY, dir_fd=self.fd, follow_symlinks=False)
-            os.stat(f"{STATE_DIRECTORY}/{MOUNT_FILE}", dir_fd=self.fd, follow_symlinks=False)
+            os.stat(f"{STATE_DIRECTORY}/{self.marker}", dir_fd=self.fd, follow_symlinks=False)
         except OSError as error:
             raise self._gone(error.strerror or "it cannot be read") from error
         if not os.path.samestat(found, os.fstat(self.fd)):
@@ -144,21 +145,19 @@ class RootDirectory:
         except PermissionError:
             return True  # another user's
 
-    def unmark(self) -> None:
-        """Take away what makes this directory a mount; durable on return."""
-        state = self.open_directory((STATE_DIRECTORY,))
-        try:
-            os.unlink(MOUNT_FILE, dir_fd=state)
+    def mark_as(self, marker: str) -> None:
+        """Say from now on that this directory is a mount no more, and how far its end is; durable on return."""
+        with self.opened((STATE_DIRECTORY,)) as state:
+            os.rename(self.marker, marker, src_dir_fd=state, dst_dir_fd=state)
             os.fsync(state)
-        finally:
-            os.close(state)
+        self.marker = marker
 
     def remove_state(self) -> None:
-        """Remove ``.vgit``. Another one that stands at its name by now is left: all is done through a descriptor."""
+        """Remove ``.vgit``, its mark last. Another one that stands there by now is left: a descriptor leads to ours."""
         state = self.open_directory((STATE_DIRECTORY,))
         try:
             for _ in range(_TRIES):
-                for name in os.listdir(state):
+                for name in sorted(os.listdir(state), key=self.marker.__eq__):
                     remove_entry(state, name)
                 try:
                     os.rmdir(STATE_DIRECTORY, dir_fd=self.fd)

@@ -21,7 +21,17 @@ from vgit.files.filesystem_clock import Clocks, Probe, probe
 from vgit.files.steady_read import Watch
 from vgit.files.writers import shared_writable_maps
 from vgit.ids import ObjectFormat
-from vgit.mount.layout import DATABASE_FILE, DISPLACED, FILLING_FILE, LOCK_FILE, OWNER_FILE, STATE_DIRECTORY, TEMPORARY
+from vgit.mount.layout import (
+    DATABASE_FILE,
+    DISPLACED,
+    FILLING_FILE,
+    LOCK_FILE,
+    MOUNT_FILE,
+    OWNER_FILE,
+    STATE_DIRECTORY,
+    TEMPORARY,
+    half_unmounted,
+)
 from vgit.mount.leave import Leave, no_note
 from vgit.mount.root import RootDirectory, remove_entry
 from vgit.mount.stat_cache import StatCache
@@ -36,9 +46,14 @@ class Session:
     """A mount's own state, open; ``settle`` finishes what an operation that was cut off left."""
 
     def __init__(
-        self, path: str, object_format: ObjectFormat, clock: Clock, settle: Callable[[StatCache], None]
+        self,
+        path: str,
+        object_format: ObjectFormat,
+        clock: Clock,
+        settle: Callable[[StatCache], None],
+        marker: str = MOUNT_FILE,
     ) -> None:
-        self.root = RootDirectory(path)
+        self.root = RootDirectory(path, marker=marker)
         self._format = object_format
         self._clock = clock
         self._settle = settle
@@ -76,6 +91,8 @@ class Session:
     @contextmanager
     def operation(self) -> Iterator[StatCache]:
         """Hold the mount's lock, on a directory that is still the mount, with nothing left half done."""
+        if self.root.marker != MOUNT_FILE:  # what its end has taken away must not look removed
+            raise NotMountedError(f"{printable(self.root.path)} is no mount any more: {half_unmounted(self.root.path)}")
         with self.unsettled() as cache:
             self._settle(cache)
             yield cache

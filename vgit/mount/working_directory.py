@@ -18,14 +18,15 @@ from vgit.files.steady_read import Watch
 from vgit.ids import CommitId
 from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
-from vgit.mount.journal import Notes, commit_journal, decode_journal, look_journal, reload_journal
+from vgit.mount.ending import Ending
+from vgit.mount.journal import Notes, commit_journal, look_journal, reload_journal
 from vgit.mount.keep import HashKeeper, Keeper, PackKeeper
-from vgit.mount.layout import MountRecord
-from vgit.mount.leave import Leave, no_note
+from vgit.mount.layout import MOUNT_FILE, UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
+from vgit.mount.leave import Leave
 from vgit.mount.open_files import check_no_open_files, this_and_its_ancestors
 from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Local, Planner
-from vgit.mount.recover import put_all_back, recover, reload_candidates, still_divergent
+from vgit.mount.recover import recover, reload_candidates, still_divergent
 from vgit.mount.reload import Reload
 from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.rows import PackedRows, Row, untrusted
@@ -44,12 +45,14 @@ from vgit.tree.entry import Entry, directory_entry
 class WorkingDirectory:
     """One mount, open. A context manager; threads take turns; a forked child opens its own state."""
 
-    def __init__(self, path: str, record: MountRecord, repository: Repository, clock: Clock) -> None:
+    def __init__(
+        self, path: str, record: MountRecord, repository: Repository, clock: Clock, marker: str = MOUNT_FILE
+    ) -> None:
         self.record = record
         self.repository = repository
         self._clock = clock
         self._scope = Scope(repository, parse_path(record.sub_path))
-        self._session = Session(path, repository.format, clock, self._recover)
+        self._session = Session(path, repository.format, clock, self._recover, marker)
         self._root = self._session.root
         self._placer = Placer(repository.objects, read_only=record.read_only)
         self._checked: tuple[CommitId, CommitId] | None = None  # a commit that was known, a head that descends from it
@@ -65,6 +68,11 @@ class WorkingDirectory:
     def path(self) -> str:
         """The mount's root, absolute."""
         return self._root.path
+
+    @property
+    def is_half_unmounted(self) -> bool:
+        """Whether an unmount of it was cut off, which is all that can be gone on with."""
+        return self._root.marker != MOUNT_FILE
 
     def close(self) -> None:
         """Let go of the directory; what is not committed stays in it as it is."""
@@ -109,7 +117,7 @@ class WorkingDirectory:
     def take_back(self) -> None:
         """Undo ``check_out``, and make the directory no mount any more; what others put there stays."""
         with uninterrupted(), self._session.unsettled():
-            self._root.unmark()
+            self._root.mark_as(UNMOUNTED_FILE)
             checkout, self._first_checkout = self._first_checkout, None
             if checkout is not None:
                 take_back(self._root, self.repository, checkout)
@@ -203,34 +211,22 @@ class WorkingDirectory:
     def unmount(self, *, remove_files: bool) -> bool:
         """Make this no mount any more; say whether its files are gone, which needs that none has a local change.
 
-        The mark goes first: whatever cuts this off, no commit can take what is missing for removed.
-        ``.vgit`` goes last.
+        Without ``remove_files`` it is possible also where the store is not what it was, and nothing can be settled.
         """
-        if not remove_files:  # possible also where the store is not what it was, and nothing can be settled
-            with self._session.unsettled() as cache:
-                journal = decode_journal(cache.journal) if cache.journal is not None else None
-                with Leave(self._root, no_note, journal.decode_modes() if journal is not None else None) as leave:
-                    put_all_back(self._root, journal, leave)
-                self._root.unmark()
-                self._session.end()
-            return False
-        with self._session.operation() as cache:
-            paths = self._removals(cache)
-            if paths is None:
-                self._root.unmark()
-            is_clean = paths is not None and self._unmark_and_remove(cache, paths)
-            self._session.end()
-            return is_clean
+        with self._session.operation() if remove_files else self._session.unsettled() as cache:
+            return self._ending(cache).run(self._removals(cache) if remove_files else None)
 
-    def _unmark_and_remove(self, cache: StatCache, paths: dict[Path, Entry | None]) -> bool:
-        notes = Notes(cache.write_journal, look_journal())  # until the mark goes; from then on nothing can be published
-        with Leave(self._root, notes.note_modes) as leave, self._session.areas() as areas:
-            leave.enter(path[:-1] for path in paths)
-            steps = self._planner(cache, leave).plan(paths)
-            self._root.unmark()
-            reload = Reload(self._root, self._placer, self._base(cache), areas, leave, lambda waiting: None)
-            reload.run(steps)
-        return not reload.kept
+    def finish_unmount(self, *, remove_files: bool) -> bool:
+        """Do what an unmount that was cut off has left to do; say whether all files are gone."""
+        with self._session.unsettled() as cache:
+            is_removing = remove_files and self._root.marker == UNMOUNTING_FILE
+            return self._ending(cache).run(dict.fromkeys(_rows(cache)) if is_removing else None)
+
+    def _ending(self, cache: StatCache) -> Ending:
+        def planner(leave: Leave) -> Planner:
+            return self._planner(cache, leave)
+
+        return Ending(self.repository, self.record, self._session, cache, self._placer, planner)
 
     @contextmanager
     def _looking(self, cache: StatCache) -> Iterator[Leave]:
@@ -247,7 +243,7 @@ class WorkingDirectory:
         _, changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
         if cache.base is None or changes.edits or changes.problems:
             return None
-        rows = {(*at, name): row for at, packed in cache.directories().items() for name, row in packed.items()}
+        rows = _rows(cache)
         self._base(cache)
         check_content(self.repository, (row.entry for row in rows.values()))
         return dict.fromkeys(rows)
@@ -387,3 +383,7 @@ class WorkingDirectory:
             return self._planner(cache, leave)
 
         recover(cache, self.repository, self._scope, self._root, planner, self._check_history)
+
+
+def _rows(cache: StatCache) -> dict[Path, Row]:
+    return {(*at, name): row for at, packed in cache.directories().items() for name, row in packed.items()}

@@ -1,0 +1,79 @@
+"""Ending: a mount becomes an ordinary directory again, step by step, and each can be done again.
+
+    1. the mark is renamed       no commit from here on can take what is missing for removed
+    2. files are displaced       noted in the journal, so that a local change that slips in can be put back
+    3. the lease is dropped
+    4. ``.vgit`` goes, the mark last
+
+A death after any of them leaves a directory that says what it was, and that an
+unmount goes on with: what is clean by its rows is still to go.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+
+from vgit.mount.journal import Notes, decode_journal, reload_journal
+from vgit.mount.layout import STATE_DIRECTORY, UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
+from vgit.mount.lease import drop_lease
+from vgit.mount.leave import Leave, no_note
+from vgit.mount.place import Placer
+from vgit.mount.plan import Planner
+from vgit.mount.recover import put_all_back
+from vgit.mount.reload import Reload
+from vgit.mount.session import Session
+from vgit.mount.stat_cache import StatCache
+from vgit.paths import Path
+from vgit.repository import Repository
+from vgit.tree.entry import Entry
+
+
+class Ending:
+    """The end of one mount, whose lock is held."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        record: MountRecord,
+        session: Session,
+        cache: StatCache,
+        placer: Placer,
+        planner: Callable[[Leave], Planner],
+    ) -> None:
+        self._repository = repository
+        self._mount_id = record.mount_id
+        self._session = session
+        self._root = session.root
+        self._cache = cache
+        self._placer = placer
+        self._planner = planner
+
+    def run(self, paths: Mapping[Path, Entry | None] | None) -> bool:
+        """Take all steps, ``paths`` with the files (None: they stay); say whether nothing is left in the directory."""
+        self._put_back()
+        if paths is None:
+            self._root.mark_as(UNMOUNTED_FILE)
+        else:
+            self._remove(paths)
+        is_empty = os.listdir(self._root.fd) == [STATE_DIRECTORY]
+        drop_lease(self._repository, self._mount_id)
+        self._session.end()
+        return is_empty
+
+    def _put_back(self) -> None:
+        """Empty the places beside of what was cut off there: a local change in them is the only copy."""
+        data = self._cache.journal
+        journal = decode_journal(data) if data is not None else None
+        with Leave(self._root, no_note, journal.decode_modes() if journal is not None else None) as leave:
+            put_all_back(self._root, journal, leave)
+
+    def _remove(self, paths: Mapping[Path, Entry | None]) -> None:
+        base = self._cache.base
+        if base is None:  # nothing was ever seen, so there are no paths either
+            self._root.mark_as(UNMOUNTING_FILE)
+            return
+        notes = Notes(self._cache.write_journal, reload_journal(base))
+        with Leave(self._root, notes.note_modes) as leave, self._session.areas() as areas:
+            leave.enter(path[:-1] for path in paths)
+            steps = self._planner(leave).plan(paths)
+            self._root.mark_as(UNMOUNTING_FILE)
+            Reload(self._root, self._placer, base, areas, leave, notes.note_waiting).run(steps)
