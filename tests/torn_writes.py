@@ -3,11 +3,12 @@
     python -m tests.torn_writes --seconds 60 --every 1
 
 Every block of 4 KiB says which generation of the file it belongs to, and has a
-checksum. A writer process goes from one generation to the next in one of three ways:
+checksum. A writer process goes from one generation to the next in one of four ways:
 
     blocks   block after block, a write each: between two writes the file has
              blocks of the new generation, then blocks of the one before
     whole    one write of the whole file: between two writes there is one generation
+    direct   the same, past the page cache, where the file system can: it holds the inode's lock shared
     mapped   block after block through a shared map, with no write at all
 
 A version that is none of those that were on disk between two writes is torn, and
@@ -37,7 +38,13 @@ _HEAD = struct.Struct("<4sQII")  # magic, generation, number of the block, CRC-3
 _MAGIC = b"TORN"
 
 # name → way of writing, blocks
-FILES = {"small": ("blocks", 16), "large": ("blocks", 1200), "atonce": ("whole", 4096), "mapped": ("mapped", 64)}
+FILES = {
+    "small": ("blocks", 16),
+    "large": ("blocks", 1200),
+    "atonce": ("whole", 4096),
+    "mapped": ("mapped", 64),
+    "direct": ("direct", 512),
+}
 
 
 def block(generation: int, number: int) -> bytes:
@@ -58,7 +65,7 @@ def write(path: str, way: str, count: int, seconds: float) -> None:
     """Rewrite ``path`` in place for so long, as ``way`` says."""
     chance = random.Random(path)
     end = time.monotonic() + seconds
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    descriptor = open_directly(path, count) if way == "direct" else os.open(path, os.O_RDWR | os.O_CREAT)
     view = None
     if way == "mapped":
         os.write(descriptor, b"".join(block(1, number) for number in range(count)))
@@ -69,6 +76,11 @@ def write(path: str, way: str, count: int, seconds: float) -> None:
         blocks = [block(generation, number) for number in range(count)]
         if way == "whole":
             os.pwrite(descriptor, b"".join(blocks), 0)
+        elif way == "direct":
+            with mmap.mmap(-1, count * BLOCK) as aligned:
+                aligned[:] = b"".join(blocks)
+                os.pwrite(descriptor, aligned, 0)
+            time.sleep(0.02)
         else:
             for number, data in enumerate(blocks):
                 if view is not None:
@@ -81,17 +93,29 @@ def write(path: str, way: str, count: int, seconds: float) -> None:
             time.sleep(chance.choice((0.02, 0.1, 0.4)))
 
 
+def open_directly(path: str, count: int) -> int:
+    """Open a file for direct writes, or others where there are none, with room for all blocks."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_DIRECT)
+    except OSError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    os.posix_fallocate(descriptor, 0, count * BLOCK)
+    return descriptor
+
+
 def judge(data: bytes, way: str, count: int) -> str:
     """Return what a published version is: "whole", "between" two writes, or "torn: …"."""
     if len(data) % BLOCK or not data:
         return "between" if not data else f"torn: {len(data)} bytes"
+    if way == "direct" and not any(data):
+        return "between"  # room, before the first write
     found = [generation_of(data[number * BLOCK : (number + 1) * BLOCK], number) for number in range(len(data) // BLOCK)]
     first = found[0]
     if None in found or first is None:
         return f"torn: block {found.index(None)} of {len(found)} is of no generation"
     if len(found) == count and set(found) == {first}:
         return "whole"
-    if way == "whole":
+    if way in ("whole", "direct"):
         return f"torn: {Counter(found)} of {count} blocks"
     new = found.count(first)
     before = [] if first == 1 else [first - 1] * (count - new)
