@@ -241,6 +241,22 @@ def case_unmount(volume: vgit.Volume, base: Path, mode: int) -> None:
     assert look(base / "work") == expected(mode)
 
 
+def case_mount_of_a_closed_root(volume: vgit.Volume, base: Path, mode: int) -> None:
+    """A mount's root may be closed to changes; that it can be listed is what vgit needs of it."""
+    publish(volume, base, 0o755)
+    by = volume.mount(base / "by")
+    by.path.chmod(mode | 0o500)
+    assert by.commit() is not None
+    by.close()
+    mount = volume.mount(base / "work")
+    assert stat.S_IMODE(mount.path.stat().st_mode) == mode | 0o500
+    volume.remove_file("d", recursive=True)
+    mount.reload()
+    assert look(mount.path) == {}
+    mount.close()
+    vgit_command(base, "unmount", str(base / "work"))
+
+
 def case_put_directory(volume: vgit.Volume, base: Path, mode: int) -> None:
     fill(base / "in", mode)
     with volume.batch_upload(force=True) as batch:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.directories import Directories, Plain, directory, fifo, file, symlink
 from vgit.ids import ObjectId
-from vgit.merge import DEFAULT_DIRECTORY_MODE, Merged, NewDirectory, merge
+from vgit.merge import DEFAULT_DIRECTORY_MODE, UNSET_MODE, Merged, NewDirectory, merge
 from vgit.paths import Path
 from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import GITLINK_MODE, TREE_MODE, Entry, Kind, same_content
@@ -310,12 +310,16 @@ def test_the_root_has_a_mode() -> None:
     assert merge(result.tree, Edits(edits), result.source).root is None
 
 
-def test_a_root_without_a_record_gets_a_mode() -> None:
+def test_a_root_whose_mode_nobody_has_set_gets_one_by_an_edit_alone() -> None:
     source = Directories()
     head = source.store({"a": OLD}, mode=None)
     merged = merge(head, Edits({("a",): Edit(OURS, OLD)}), source)
     assert merged.root is not None
-    assert merged.root.mode == DEFAULT_DIRECTORY_MODE
+    assert merged.root.mode == UNSET_MODE
+    for mode in (0o755, 0o700):
+        merged = merge(head, Edits({(): Edit(directory(mode), directory(0o711))}), source)
+        assert merged.root is not None
+        assert merged.root.mode == 0o040000 | mode
 
 
 # nothing at p

@@ -33,6 +33,7 @@ from vgit.tree.edits import Counts, Edit, Edits, Whole
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, TREE_MODE, Entry, is_touched, same_content
 
 DEFAULT_DIRECTORY_MODE = 0o040755
+UNSET_MODE = 0  # of a volume's root, as long as nobody has set it
 _NO_ENTRIES: Mapping[str, Entry] = {}
 
 
@@ -175,7 +176,7 @@ class _Merger:
     def run(self, head: TreeId, root: _Node) -> Entry | NewDirectory | None:
         """Return the root after the merge; an Entry if it is head's as it is."""
         directory = self._directories.read(head)
-        entry = Entry(directory.mode or DEFAULT_DIRECTORY_MODE, TREE_MODE, head, 0, 0, None)
+        entry = Entry(directory.mode or UNSET_MODE, TREE_MODE, head, 0, 0, None)
         levels = [_Level(None, ROOT, root, entry, directory.entries)]
         for level in levels:  # grows on the way: every directory comes before those below it
             kids = self._put_new_files(level) if level.head is None else level.node.kids

@@ -39,7 +39,7 @@ from vgit.content.chunk_tree import read_chunks, require_chunk_tree
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
 from vgit.ids import FORMATS, SHA1, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.late import late
-from vgit.merge import DEFAULT_DIRECTORY_MODE, Lost, Merged, NewDirectory, merge
+from vgit.merge import UNSET_MODE, Lost, Merged, NewDirectory, merge
 from vgit.objects.kinds import COMMIT
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter, PackVanished
@@ -140,7 +140,7 @@ class Repository:
         who = clean_identity(author)
         now, _ = commit_times(clock.now_ns(), ())
         with repository.objects.writer() as writer:
-            tree = write_directory(writer, {}, DEFAULT_DIRECTORY_MODE)
+            tree = write_directory(writer, {}, None)  # nobody has set a mode yet
             root = Commit(tree, (), who, now, who, now, message, txn=clock.random_bytes(16).hex(), counts=Counts())
             id = writer.write_commit(encode_commit(root))
             writer.publish()
@@ -381,7 +381,7 @@ class Repository:
                 else entry
                 for name, entry in directory.entries.items()
             }
-            mode = directory.mode if directory is root else None
+            mode = directory.mode if directory is root and directory.mode != UNSET_MODE else None
             trees[id(directory)] = tree = write_directory(writer, entries, mode)
             room -= len(entries)
             if room >= 0:  # An id means these entries also if this commit is never published.

@@ -125,6 +125,25 @@ def test_the_root_into_an_existing_directory_goes_directly_there(tmp_path: FileP
     assert tree(out / "d") == tree(tmp_path / "source/d")
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_a_directory_for_the_root_is_as_any_other_until_somebody_sets_its_mode(
+    tmp_path: FilePath, volume: vgit.Volume, get: Get, mask: int
+) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    before = os.umask(mask)
+    try:
+        get("/", tmp_path / "new")
+        get("/", tmp_path / "private")
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o777 & ~mask
+        with volume.mount(tmp_path / "source") as path:
+            path.chmod(0o751)
+        get("/", tmp_path / "set")
+        assert (tmp_path / "set").stat().st_mode & 0o777 == 0o751
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_file_goes_to_a_path_or_into_a_directory(tmp_path: FilePath, get: Get) -> None:
     get("a.txt", tmp_path / "new name")
     assert (tmp_path / "new name").read_text() == "one\n"

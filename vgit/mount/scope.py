@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
 from vgit.ids import CommitId, TreeId
+from vgit.merge import DEFAULT_DIRECTORY_MODE
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.paths import Path, format_path, has_state_name, printable
 from vgit.repository import Repository
@@ -38,12 +39,12 @@ class Scope:
         return TreeId(entry.id) if entry is not None and entry.is_directory and entry.id is not None else None
 
     def root_mode(self, commit: CommitId) -> int | None:
-        """Return the recorded mode of the directory that the mount's root is; None if it has none."""
+        """Return the mode that a commit has for the mount's root; None if nobody has set that of a volume's root."""
         tree = self._repository.commit(commit).tree
         if not self.path:
             return self._directories.read(tree).mode
         entry = find_entry(self._directories, tree, self.path)
-        return entry.mode if entry is not None and entry.is_directory else None
+        return entry.mode if entry is not None and entry.is_directory else DEFAULT_DIRECTORY_MODE
 
     def entry(self, commit: CommitId, path: Path) -> Entry | None:
         """Return what stands at the mount's ``path`` at a commit."""

@@ -29,6 +29,7 @@ from vgit.mount.plan import Action, Local, Planner
 from vgit.mount.recover import recover, reload_candidates, still_divergent
 from vgit.mount.reload import Reload
 from vgit.mount.results import Committed, Reloaded, Status
+from vgit.mount.root_mode import RootMode
 from vgit.mount.rows import PackedRows, Row, untrusted
 from vgit.mount.scan import Scan, Scanner
 from vgit.mount.scope import Scope
@@ -39,7 +40,7 @@ from vgit.mount.syscalls import syncfs
 from vgit.mount.take_back import take_back
 from vgit.paths import ROOT, Path, parse_path
 from vgit.repository import Proposal, Published, Repository
-from vgit.tree.entry import Entry, directory_entry
+from vgit.tree.entry import Entry
 
 
 class WorkingDirectory:
@@ -55,6 +56,7 @@ class WorkingDirectory:
         self._session = Session(path, repository.format, clock, self._recover, marker)
         self._root = self._session.root
         self._placer = Placer(repository.objects, read_only=record.read_only)
+        self._root_mode = RootMode(self._root, self._scope, repository, self._placer, read_only=record.read_only)
         self._checked: tuple[CommitId, CommitId] | None = None  # a commit that was known, a head that descends from it
         self._first_checkout: Checkout | None = None  # as long as it may have to be taken back
 
@@ -106,7 +108,7 @@ class WorkingDirectory:
             with cache.transaction():
                 checkout.put_rows(cache, before)
                 checkout.found[ROOT] = os.fstat(self._root.fd).st_mode
-                self._take_root_mode(cache, self._scope.root_mode(revision))
+                self._root_mode.take(cache, self._root_mode.at_first(revision))
                 cache.set_divergent(self._scope.with_all_below(checkout.kept))
                 cache.set_base(revision)
 
@@ -153,9 +155,8 @@ class WorkingDirectory:
                 if changes.edits:
                     txn = self._clock.random_bytes(16).hex()
                     journal = commit_journal(txn, base, changes.root_mode)
-                    root = directory_entry(changes.root_mode, os.fstat(self._root.fd).st_mtime_ns)
                     with Beside(lambda: cache.write_journal(journal, changes.rows, changes.new_rows)) as noted:
-                        edits = self._scope.to_volume(changes.edits, root)
+                        edits = self._scope.to_volume(changes.edits, self._root_mode.to_publish(changes, base))
                         unstable = self._scope.paths_in_volume(changes.unstable)
                         proposal = Proposal(edits, author, txn, message, base, unstable, before_swap=noted.wait)
                         published = self.repository.publish(proposal, writer)
@@ -303,7 +304,7 @@ class WorkingDirectory:
         with cache.transaction(repeatable=published is not None or not changes.edits):
             if not changes.edits:  # else the journal has set them
                 cache.put(changes.rows)
-            cache.set_root_mode(changes.root_mode)
+            self._root_mode.commit(cache, changes, published.id if published is not None else self.repository.head())
             if published is not None and self._follows(base, published):
                 cache.set_base(published.id)
                 cache.set_divergent(still_divergent(self._scope, cache.divergent(), changes.edits, published.id))
@@ -324,6 +325,7 @@ class WorkingDirectory:
         base = cache.base
         # Without rows there is nothing to settle but modes: the whole is done again.
         notes = Notes(cache.write_journal, reload_journal(target) if base is not None else look_journal())
+        root_mode = self._root_mode.wanted(base, target, local)
 
         with (
             self._session.areas() as (temporary_fd, displaced_fd),
@@ -342,7 +344,7 @@ class WorkingDirectory:
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
-                self._take_root_mode(cache, self._scope.root_mode(target), local)
+                self._root_mode.take(cache, root_mode, local)
                 cache.drop_journal()
         quiet = (Action.NOTHING, Action.KEEP, Action.ADOPT)
         written = sum(step.action not in quiet and step.path not in reload.kept for step in steps)
@@ -367,16 +369,6 @@ class WorkingDirectory:
         new = [path for path in changed if path in scan.directories and cache.row(path) is None]
         for directory in new:  # all of a new directory is local: what is in it was listed as changed
             candidates.setdefault(directory, None)
-
-    def _take_root_mode(self, cache: StatCache, recorded: int | None, local: Local = Local.DISCARD) -> None:
-        """Give the mount's root the recorded mode, unless it was changed here; what it has then was seen."""
-        seen = cache.root_mode
-        if local is not Local.DISCARD and seen is not None and seen != os.fstat(self._root.fd).st_mode:
-            return  # a local change, to be published
-        if recorded is not None and not self.record.read_only:
-            os.fchmod(self._root.fd, self._placer.permissions(recorded))
-            os.fsync(self._root.fd)
-        cache.set_root_mode(os.fstat(self._root.fd).st_mode)
 
     def _recover(self, cache: StatCache) -> None:
         def planner(leave: Leave) -> Planner:

@@ -34,6 +34,7 @@ from vgit.repository import Repository
 from vgit.tree.entry import Entry, Kind
 
 _DEFAULT_NAME_MAX = 255
+_ORDINARY_UMASK = 0o022
 _WORK = os.W_OK | os.X_OK
 
 
@@ -87,7 +88,24 @@ def locate(repository: Repository, source: Source, destination: str) -> Place:
         raise NotFoundError(f"No such directory: {printable(directory)}. Make it first.")
     if not source.entry.is_directory and destination.endswith("/"):
         raise NotFoundError(f"No such directory: {shown}. Make it first, or leave the / at its end away.")
-    return Place(directory or ".", {_checked(name): source.entry}, 1)
+    return Place(directory or ".", {_checked(name): _as_new(repository, source)}, 1)
+
+
+def _as_new(repository: Repository, source: Source) -> Entry:
+    """Return what is to be made. A directory for a volume's root is one as any other, if nobody has set its mode."""
+    entry = source.entry
+    if source.path or entry.id is None or repository.root(TreeId(entry.id)).mode is not None:
+        return entry
+    return entry._replace(mode=stat.S_IFDIR | 0o777 & ~_umask())
+
+
+def _umask() -> int:
+    """Return the mask of this process: asked of the system by ``os.umask``, other threads would be without it."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            return next(int(line[6:], 8) for line in status if line.startswith("Umask:"))
+    except (OSError, StopIteration):  # no /proc
+        return _ORDINARY_UMASK
 
 
 def _checked(name: str) -> str:
