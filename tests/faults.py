@@ -140,6 +140,10 @@ class FaultBackend:
         self._script.live()
         return self._inner.names(prefix)
 
+    def look(self, key: str) -> Listed:
+        self._script.live()
+        return self._inner.look(key)
+
     def put(self, key: str, data: Buffer) -> None:
         self._script.mutate(f"put {key}", lambda: self._inner.put(key, data))
 

@@ -315,7 +315,7 @@ class Repository:
     def _check_content(self, edits: Edits, writer: ObjectWriter, vanished: PackVanished) -> None:
         """See to it that all content of ``edits`` is in the store, though a pack that was relied on has gone.
 
-        A gc takes a pack away when what it keeps of it is in another one. Which
+        A gc, or a roll-up, takes a pack away when what it keeps of it is in another one. Which
         objects were found in that pack is not known, so all are looked up, and
         the packs that hold them relied on.
         """

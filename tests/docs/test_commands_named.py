@@ -11,7 +11,7 @@ from vgit.cli.table import COMMANDS
 
 # Words that follow "vgit" in messages where it is no command, as in "vgit holds it for moments".
 PROSE = frozenset(["commits", "did", "holds", "last", "needs", "never", "one", "reads", "says", "store", "without"])
-HEADERS = frozenset(("file", "group", "volume"))  # what stored text files begin with: "vgit file 1"
+HEADERS = frozenset(("file", "group", "replaced", "volume"))  # what stored text files begin with: "vgit file 1"
 _QUOTED = re.compile(r"`vgit ([a-z][\w-]*)")
 _PLAIN = re.compile(r"(?<![`\w./-])vgit ([a-z][\w-]*)")
 

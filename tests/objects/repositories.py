@@ -7,6 +7,7 @@ from pathlib import Path
 from tests import gitjudge
 from vgit.backend.local import LocalBackend
 from vgit.ids import SHA1, BlobId, CommitId, ObjectId, TreeId
+from vgit.objects.join_packs import Joined, join_packs
 from vgit.objects.kinds import BLOB, KIND_NAMES
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
@@ -76,6 +77,19 @@ def put_loose(git_dir: Path, data: bytes, kind: int = BLOB) -> ObjectId:
 
 def packs(git_dir: Path, suffix: str = ".pack") -> list[Path]:
     return sorted((git_dir / "objects/pack").glob("pack-*" + suffix))
+
+
+def join_and_drop(git_dir: Path, keys: Iterable[str] | None = None) -> Joined:
+    """Join packs (None: all), and remove those that were replaced, as a roll-up and a later one do."""
+    if keys is None:
+        keys = [f"objects/pack/{path.name}" for path in packs(git_dir)]
+    joined = join_packs(LocalBackend(str(git_dir)), SHA1, list(keys))
+    for path in (git_dir / "vgit/replaced").glob("*"):
+        for name in path.read_text().split("\n")[2:-1]:
+            for suffix in (".idx", ".pack"):
+                (git_dir / f"objects/pack/{name}{suffix}").unlink(missing_ok=True)
+        path.unlink()
+    return joined
 
 
 def all_ids(git_dir: Path) -> list[ObjectId]:

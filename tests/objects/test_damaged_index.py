@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests import gitjudge
-from tests.objects.repositories import blob_id, commit, missing_id, noise, open_store, packs, write_commit
+from tests.objects.repositories import (
+    blob_id,
+    commit,
+    join_and_drop,
+    missing_id,
+    noise,
+    open_store,
+    packs,
+    write_commit,
+)
 from vgit.backend.local import LocalBackend
 from vgit.errors import CorruptObjectError
 from vgit.ids import SHA1, ObjectId
@@ -61,7 +70,9 @@ def test_a_flipped_bit_anywhere_keeps_the_pack_out_of_a_roll_up(git_dir: Path, i
         assert f"objects/pack/{pack.name}" in joined.damaged
         assert pack.exists() and index.exists()
         index.write_bytes(good)
-    assert join_all(git_dir).damaged == {} and not pack.exists()
+    store = open_store(git_dir)
+    assert join_and_drop(git_dir).damaged == {} and not pack.exists()
+    assert [store.read(blob_id(data))[1] for data in DATA] == DATA
     gitjudge.fsck(git_dir)
 
 

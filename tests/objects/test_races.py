@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests import gitjudge
-from tests.objects.repositories import blob_id, commit, missing_id, noise, open_store, packs, put_loose
+from tests.objects.repositories import blob_id, commit, join_and_drop, missing_id, noise, open_store, packs, put_loose
 from vgit.backend.local import LocalBackend
 from vgit.errors import CorruptObjectError
-from vgit.ids import SHA1
-from vgit.objects.join_packs import join_packs
 from vgit.objects.kinds import BLOB
 from vgit.objects.store import ObjectStore
 
@@ -19,12 +17,6 @@ from vgit.objects.store import ObjectStore
 @pytest.fixture
 def git_dir(tmp_path: Path) -> Path:
     return gitjudge.init_bare(tmp_path / "a.git")
-
-
-def join(git_dir: Path) -> None:
-    """Have another process replace all packs by one."""
-    keys = [f"objects/pack/{path.name}" for path in packs(git_dir)]
-    assert join_packs(LocalBackend(str(git_dir)), SHA1, keys).replaced == tuple(keys)
 
 
 class Racing(LocalBackend):
@@ -97,7 +89,7 @@ def test_an_index_that_goes_between_being_listed_and_being_opened(git_dir: Path,
         commit(git_dir, [noise(300, number)])
     backend = Racing(git_dir)
     store = ObjectStore(backend)
-    backend.before_view = lambda: join(git_dir)
+    backend.before_view = lambda: join_and_drop(git_dir)
     calls: dict[str, Callable[[], object]] = {
         "read": lambda: store.read(blob_id(noise(300, 1)))[1] == noise(300, 1),
         "contains": lambda: store.contains(blob_id(noise(300, 1))),

@@ -124,17 +124,16 @@ def walk_names(root: str, prefix: str) -> Iterator[str]:
     """Yield the key of every file below ``root`` that starts with ``prefix``, in any order."""
     waiting = [prefix[: prefix.rfind("/") + 1]]
     for directory in waiting:  # grows on the way
+        if not directory.startswith(prefix[: len(directory)]):
+            continue
         try:
             with os.scandir(root + directory) as scanned:
-                for entry in scanned:
-                    key = directory + entry.name
-                    if entry.is_dir():
-                        key += "/"
-                    if key.startswith(prefix):
-                        if key.endswith("/"):
-                            waiting.append(key)
-                        else:
-                            yield key
+                entries = list(scanned)
+            below = [entry.name for entry in entries if entry.is_dir()]
+            waiting += [f"{directory}{name}/" for name in below]
+            names = [entry.name for entry in entries] if not below else {entry.name for entry in entries} - {*below}
+            found = [directory + name for name in names]
+            yield from found if directory.startswith(prefix) else (key for key in found if key.startswith(prefix))
         except (FileNotFoundError, NotADirectoryError):
             continue
 

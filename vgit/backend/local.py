@@ -16,6 +16,7 @@ loss, although every reader sees it. Callers of ``put_if`` then read back.
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
@@ -115,11 +116,22 @@ class LocalBackend:
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that ``list`` yields, in any order, by the names in the directories alone."""
         try:
-            for key in walk_names(self._root, check_prefix(prefix)):
-                if not is_hidden(key):
-                    yield key
+            found = walk_names(self._root, check_prefix(prefix))
+            # Asked in two steps, as most names have neither, and there may be a thousand.
+            yield from [key for key in found if not ("tmp_" in key or ".lock" in key) or not is_hidden(key)]
         except OSError as error:
             raise read_failed(error, self._root + prefix) from error
+
+    def look(self, key: str) -> Listed:
+        """Return one key as ``list`` yields it; NotFoundError if it is absent."""
+        path = self._root + check_key(key)
+        try:
+            status = os.stat(path)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(errno.EISDIR, "no value", path)
+        except OSError as error:
+            raise read_failed(error, path) from error
+        return Listed(key, status.st_size, status.st_mtime_ns)
 
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""

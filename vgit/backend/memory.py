@@ -46,8 +46,11 @@ class _Space:
         self.open_staged_count = 0
 
     def read(self, key: str) -> bytes:
+        return self.value(key).data
+
+    def value(self, key: str) -> _Value:
         with self.mutex:
-            return self._find(key).data
+            return self._find(key)
 
     def write(self, key: str, data: bytes, *, durable: bool) -> None:
         with self.mutex:
@@ -232,6 +235,11 @@ class MemoryBackend:
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that ``list`` yields."""
         return (listed.key for listed in self.list(prefix))
+
+    def look(self, key: str) -> Listed:
+        """Return one key as ``list`` yields it; NotFoundError if it is absent."""
+        value = self._space.value(self._key(key))
+        return Listed(key, len(value.data), value.mtime_ns)
 
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""

@@ -94,6 +94,9 @@ class Backend(Protocol):
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that ``list`` yields, in any order, without a look at each."""
 
+    def look(self, key: str) -> Listed:
+        """Return one key as ``list`` yields it; NotFoundError if it is absent."""
+
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""
 

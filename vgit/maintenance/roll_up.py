@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vgit.errors import CorruptObjectError
 from vgit.late import late
+from vgit.maintenance.drop_replaced import drop_replaced
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.repository import Repository
@@ -33,6 +34,7 @@ def roll_up(repository: Repository) -> int:
     joined = 0
     damaged = repository.objects.damage()
     if _is_worth_a_look(repository.objects.pack_sizes()):
+        damaged |= drop_replaced(repository)
         for keys in _full_tiers(repository):
             result = join_packs(repository.backend, repository.format, keys)
             joined += len(result.replaced)
@@ -63,6 +65,7 @@ def _tier(size_bytes: int) -> int:
 
 
 def _full_tiers(repository: Repository) -> list[list[str]]:
+    repository.objects.refresh()
     found = list(repository.backend.list(PACKS + "/"))
     # A mark says that a writer has published a pack and not yet moved the ref: it is not to be touched.
     names = {listed.key for listed in found}
@@ -71,6 +74,6 @@ def _full_tiers(repository: Repository) -> list[list[str]]:
         stem = listed.key.removesuffix(".pack")
         if stem == listed.key or listed.size_bytes > _LARGEST_BYTES:
             continue
-        if stem + ".idx" in names and stem + ".keep" not in names:
+        if stem + ".idx" in names and stem + ".keep" not in names and not repository.objects.is_replaced(listed.key):
             tiers[_tier(listed.size_bytes)].append(listed.key)
     return [keys for keys in tiers.values() if len(keys) >= _PACKS_A_TIER]

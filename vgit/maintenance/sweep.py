@@ -10,10 +10,12 @@ systems whose locks do not reach every machine. Nothing of it is ever named by a
 so a crash in the middle costs nothing.
 
 A pack without index and without mark is not of that kind: somebody lost its index,
-which ``git index-pack`` makes anew. It is left alone.
+which ``git index-pack`` makes anew. It is left alone. What roll-ups have replaced goes
+here too, once it has waited long enough (drop_replaced.py).
 """
 
 from vgit.backend.protocol import Listed
+from vgit.maintenance.drop_replaced import drop_replaced
 from vgit.objects.pack_writer import PACKS
 from vgit.repository import Repository
 
@@ -23,6 +25,7 @@ OLD_SECONDS = 86_400.0  # no commit takes a day between naming its packs and mov
 def sweep(repository: Repository) -> int:
     """Remove leftovers older than a day, under the lock; return how many there were."""
     backend = repository.backend
+    drop_replaced(repository)
     with backend.exclusive():
         count = backend.sweep(OLD_SECONDS)
         found = {listed.key: listed for listed in backend.list(PACKS + "/")}

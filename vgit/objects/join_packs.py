@@ -5,11 +5,10 @@
        git's), is left alone: a copy made by a wrong index would be of wrong bytes, and
        the pack that could have been read with a new index would be gone
     2. write one pack with every object once; make it and its index durable
-    3. under the lock, remove the old ones, each index before its pack
+    3. under the lock, say that the old ones are replaced (replaced.py). They go later
 
 A crash before 3 leaves objects twice, which harms nothing; so does an error, which
-leaves no mark and no temporary file. A reader that meets a pack gone lists again
-and finds the new one.
+leaves no mark and no temporary file.
 """
 
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from vgit.ids import ObjectFormat
 from vgit.objects.pack_entry import OFS_DELTA, REF_DELTA
 from vgit.objects.pack_index import PackIndex, index_key, open_index
 from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
+from vgit.objects.replaced import note_replaced
 
 _DELTA_KINDS = (OFS_DELTA, REF_DELTA)
 
@@ -37,7 +37,7 @@ class Joined(NamedTuple):
 
 
 def join_packs(backend: Backend, form: ObjectFormat, keys: Sequence[str]) -> Joined:
-    """Replace the packs ``keys`` (``….pack``), which no writer marks, by one; say which were replaced."""
+    """Have the packs ``keys`` (``….pack``), which no writer marks, replaced by one; say which were."""
     writer = PackWriter(backend, form)
     joined: list[str] = []
     damaged: dict[str, CorruptObjectError] = {}
@@ -66,40 +66,53 @@ def _replace(backend: Backend, keys: Sequence[str], written: WrittenPack) -> Non
     try:
         backend.sync(PACKS)
         with backend.exclusive():
-            for key in keys:
-                if key != written.key:
-                    backend.delete(index_key(key))
-                    backend.delete(key)
+            note_replaced(backend, written.key, [key for key in keys if key != written.key])
     finally:
         written.mark.remove()
+
+
+def ids_of_whole_pack(backend: Backend, form: ObjectFormat, key: str) -> frozenset[bytes] | None:
+    """Return what a pack holds, all its bytes held against its hashes; None if it has gone. CorruptObjectError."""
+    try:
+        data, index = backend.get(key), open_index(backend, form, key)
+    except NotFoundError:
+        return None
+    try:
+        _check(data, index, key, form)
+        return frozenset(id for _, id, _ in index.in_pack_order())
+    finally:
+        index.close()
 
 
 def _entries(backend: Backend, form: ObjectFormat, key: str) -> list[_Entry]:
     """Return the entries in pack order; none if it has gone or has deltas. CorruptObjectError if it is damaged."""
     try:
-        data = backend.get(key)
-        index = open_index(backend, form, key)
+        data, index = backend.get(key), open_index(backend, form, key)
     except NotFoundError:
         return []
     try:
-        return _cut(data, index, key, form)
+        _check(data, index, key, form)
+        return _cut(data, index, key, len(data) - form.id_size)
     finally:
         index.close()
 
 
-def _cut(data: bytes, index: PackIndex, key: str, form: ObjectFormat) -> list[_Entry]:
+def _check(data: bytes, index: PackIndex, key: str, form: ObjectFormat) -> None:
     index.check()
     end = len(data) - form.id_size
-    if end < EMPTY_PACK_BYTES or form.new(data[:end]).digest() != data[end:]:
+    if end < EMPTY_PACK_BYTES or form.new(memoryview(data)[:end]).digest() != data[end:]:
         raise CorruptObjectError(f"{key} does not have the hash that it ends with")
     if index.pack_hash != data[end:] or index.count != int.from_bytes(data[8:EMPTY_PACK_BYTES], "big"):
         raise CorruptObjectError(f"{index_key(key)} is the index of another pack than {key}")
+
+
+def _cut(data: bytes, index: PackIndex, key: str, end: int) -> list[_Entry]:
     found: list[_Entry] = []
     order = index.in_pack_order()
     starts = [offset for offset, _, _ in order]
     if starts and starts[0] != EMPTY_PACK_BYTES:
         raise CorruptObjectError(f"{index_key(key)} lacks what {key} begins with")
-    for (offset, id, crc), stop in zip(order, [*starts[1:], end], strict=True):
+    for (offset, id, crc), stop in zip(order, [*starts[1:], end], strict=False):  # an empty pack has no start
         entry = data[offset:stop]
         if not entry or isal_zlib.crc32(entry) != crc:
             raise CorruptObjectError(f"{key} at {offset}: the entry of {id.hex()} is not what the index says")

@@ -13,7 +13,7 @@ memory is taken, and damage is a CorruptObjectError that names the pack.
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from vgit.backend.protocol import Backend, Buffer
+from vgit.backend.protocol import Backend, Buffer, Listed
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects import stored_blocks
@@ -66,6 +66,7 @@ class PackReader:
         self.size_bytes = size_bytes
         self.damage: CorruptObjectError | None = None
         self.is_gone = False  # the index was, when it was to be opened
+        self.index_listed: Listed | None = None  # the index as it was when the pack was found
         self.find: Callable[[bytes], int] = self._open_and_find
         self._backend = backend
         self._format = form

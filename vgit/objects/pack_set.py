@@ -12,16 +12,19 @@ the caller's to compare (``Seen``): in between, other threads may have listed.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from operator import itemgetter
 from typing import NamedTuple
 
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.protocol import Backend
-from vgit.errors import CorruptObjectError
+from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
 from vgit.objects.loose import loose_id, loose_key
 from vgit.objects.pack_index import index_key
 from vgit.objects.pack_reader import PackReader
+from vgit.objects.replaced import ReplacedPacks, list_records
 
 OBJECTS = "objects/"
 _PACKS = "objects/pack/"
@@ -56,7 +59,8 @@ class PackSet:
         self._last: PackReader | None = None  # the pack of the last hit: neighbours are asked for together
         self._listed = False
         self._listings_begun = 0
-        self._indexes: dict[str, tuple[int, int]] = {}  # as listed: size and mtime
+        self._names: frozenset[str] = frozenset()
+        self._replaced = ReplacedPacks(backend)
         self._changing = threading.Lock()
         start_afresh_after_fork(self)
 
@@ -93,58 +97,77 @@ class PackSet:
         """Return what is wrong with each pack whose index was found to be damaged."""
         return {pack.key: pack.damage for pack in self.packs if pack.damage is not None and not pack.is_gone}
 
+    def is_replaced(self, key: str) -> bool:
+        """Say whether another pack has taken the place of this one, as of the last listing."""
+        return key in self._replaced.packs
+
+    def has_new_records(self) -> bool:
+        """Say whether packs were replaced, or went, since the last listing."""
+        return not self._replaced.is_as_listed(list_records(self._backend))
+
+    def open_replaced(self) -> tuple[PackReader, ...]:
+        """Return packs that others have taken the place of: copies to be read if nothing else is whole."""
+        return tuple(self._open(self._replaced.packs))
+
     def refresh(self) -> Seen:
         """List again, keeping what is open; return what there is by a listing that began after this call."""
         begun = self._listings_begun
         with self._changing:
             if self._listings_begun == begun:
                 self._listings_begun += 1
-                if not self._listed or not self._is_as_listed():
-                    self._take_listing()
+                self._list()
             return Seen(self.packs, self.loose)
 
-    def _take_listing(self) -> None:
-        packs, indexes, loose = self._list()
-        # A damaged index gets another try when it has been written anew.
-        same = {key for key, stat in indexes.items() if self._indexes.get(key) == stat}
-        known = {
-            pack.key: pack
-            for pack in self.packs
-            if pack.damage is None or (index_key(pack.key) in same and not pack.is_gone)
-        }
-        self._indexes = indexes
-        keys = [key for _, key in sorted(packs, reverse=True) if index_key(key) in indexes]
-        sizes = {key: size for (_, key), size in packs.items()}
-        self.packs = tuple(known.get(key) or self._open_pack(key, sizes[key]) for key in keys)
-        self.loose = loose
+    def _list(self) -> None:
+        """List names, and look at what came, went or was replaced; of a damaged index, whether it was written anew.
+
+        A pack keeps its size, since its name is its hash. So a listing costs little for what
+        was there before, though there may be many packs that were replaced.
+        """
+        names = frozenset(self._backend.names(OBJECTS))
+        records = list_records(self._backend)  # after the packs: who is replaced by one not listed is read all the same
+        damaged = {pack.key for pack in self.packs if pack.damage is not None}
+        if self._listed and not damaged and names == self._names and self._replaced.is_as_listed(records):
+            return
+        before = self._replaced.packs
+        self._replaced.take(records)
+        changed = names ^ self._names
+        touched = {key for name in changed if (key := _pack_of(name)) is not None}
+        touched |= damaged | (before ^ self._replaced.packs)
+        there = {key for key in touched if key in names and index_key(key) in names} - self._replaced.packs
+        kept = tuple(pack for pack in self.packs if pack.key not in touched or self._is_still(pack, there))
+        fresh = there - {pack.key for pack in kept}
+        opened = self._open(fresh)
+        self.packs = (*opened, *kept)
+        ids = {id for name in changed if (id := loose_id(name, self._id_size)) is not None}
+        if ids:
+            self.loose = frozenset((self.loose | ids) - {id for id in ids if loose_key(id) not in names})
+        self._names = names - (fresh - {pack.key for pack in opened})
         if self._last not in self.packs:
             self._last = None
         self._listed = True
 
-    def _is_as_listed(self) -> bool:
-        """Say whether there are the same packs and loose objects as before, by their names alone.
-
-        A writer's own packs are here already, so between its commits it looks at no file. A pack
-        keeps its size, since its name is its hash. Of a damaged index more is asked.
-        """
-        names = set(self._backend.names(OBJECTS))
-        packs = {name for name in names if _is_pack(name) and index_key(name) in names}
-        if packs != {pack.key for pack in self.packs if pack.damage is None}:
+    def _is_still(self, pack: PackReader, there: set[str]) -> bool:
+        """Say whether an open pack is of use still: a damaged index gets another try when it was written anew."""
+        if pack.key not in there or pack.is_gone:
             return False
-        return {id for name in names if (id := loose_id(name, self._id_size)) is not None} == self.loose
+        if pack.damage is None:
+            return True
+        with suppress(NotFoundError):
+            return self._backend.look(index_key(pack.key)) == pack.index_listed
+        return False
 
-    def _list(self) -> tuple[dict[tuple[int, str], int], dict[str, tuple[int, int]], frozenset[bytes]]:
-        packs: dict[tuple[int, str], int] = {}
-        indexes: dict[str, tuple[int, int]] = {}
-        loose: list[bytes] = []
-        for key, size_bytes, mtime_ns in self._backend.list(OBJECTS):
-            if _is_pack(key):
-                packs[mtime_ns, key] = size_bytes
-            elif key.endswith(".idx"):
-                indexes[key] = size_bytes, mtime_ns
-            elif (id := loose_id(key, self._id_size)) is not None:
-                loose.append(id)
-        return packs, indexes, frozenset(loose) if loose else _NONE
+    def _open(self, keys: Iterable[str]) -> list[PackReader]:
+        """Return readers of those packs that are there still, newest first."""
+        found: list[tuple[int, PackReader]] = []
+        for key in sorted(keys):
+            with suppress(NotFoundError):
+                listed = self._backend.look(key)
+                pack = self._open_pack(key, listed.size_bytes)
+                pack.index_listed = self._backend.look(index_key(key))
+                found.append((listed.mtime_ns, pack))
+        found.sort(key=itemgetter(0), reverse=True)
+        return [pack for _, pack in found]
 
     def adopt(self, key: str, size_bytes: int) -> None:
         """Add a pack just made, without listing; one of that name had the same objects, but perhaps a damaged index."""
@@ -157,6 +180,7 @@ class PackSet:
         """Drop a pack or loose object that has gone."""
         with self._changing:
             self.packs = tuple(pack for pack in self.packs if pack.key != key)
+            self._names -= {key, index_key(key)}  # it is new, if a listing shows it again
             if self._last not in self.packs:
                 self._last = None
             id = loose_id(key, self._id_size)
@@ -167,10 +191,17 @@ class PackSet:
         """Release every index; the set is as if never listed."""
         with self._changing:
             packs, self.packs, self._last, self._listed = self.packs, (), None, False
+            self._names, self.loose = frozenset(), _NONE
         for pack in packs:
             pack.close()
 
 
-def _is_pack(key: str) -> bool:
-    """Say whether it is a pack of this store: below ``objects/tmp_objdir-…`` are those of a push not yet let in."""
-    return key.endswith(".pack") and key.startswith(_PACKS) and "/" not in key[len(_PACKS) :]
+def _pack_of(name: str) -> str | None:
+    """Return the pack that a pack or an index belongs to, None for any other name.
+
+    Those below ``objects/tmp_objdir-…`` belong to a push that stock git has not let in yet.
+    """
+    stem, dot, kind = name.rpartition(".")
+    if kind not in ("pack", "idx") or not name.startswith(_PACKS) or "/" in name[len(_PACKS) :]:
+        return None
+    return stem + dot + "pack"

@@ -8,7 +8,8 @@ An object may be in several packs, and loose. In order:
    elsewhere by now. Back to 1 with what is new, until a listing that began after
    everything had been tried shows the same. What other threads found out meanwhile
    does not count: they may have listed between our look and our listing
-3. packs whose index is damaged, by what it says all the same: the object is read
+3. packs that others have taken the place of, and that are still there
+4. packs whose index is damaged, by what it says all the same: the object is read
    whole and its id computed, so that it is right or it is not given
 """
 
@@ -57,6 +58,8 @@ class Search(Generic[T]):
             before, seen = seen, self._packs.refresh()
             if self._has_tried_all(seen.packs) and seen.is_as(before):
                 break
+        for found in self._copies(Seen(self._packs.open_replaced(), frozenset())):
+            return found
         for found in self._copies_by_damaged_indexes(seen):
             return found
         raise self._failure(seen)

@@ -99,8 +99,12 @@ class ObjectStore:
         return key if key is not None and key.endswith(".pack") else None
 
     def pack_sizes(self) -> list[int]:
-        """Return the size in bytes of each pack that there was at the last listing, or that was made since."""
+        """Return the size in bytes of each pack of the last listing, or made since, that is not replaced."""
         return [pack.size_bytes for pack in self._packs.packs]
+
+    def is_replaced(self, key: str) -> bool:
+        """Say whether another pack has taken the place of this one, as of the last listing."""
+        return self._packs.is_replaced(key)
 
     def refresh(self) -> None:
         """List packs and loose objects again: another process may have added or removed some."""

@@ -200,7 +200,12 @@ class ObjectWriter:
                         f"{part}, which this commit had just written, is gone: somebody removed it, or swept it away by"
                         " a clock. Nothing was published; commit again, which writes the content again."
                     ) from error
+        if self.relied_on and self._packs.has_new_records():
+            self._packs.refresh()
         for key in sorted(self.relied_on):
+            if self._packs.is_replaced(key):  # it will go: what has its objects is to be relied on
+                self.relied_on.discard(key)
+                raise PackVanished(key)
             try:
                 self._backend.touch(key)
             except NotFoundError as error:

@@ -1,0 +1,94 @@
+"""Drop replaced: packs that roll-ups have replaced go, at a later roll-up, when they have waited long enough.
+
+They wait ten minutes, by the store's own clock, so that a listing, a copy of the
+store or a stock git that has seen them finds them to its end. Where roll-ups come so
+fast that more than 256 would wait, the oldest go before: each costs every listing two
+names, and 256 are what commits make in ten minutes that are two seconds apart.
+
+A pack goes only if all that its index names is in packs that stay; and the pack that
+replaced it is first read whole and held against its hashes. Else the record of it
+goes, and the packs count again as they did before.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from vgit.backend.protocol import Backend
+from vgit.errors import CorruptObjectError, NotFoundError
+from vgit.ids import ObjectId
+from vgit.objects.join_packs import ids_of_whole_pack
+from vgit.objects.pack_index import index_key, open_index
+from vgit.objects.pack_writer import PACKS
+from vgit.objects.replaced import REPLACED, Replaced, read_replaced
+from vgit.repository import Repository
+
+GRACE_SECONDS = 600.0
+MOST_WAITING = 256
+
+
+def drop_replaced(repository: Repository) -> dict[str, CorruptObjectError]:
+    """Remove the packs that have waited long enough; return what is wrong where some stay for that."""
+    backend = repository.backend
+    listed = sorted(backend.list(REPLACED), key=lambda one: one.mtime_ns)
+    if not listed:
+        return {}
+    oldest_ns = backend.now_ns() - int(GRACE_SECONDS * 1e9)
+    records = [(one.key, one.mtime_ns < oldest_ns, read_replaced(backend, one.key)) for one in listed]
+    waiting = sum(len(record.packs) for _, _, record in records if record is not None)
+    damaged: dict[str, CorruptObjectError] = {}
+    repository.objects.refresh()
+    for key, is_due, record in records:
+        if not is_due and waiting <= MOST_WAITING:
+            break
+        if record is not None:
+            waiting -= len(record.packs)
+            try:
+                _drop(repository, record)
+            except CorruptObjectError as error:
+                damaged[record.by] = error
+        backend.delete(key)
+    backend.sync(REPLACED)
+    return damaged
+
+
+def _drop(repository: Repository, record: Replaced) -> None:
+    """Remove the packs of one record, but for those that have something that no other has, or that are marked."""
+    backend, form = repository.backend, repository.format
+    ids = ids_of_whole_pack(backend, form, record.by)
+    relied_on = {record.by} if ids is not None else set()
+    going = []
+    for key in record.packs:
+        elsewhere = _holders(repository, key, ids or frozenset(), is_replaced=ids is not None)
+        if elsewhere is not None:
+            relied_on |= elsewhere
+            going.append(key)
+    with backend.exclusive():
+        if _are_there(backend, relied_on):
+            for key in going:
+                if not _are_there(backend, [key.removesuffix(".pack") + ".keep"]):
+                    backend.delete(index_key(key))
+                    backend.delete(key)
+    backend.sync(PACKS)  # before the record goes
+
+
+def _holders(repository: Repository, key: str, ids: frozenset[bytes], *, is_replaced: bool) -> set[str] | None:
+    """Return the packs that have what a pack has and ``ids`` has not; None: something is nowhere else."""
+    try:
+        index = open_index(repository.backend, repository.format, key)
+    except NotFoundError:
+        return set() if is_replaced else None  # a death between the index and its pack: all was known to be elsewhere
+    try:
+        index.check()
+        own = {id for _, id, _ in index.in_pack_order()} - ids
+    finally:
+        index.close()
+    found = {repository.objects.pack_of(ObjectId(id)) for id in own}
+    return None if None in found else {one for one in found if one is not None}
+
+
+def _are_there(backend: Backend, keys: Iterable[str]) -> bool:
+    with suppress(NotFoundError):
+        for key in keys:
+            backend.look(key)
+        return True
+    return False
