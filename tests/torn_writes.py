@@ -43,7 +43,7 @@ FILES = {
     "large": ("blocks", 1200),
     "atonce": ("whole", 4096),
     "mapped": ("mapped", 64),
-    "direct": ("direct", 512),
+    "direct": ("direct", 1280),
 }
 
 

@@ -475,7 +475,7 @@ def test_a_file_that_is_never_at_rest_is_told_of_once(
 ) -> None:
     """Written directly, it counts as being written as long as a write may take."""
     patched = "import vgit.background as one; one.LONG_SECONDS = 0.1; from vgit.cli.start import main; main()"
-    code = "open('data/large', 'wb').write(bytes(2 << 20)); os.open('data/large', os.O_WRONLY | os.O_DIRECT);"
+    code = "open('data/large', 'wb').write(bytes(5 << 20)); os.open('data/large', os.O_WRONLY | os.O_DIRECT);"
     process = start(
         "-v", "data", "--commit-every", "0.05", "--", *python(here, f"{code} say('ready'); wait_for('go')"),
         program=("-c", patched),
@@ -490,7 +490,7 @@ def test_a_file_that_is_never_at_rest_is_told_of_once(
     (here / "go").touch()
     _, said = process.communicate()
     assert "without a pause" not in said and process.returncode == 0
-    assert content(data, "large") == bytes(2 << 20)
+    assert content(data, "large") == bytes(5 << 20)
 
 
 def test_what_is_written_while_the_last_commit_reads_it_is_told(run: Callable[..., str], here: Path) -> None:

@@ -103,7 +103,7 @@ class Looked:
             os.close(self.file)
 
 
-SMALL, LARGE = 100, 2 << 20
+SMALL, LARGE = 100, 5 << 20
 YOUNG, OLD = 30_000_000, 3_000_000_000
 
 

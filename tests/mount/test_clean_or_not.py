@@ -237,7 +237,7 @@ def test_no_commit_in_the_background_takes_a_file_that_is_stored_into(
 def test_a_file_that_is_written_directly_is_not_taken_for_one_at_rest(bench: Bench) -> None:
     a = bench.mount("a")
     path = FilePath(a.path, "f")
-    path.write_bytes(bytes(2 << 20))
+    path.write_bytes(bytes(5 << 20))
     try:
         writer = os.open(path, os.O_WRONLY | os.O_DIRECT)
     except OSError:
@@ -258,7 +258,7 @@ def test_a_file_that_is_written_directly_is_not_taken_for_one_at_rest(bench: Ben
 
 def test_what_somebody_unseen_may_still_write_is_read_once_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     a = bench.mount("a")
-    FilePath(a.path, "f").write_bytes(bytes(2 << 20))
+    FilePath(a.path, "f").write_bytes(bytes(5 << 20))
     monkeypatch.setattr(steady_read, "is_open_for_writing", lambda _: None)
     monkeypatch.setattr(steady_read, "in_flight_ns", lambda _: 3600 * 10**9)
     monkeypatch.setattr(steady_read, "COARSE_MARGIN_NS", 0)

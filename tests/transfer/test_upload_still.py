@@ -18,7 +18,7 @@ from vgit.repository import Published
 from vgit.transfer.puts import Put, put_file
 from vgit.tree.entry import Entry
 
-LARGE = 2 << 20
+LARGE = 5 << 20
 SMALL = 8192
 
 

@@ -35,7 +35,7 @@ from vgit.files.writers import Identity, OpenForWriting, is_open_for_writing
 TRIES = 3
 QUIET_BYTES = 1 << 20  # of a file that is_quiet may find so at a glance
 _WORTH_A_WAIT_BYTES = 16 << 20  # reading so much again costs more than a tick of the clock
-_WORTH_A_LOOK_BYTES = 1 << 20  # reading less again costs less than a look at every descriptor of the machine
+_WORTH_A_LOOK_BYTES = 4 << 20  # reading less again costs less than a look at every descriptor of the machine
 _ASKED_BEFORE_A_LOOK = 200  # asking for one file costs 5 µs
 _SLOWEST_NS_PER_BYTE = 100  # a disk of 10 MB/s
 _LARGEST_WRITE_BYTES = 2 << 30  # of one call
