@@ -31,7 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "files/",
         "history/ maintenance/ mount/ catalog/",
         "transfer/",
-        "volume writable batch namespace volumes snapshot mounts together background"
+        "volume writable batch namespace volumes snapshot mounts together background warned"
         " results client aio awaiting types exception __init__",
         "filesystem web/",
         "cli/",
@@ -85,6 +85,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/repository.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
     "vgit/snapshot.py": {"vgit.mounts": "as in vgit/volume.py"},
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
+    "vgit/warned.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
     "vgit/workers.py": {"subprocess": "5 ms; only work on many files is worth a process"},
     "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
     "vgit/volume.py": {

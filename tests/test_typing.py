@@ -64,6 +64,8 @@ INTERNAL = {
     "check_open_files",
     "commit_in_detail",
     "commit_in_background",
+    "left_out_here",
+    "left_out_of",
     "release",
     "stop_background",
 }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NotMountedError,
         ReadOnlyError,
     )
+    from vgit.files.left_out import LeftOutKind
     from vgit.mounts import Mount
     from vgit.snapshot import Snapshot
     from vgit.types import (
@@ -40,11 +41,13 @@ if TYPE_CHECKING:
         CommitInfo,
         FileEntry,
         FileEntryType,
+        LeftOut,
         MountStatus,
         ReloadInfo,
         VolumeInfo,
     )
     from vgit.volume import Volume
+    from vgit.warned import LeftOutWarning
 
 __all__ = [
     "AlreadyExistsError",
@@ -62,6 +65,9 @@ __all__ = [
     "FileEntryType",
     "FilesOpenError",
     "InvalidError",
+    "LeftOut",
+    "LeftOutKind",
+    "LeftOutWarning",
     "LockedError",
     "Mount",
     "MountStatus",
@@ -80,11 +86,23 @@ _MODULES = ("exception", "volume")  # for programs that say `modal.exception.Not
 _HOMES = {
     "Batch": "vgit.batch",
     "Client": "vgit.client",
+    "LeftOutKind": "vgit.files.left_out",
+    "LeftOutWarning": "vgit.warned",
     "Mount": "vgit.mounts",
     "Snapshot": "vgit.snapshot",
     "Volume": "vgit.volume",
 } | dict.fromkeys(
-    ("Change", "ChangeKind", "CommitInfo", "FileEntry", "FileEntryType", "MountStatus", "ReloadInfo", "VolumeInfo"),
+    (
+        "Change",
+        "ChangeKind",
+        "CommitInfo",
+        "FileEntry",
+        "FileEntryType",
+        "LeftOut",
+        "MountStatus",
+        "ReloadInfo",
+        "VolumeInfo",
+    ),
     "vgit.types",
 )
 

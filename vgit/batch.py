@@ -14,7 +14,8 @@ from vgit.transfer.progress import Progress
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.streams import Stream
 from vgit.transfer.upload import upload
-from vgit.types import CommitInfo
+from vgit.types import CommitInfo, LeftOut
+from vgit.warned import warn_of_left_out
 
 
 class Batch:
@@ -22,7 +23,8 @@ class Batch:
 
     Nor does a child that was forked inside the block: all of it is its parent's.
 
-    ``commit`` says, after the block, what was published; None: the volume had all of it already.
+    ``commit`` says, after the block, what was published; None: the volume had all of it already. What was left out
+    is in it, and each kind of that is a LeftOutWarning.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Batch:
     ) -> None:
         puts, self._puts = self._puts, None
         if error is None and puts and self._repository is not None:
-            published = upload(
+            uploaded = upload(
                 self._repository,
                 puts,
                 author=self._author,
@@ -70,9 +72,11 @@ class Batch:
                 force=self._force,
                 progress=self._progress,
             )
-            self.commit = commit_info(self._repository, published)
-            if published is not None:
-                published.after.hand_on()
+            left_out = tuple(map(LeftOut.of, uploaded.left_out))
+            self.commit = commit_info(self._repository, uploaded.published, left_out)
+            if uploaded.published is not None:
+                uploaded.published.after.hand_on()
+            warn_of_left_out(left_out, self.commit)
 
     async def __aenter__(self) -> "Batch":
         return await Both(self).__aenter__()

@@ -22,6 +22,7 @@ from vgit.backend.forks import start_afresh_after_fork
 from vgit.background import Background, HeldBack, check_commit_every
 from vgit.client import Client
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
+from vgit.files.left_out import LeftOutKind
 from vgit.history.changes import edited
 from vgit.late import late
 from vgit.maintenance.sweep import sweep
@@ -30,13 +31,13 @@ from vgit.mount.layout import MountRecord, is_mount, read_record
 from vgit.mount.open import Binding, open_mount, renew, reopen_mount, share_mount, unbind
 from vgit.mount.plan import Local
 from vgit.mount.results import Committed
-from vgit.mount.scan import describe_problem
 from vgit.mount.scope import overlap
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.paths import Path, format_path, parse_path, printable
+from vgit.paths import Path, parse_path, printable
 from vgit.repository import Repository
-from vgit.results import answer, change, local_change, reload_info
-from vgit.types import Change, CommitInfo, MountStatus, ReloadInfo
+from vgit.results import change, commit_info, local_change, reload_info
+from vgit.types import Change, CommitInfo, LeftOut, MountStatus, ReloadInfo
+from vgit.warned import log_left_out, warn_of_left_out
 
 if TYPE_CHECKING:
     import pathlib
@@ -169,13 +170,20 @@ class Mount:
             base=status.base.hex(),
             head=status.head.hex(),
             changes=tuple(local_change(path, edit) for path, edit in status.edits.items()),
-            problems=tuple(describe_problem(problem) for problem in status.problems),
-            skipped=tuple(f"{printable(format_path(path))}: {kind}" for kind, path in status.skipped),
+            left_out=tuple(map(LeftOut.of, status.left_out)),
         )
 
     def _commit(self, message: str | None = None) -> CommitInfo | None:
-        """Publish what is here and not published; None if there is nothing. Raises ReadOnlyError."""
-        return answer(self._working.repository, self.commit_in_detail(message).published)
+        """Publish what is here and not published; None if there is nothing. Raises ReadOnlyError.
+
+        What it left out is in the answer, and each kind of it is a LeftOutWarning.
+        """
+        committed = self.commit_in_detail(message)
+        info = commit_info(self._working.repository, committed.published, self.left_out_of(committed))
+        if committed.published is not None:
+            committed.published.after.hand_on()
+        warn_of_left_out(self.left_out_here(committed), info)
+        return info
 
     def _reload(self, discard: bool = False) -> ReloadInfo:  # noqa: FBT001, FBT002 - the contract's spelling
         """Bring in what others published; raises FilesOpenError while a process has files of the mount open.
@@ -225,11 +233,19 @@ class Mount:
     close = Method(_close)
 
     def commit_in_detail(self, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
-        """Commit, and return also what was unstable, unreadable or skipped."""
+        """Commit, and return also what was unstable or left out; warns of nothing."""
         self._refuse_unless_ours()
         if message is not None and not isinstance(message, str):
             raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
         return self._working.commit(self._author, message, when_unstable)
+
+    def left_out_of(self, committed: Committed) -> tuple[LeftOut, ...]:
+        """Return what a commit left out, by the volume's paths."""
+        return tuple(LeftOut.of(one, self.sub_path) for one in committed.left_out)
+
+    def left_out_here(self, committed: Committed) -> tuple[LeftOut, ...]:
+        """Return what a commit left out, by its paths on this machine."""
+        return tuple(LeftOut.of(one, (self._working.path,)) for one in committed.left_out)
 
     def check_open_files(self) -> None:
         """Raise FilesOpenError if a process has files of the mount open or mapped, or works inside it."""
@@ -243,9 +259,12 @@ class Mount:
         clock, where = self._working.repository.clock, printable(self._working.path)
         held_back = HeldBack(where, clock)
 
+        told: set[LeftOutKind] = set()
+
         def commit() -> bool:
             committed = self.commit_in_detail(when_unstable=Unstable.HOLD_BACK)
             held_back.note(committed.held_back)
+            log_left_out(self.left_out_here(committed), told)
             return committed.published is not None
 
         self.stop_background()

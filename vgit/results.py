@@ -9,19 +9,21 @@ from vgit.paths import Path, format_path
 from vgit.repository import Published, Repository
 from vgit.tree.edits import Edit
 from vgit.tree.entry import is_touched, same_content
-from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, ReloadInfo
+from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, LeftOut, ReloadInfo
 
 if TYPE_CHECKING:
     from vgit.mount.results import Reloaded
 
 
-def commit_info(repository: Repository, published: Published | None) -> CommitInfo | None:
+def commit_info(
+    repository: Repository, published: Published | None, left_out: tuple[LeftOut, ...] = ()
+) -> CommitInfo | None:
     """Return a commit just published, its receipt whole, of which the commit itself keeps the first 1,000 paths."""
     if published is None:
         return None
     info = CommitInfo.of(published.id, published.commit, counts_of(repository, published.commit))
     overwrote = tuple(format_path(lost.path) for lost in published.overwrote)
-    return replace(info, overwrote=overwrote, overwrote_count=len(overwrote))
+    return replace(info, overwrote=overwrote, overwrote_count=len(overwrote), left_out=left_out)
 
 
 def answer(repository: Repository, published: Published | None) -> CommitInfo | None:

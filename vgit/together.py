@@ -7,7 +7,7 @@ went well, for programs.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 
@@ -16,7 +16,8 @@ from vgit.errors import Error
 from vgit.mounts import Mount
 from vgit.paths import format_path, parse_path, printable
 from vgit.results import commit_info
-from vgit.types import CommitInfo, ReloadInfo
+from vgit.types import CommitInfo, LeftOut, ReloadInfo
+from vgit.warned import LeftOutWarning, warn_of_left_out
 
 
 def commit_all(mounts: Sequence[Mount], message: str | None) -> CommitInfo | None:
@@ -24,23 +25,31 @@ def commit_all(mounts: Sequence[Mount], message: str | None) -> CommitInfo | Non
     outcome = _Outcome()
     infos: list[CommitInfo] = []
     afters: list[Aftermath] = []
+    left_out: list[LeftOut] = []
+    here: list[LeftOut] = []
     for mount in mounts:
         if mount.read_only:
             continue
         with outcome.of(mount):
-            repository, published = mount.repository, mount.commit_in_detail(message).published
-            info = commit_info(repository, published)
+            committed = mount.commit_in_detail(message)
+            published, omitted = committed.published, mount.left_out_of(committed)
+            left_out += omitted
+            here += mount.left_out_here(committed)
+            info = commit_info(mount.repository, published, omitted)
             if info is not None and published is not None:
                 infos.append(info)
                 afters.append(published.after)
                 outcome.done.append(published.after.what)
-    answer = joined_commits(infos)
+    answer = joined_commits(infos, tuple(left_out))
     error = outcome.error()
     if error is not None:
         vars(error).update(published=answer)
+        with suppress(LeftOutWarning):  # where warnings are errors, the other one comes first
+            warn_of_left_out(here, answer)
         raise error
     for after in afters:
         after.hand_on()
+    warn_of_left_out(here, answer)
     return answer
 
 
@@ -96,10 +105,10 @@ class _Outcome:
             error.add_note(f"{sentence} all the same.")
 
 
-def joined_commits(infos: Sequence[CommitInfo]) -> CommitInfo | None:
+def joined_commits(infos: Sequence[CommitInfo], left_out: tuple[LeftOut, ...]) -> CommitInfo | None:
     """Return the last commit with the counts and lists of all of them; None for none."""
-    if len(infos) < 2:
-        return infos[0] if infos else None
+    if not infos:
+        return None
     return replace(
         infos[-1],
         added=sum(info.added for info in infos),
@@ -111,6 +120,7 @@ def joined_commits(infos: Sequence[CommitInfo]) -> CommitInfo | None:
         overwrote_count=sum(info.overwrote_count for info in infos),
         unstable=_all(info.unstable for info in infos),
         clock_behind=max(info.clock_behind for info in infos),
+        left_out=left_out,
     )
 
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from math import floor
 
 from vgit.commit import Commit
+from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.ids import CommitId
-from vgit.paths import Path, format_path
+from vgit.paths import ROOT, Path, format_path
 from vgit.tree.edits import Counts
 from vgit.tree.entry import GITLINK_MODE, Entry
 
@@ -97,6 +98,20 @@ class VolumeInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that a commit or an upload left out, or published without what a volume cannot hold."""
+
+    path: str  # as in what it is part of
+    kind: LeftOutKind
+    reason: str  # for people
+
+    @classmethod
+    def of(cls, omitted: Omitted, below: Path = ROOT) -> "LeftOut":
+        """Return it as the API shows it; its path is from the directory ``below``."""
+        return cls(format_path(below + omitted.path), omitted.kind, omitted.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class CommitInfo:
     """One published state."""
 
@@ -115,6 +130,7 @@ class CommitInfo:
     unstable: tuple[str, ...] = ()  # paths that were being written while they were stored
     touched: int = 0  # files of which only the time changed; the other counts are without them
     clock_behind: int = 0  # seconds by which the writer's clock was behind the time of the state before
+    left_out: tuple[LeftOut, ...] = ()  # of a commit just made: what of its files is not in it, in path order
 
     @classmethod
     def of(cls, id: CommitId, commit: Commit, counts: Counts) -> "CommitInfo":
@@ -166,8 +182,7 @@ class MountStatus:
     base: str  # hex id of the commit last reloaded from
     head: str  # hex id of the newest commit
     changes: tuple[Change, ...]
-    problems: tuple[str, ...] = ()  # what could not be read
-    skipped: tuple[str, ...] = ()  # what a volume cannot hold
+    left_out: tuple[LeftOut, ...] = ()  # what a commit would leave out
 
 
 @dataclass(frozen=True, slots=True)

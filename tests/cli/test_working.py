@@ -81,7 +81,7 @@ def test_commit_tells_what_it_overwrote_unseen(vgit: Vgit, data: Volume, work: P
 def test_what_cannot_be_read_is_told(vgit: Vgit, work: Path) -> None:
     (work / "secret").touch(0o000)
     (work / "new").touch()
-    result = vgit("commit", work)
+    result = vgit("commit", work, code=3)
     assert "Warning: not read" in result.stderr and "secret" in result.stderr
     assert result.stdout != ""
 
@@ -95,7 +95,8 @@ def test_what_a_volume_cannot_hold_is_told(vgit: Vgit, work: Path) -> None:
     (work / "new").touch()
     for line in ("status", "commit"):
         assert "Warning: not kept in a volume: null: character device" in vgit(line, work).stderr
-    assert "null" in json.loads(vgit("status", work, "--json").stdout)["skipped"][0]
+    left_out = json.loads(vgit("status", work, "--json").stdout)["left_out"]
+    assert left_out == [{"path": "null", "kind": "device", "reason": "character device"}]
 
 
 def test_reload_brings_in_and_keeps_local_changes(vgit: Vgit, data: Volume, work: Path, tmp_path: Path) -> None:

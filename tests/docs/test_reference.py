@@ -36,7 +36,7 @@ CLASSES = {
     "Client": vgit.Client,
 }
 VALUES = [one for one in vars(vgit.types).values() if dataclasses.is_dataclass(one) and one.__name__ in vgit.__all__]
-ENUMS = [vgit.FileEntryType, vgit.ChangeKind]
+ENUMS = [vgit.FileEntryType, vgit.ChangeKind, vgit.LeftOutKind]
 
 # Public for the rest of vgit only: nothing is promised about them to its users.
 INSIDE = {
@@ -46,6 +46,8 @@ INSIDE = {
     "Mount.check_open_files",
     "Mount.commit_in_detail",
     "Mount.follows_head",
+    "Mount.left_out_here",
+    "Mount.left_out_of",
     "Mount.release",
     "Mount.repository",
     "Mount.stop_background",
@@ -167,6 +169,7 @@ def test_all_values_are_tested() -> None:
         "VolumeInfo",
         "CommitInfo",
         "Change",
+        "LeftOut",
         "MountStatus",
         "ReloadInfo",
     }
@@ -174,7 +177,7 @@ def test_all_values_are_tested() -> None:
 
 def test_errors_and_what_they_are() -> None:
     classes = {name: one for name, one in vars(errors).items() if isinstance(one, type)}
-    table = {row[0].strip("`"): quoted(row[1]) for row in rows(ERRORS.partition("## Modal's names")[0])}
+    table = {row[0].strip("`"): quoted(row[1]) for row in rows(ERRORS.partition("## Warnings")[0])}
     assert table == {name: [base.__name__ for base in one.__bases__] for name, one in classes.items()}
     known = vars(builtins).keys() | classes.keys()
     assert {base for bases in table.values() for base in bases} <= known

@@ -139,12 +139,12 @@ os.chmod(a.path + "/d", 0)
 os.chmod(a.path + "/g", 0)
 Path(a.path, "g2").write_text("x")
 done = a.commit(AUTHOR)
-assert {problem.path for problem in done.problems} == {("g",)}, done.problems
+assert {problem.path for problem in done.left_out} == {("g",)}, done.left_out
 assert {"d/f", "g", "g2"} <= set(bench.published())
 assert bench.published()["d"].mode & 0o777 == 0 == os.stat(a.path + "/d").st_mode & 0o777
 os.chmod(a.path + "/d", 0o755)
 os.chmod(a.path + "/g", 0o644)
-assert not a.commit(AUTHOR).problems
+assert not a.commit(AUTHOR).left_out
 b = bench.mount("b")
 os.chmod(a.path + "/d", 0o555)
 Path(a.path, "g").write_text("y")

@@ -52,7 +52,7 @@ class World:
         mount = self.mounts[name]
         expected = differing(self.seen[name], on_disk(mount.path))
         found = mount.status()
-        assert not found.problems
+        assert not found.left_out
         different = set(found.edits) ^ expected
         assert not different, show(self.seen[name], on_disk(mount.path), different)
 

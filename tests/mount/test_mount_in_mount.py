@@ -8,6 +8,7 @@ import pytest
 
 from tests.mount.conftest import AUTHOR, Bench, listing
 from vgit.errors import InvalidError
+from vgit.files.left_out import LeftOutKind
 from vgit.mount.layout import find_root
 from vgit.mount.open import unbind
 from vgit.mount.plan import Local
@@ -46,7 +47,7 @@ def test_nothing_of_it_is_published(bench: Bench, other: FilePath) -> None:
     before = listing(inner)
     committed = mount.commit(AUTHOR)
     assert set(bench.published()) == {"sub", "sub/mine"}
-    assert ("sub", "other") in dict(committed.skipped).values()
+    assert [(one.path, one.kind) for one in committed.left_out] == [(("sub", "other"), LeftOutKind.MOUNT)]
     assert mount.commit(AUTHOR).published is None
     assert not mount.status().edits
     assert listing(inner) == before and find_root(str(inner / "d")) == str(inner)
@@ -109,7 +110,7 @@ def test_the_name_is_kept_for_mounts(bench: Bench, name: str) -> None:
     put(mount, "d/f", "x")
     committed = mount.commit(AUTHOR)
     assert set(bench.published()) == {"d", "d/f"}
-    assert (committed.skipped != ()) == (name != ".vgit")
+    assert [one.kind for one in committed.left_out] == [LeftOutKind.NAME] * (name != ".vgit")
     other = bench.mount("other")
     put(other, "d/f", "changed")
     other.commit(AUTHOR)

@@ -43,7 +43,7 @@ def commits(repository: Repository) -> int:
 def put_all(
     repository: Repository, *puts: Put, force: bool = False, progress: Progress | None = None
 ) -> Published | None:
-    return upload(repository, puts, author=AUTHOR, force=force, progress=progress)
+    return upload(repository, puts, author=AUTHOR, force=force, progress=progress).published
 
 
 def put(repository: Repository, files: dict[str, bytes], *, force: bool = False) -> Published | None:

@@ -8,9 +8,11 @@ import click
 from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
 from vgit.cli.mounted import mounted_or_half_unmounted
 from vgit.cli.output import note, short, shown_name, span, warn, write_json_list, write_lines, write_table
+from vgit.cli.published import exit_if_incomplete
 from vgit.cli.working import publish
 from vgit.mount.lease import Lease, list_leases
 from vgit.mount.plan import Local
+from vgit.types import LeftOut
 from vgit.volume import Volume
 
 
@@ -58,12 +60,13 @@ def unmount(ctx: click.Context, path: str | None, *, keep_files: bool, discard: 
     """
     with mounted_or_half_unmounted(ctx, path) as directory:
         working = directory.working
+        left_out: tuple[LeftOut, ...] = ()
         working.own()  # no program may have it mounted while we take it away
         working.check_open_files()  # before anything is published, and again when it is taken away
         if working.is_half_unmounted:
             pass  # all that was to be published was, before the first file went
         elif not discard and not working.record.read_only:
-            publish(directory, message=None)
+            _, left_out = publish(directory, message=None)
         elif discard and not keep_files:
             working.reload(Local.DISCARD)
         removed = directory.unmount(remove_files=not keep_files)
@@ -72,6 +75,7 @@ def unmount(ctx: click.Context, path: str | None, *, keep_files: bool, discard: 
         warn(f"{place} is no mount any more, but some of its files are not in the volume and were left there.")
     else:
         note(f"{place} is unmounted")
+    exit_if_incomplete(ctx, left_out)
 
 
 @command("mounts", "vgit mounts", "vgit mounts weights --json")

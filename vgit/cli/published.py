@@ -1,9 +1,17 @@
 """Published: what a command says of the commit it made."""
 
+from collections.abc import Iterable, Sequence
+
+import click
+
 from vgit.cli.entries import commit_json, counts_line, receipt_lines
-from vgit.cli.output import note, short, span, warn, write_json, write_lines
+from vgit.cli.output import note, short, shown_name, span, warn, write_json, write_lines
+from vgit.files.left_out import LeftOutKind
 from vgit.history.placed import DOUBT_SECONDS
-from vgit.types import CommitInfo
+from vgit.types import CommitInfo, LeftOut
+
+INCOMPLETE = 3  # the exit code: published, but something could not be read
+_LINES = 20
 
 
 def report_commit(info: CommitInfo | None, *, nothing: str, as_json: bool) -> None:
@@ -16,9 +24,39 @@ def report_commit(info: CommitInfo | None, *, nothing: str, as_json: bool) -> No
         note(nothing)
         return
     note(counts_line(info))
+    report_receipt(info)
+
+
+def report_receipt(info: CommitInfo) -> None:
+    """Tell people what a commit overwrote unseen, what was written meanwhile, and of a clock that is wrong."""
     for line in receipt_lines(info):
         note(line)
     warn_of_clock(info)
+
+
+def report_left_out(left_out: Sequence[LeftOut]) -> None:
+    """Tell people what a commit left out; long lists are cut."""
+    unread = [one for one in left_out if one.kind is LeftOutKind.UNREADABLE]
+    _warn_each("not read, so what is published of it stays", unread)
+    _warn_each("not kept in a volume", [one for one in left_out if one.kind is not LeftOutKind.UNREADABLE])
+
+
+def _warn_each(words: str, left_out: Sequence[LeftOut]) -> None:
+    for one in left_out[:_LINES]:
+        warn(f"{words}: {shown_name(one.path) or '/'}: {one.reason}")
+    if len(left_out) > _LINES:
+        warn(f"{words}: … and {len(left_out) - _LINES} more (`vgit status --json` has them)")
+
+
+def is_incomplete(left_out: Iterable[LeftOut]) -> bool:
+    """Return whether something that was to be published could not be read."""
+    return any(one.kind is LeftOutKind.UNREADABLE for one in left_out)
+
+
+def exit_if_incomplete(ctx: click.Context, left_out: Iterable[LeftOut]) -> None:
+    """End the command with the exit code for a commit that something is missing from, if it is."""
+    if is_incomplete(left_out):
+        ctx.exit(INCOMPLETE)
 
 
 def warn_of_clock(info: CommitInfo) -> None:

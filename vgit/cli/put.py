@@ -11,12 +11,13 @@ import click
 from vgit.cli.command import LocalSource, command, option_json, option_message, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.progress import transfer_progress
-from vgit.cli.published import report_commit
+from vgit.cli.published import report_commit, report_left_out
 from vgit.cli.replacing import refusing_to_replace
 from vgit.cli.stopping import cleaning_up_when_told_to_end
 from vgit.results import commit_info
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.upload import upload
+from vgit.types import LeftOut
 
 _STDIN = "-"
 
@@ -52,8 +53,10 @@ def put(
         transfer_progress() as progress,
         _put(local, target) as one,
     ):
-        published = upload(repository, [one], author=author, message=message, force=force, progress=progress)
-    info = commit_info(repository, published)
+        uploaded = upload(repository, [one], author=author, message=message, force=force, progress=progress)
+    left_out = tuple(map(LeftOut.of, uploaded.left_out))
+    report_left_out(left_out)
+    info = commit_info(repository, uploaded.published, left_out)
     report_commit(info, nothing="nothing to put: the volume has it all", as_json=as_json)
 
 

@@ -13,6 +13,7 @@ import click
 from vgit.cli.child import PASSED_ON, Child, uninterrupted
 from vgit.cli.command import Command, Settings, command, settings_of
 from vgit.cli.output import note, shown_name, warn
+from vgit.cli.published import INCOMPLETE, is_incomplete
 from vgit.cli.witness import Witness
 from vgit.cli.working import report_surprises
 from vgit.client import Client
@@ -21,7 +22,8 @@ from vgit.mounts import Mount
 from vgit.names import check_volume_name
 from vgit.paths import local_place
 from vgit.repository import Repository
-from vgit.results import commit_info
+
+_FAILED = 1  # the exit code: a last commit failed
 
 
 class Asked(NamedTuple):
@@ -103,7 +105,8 @@ def run(
     A file that is being written is held back until it holds still; the last commit takes all. Signals go to the
     command, its exit code comes back (128 + n if signal n killed it, 127 if there is no such command, 126 if it
     cannot be run). It finds the mounts in $VGIT_MOUNTS, a JSON list; `vgit.Volume.from_name(NAME)` in it means
-    the same volume, and its commit() and reload() act on these mounts.
+    the same volume, and its commit() and reload() act on these mounts. If the command went well, 1 says that the
+    last commit failed, 3 that something could not be read for it.
 
     The directories stay mounts, with their files: run again, or see `vgit unmount`.
     """
@@ -111,11 +114,11 @@ def run(
     with Witness(PASSED_ON) as witness, _opened(settings_of(ctx), asked, create=create) as mounts:
         child = Child(words, _environment(client, mounts), witness)
         os.chdir("/")  # or a reload that the command asks for would find us at work in a mount
-        failed: list[Mount] = []
+        codes: list[int] = []
         with _background(mounts, commit_every):
             code = child.wait()
-            uninterrupted(lambda: failed.extend(_commit_all(mounts)), _tell_to_wait)
-    ctx.exit(code or (1 if failed else 0))
+            uninterrupted(lambda: codes.extend(_commit_all(mounts)), _tell_to_wait)
+    ctx.exit(code or next((one for one in (_FAILED, INCOMPLETE) if one in codes), 0))
 
 
 @contextmanager
@@ -173,20 +176,22 @@ class _Warnings(logging.Handler):
         warn(record.getMessage())
 
 
-def _commit_all(mounts: Sequence[_Opened]) -> Iterator[Mount]:
-    """Commit each mount for the last time and tell what people should know; yield those where that failed."""
-    for mount, repository in mounts:
+def _commit_all(mounts: Sequence[_Opened]) -> Iterator[int]:
+    """Commit each mount for the last time and tell what people should know; yield exit codes where all is not well."""
+    for mount, _ in mounts:
         if mount.read_only:
             continue
         where = str(mount.path) if len(mounts) > 1 else None
         try:
             mount.stop_background()
             committed = mount.commit_in_detail()
-            report_surprises(committed, commit_info(repository, committed.published), where)
+            report_surprises(mount, committed, where)
+            if is_incomplete(mount.left_out_of(committed)):
+                yield INCOMPLETE
         except (Error, OSError) as error:
             note(f"Error: the last commit failed: {error}")
             note(f"All files are in {shown_name(str(mount.path))}; `vgit commit` there publishes them.")
-            yield mount
+            yield _FAILED
 
 
 def _tell_to_wait() -> None:

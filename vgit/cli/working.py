@@ -1,18 +1,18 @@
 """Working: status, commit, reload: what is done in a mount every day."""
 
+from dataclasses import asdict
+
 import click
 
 from vgit.cli.command import LocalPath, command, option_json, option_message
 from vgit.cli.entries import change_json, change_lines, commit_json, counts_line, receipt_lines
 from vgit.cli.mounted import mounted
-from vgit.cli.output import note, plural, short, shown_name, warn, write_json, write_lines
-from vgit.cli.published import warn_of_clock
+from vgit.cli.output import note, plural, short, shown_name, write_json, write_lines
+from vgit.cli.published import exit_if_incomplete, report_left_out, report_receipt
 from vgit.mount.results import Committed
-from vgit.mount.scan import describe_problem
-from vgit.mounts import MountedDirectory
-from vgit.paths import format_path
+from vgit.mounts import Mount, MountedDirectory
 from vgit.results import commit_info
-from vgit.types import CommitInfo
+from vgit.types import CommitInfo, LeftOut
 
 _KEPT_LINES = 20
 
@@ -30,11 +30,11 @@ def status(ctx: click.Context, path: str | None, *, as_json: bool) -> None:
     with mounted(ctx, path) as directory:
         record, root = directory.working.record, directory.working.path
         found = directory.mount.status()
-    _report_left_out(found.problems, found.skipped)
+    report_left_out(found.left_out)
     if as_json:
         fields = {"base": found.base, "head": found.head, "changes": [change_json(one) for one in found.changes]}
-        left_out = {"problems": found.problems, "skipped": found.skipped}
-        write_json({"volume": record.volume_name, "path": root, **fields, **left_out})
+        left_out = [asdict(one) for one in found.left_out]
+        write_json({"volume": record.volume_name, "path": root, **fields, "left_out": left_out})
         return
     note(f"{record.volume_name or record.volume_id} at {short(found.base)}, mounted at {shown_name(root)}")
     if record.at is None and found.base != found.head:
@@ -54,15 +54,17 @@ def commit(ctx: click.Context, path: str | None, *, message: str | None, as_json
 
     Commits never fail because others commit too: of a file that two changed, the later commit counts. If
     that replaced a version which this mount had not seen, "overwrote: PATH" says so; it is in the history.
+    If something could not be read, the rest is published, and the exit code is 3.
 
     PATH is the mount, or in it; else the current directory is.
     """
     with mounted(ctx, path) as directory:
-        info = publish(directory, message)
+        info, left_out = publish(directory, message)
     if as_json:
         write_json(commit_json(info) if info is not None else None)
     elif info is not None:
         write_lines([short(info.id)])
+    exit_if_incomplete(ctx, left_out)
 
 
 @command("reload", "vgit reload ~/weights", "vgit reload --discard ~/weights")
@@ -90,46 +92,29 @@ def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool
         write_lines([short(info.head)])
 
 
-def publish(directory: MountedDirectory, message: str | None) -> CommitInfo | None:
-    """Commit a mount and tell people what came of it; None if nothing changed."""
+def publish(directory: MountedDirectory, message: str | None) -> tuple[CommitInfo | None, tuple[LeftOut, ...]]:
+    """Commit a mount and tell people what came of it; return the commit, None if nothing changed, and what it lacks."""
     committed = directory.mount.commit_in_detail(message)
-    info = commit_info(directory.working.repository, committed.published)
-    _report_commit(committed, info)
-    return info
-
-
-def report_surprises(committed: Committed, info: CommitInfo | None, where: str | None = None) -> None:
-    """Tell people what they should know of a commit and not what they expect; after ``where``, if there is anything."""
-    receipt = list(receipt_lines(info)) if info is not None else []
-    if where is not None and (committed.problems or committed.skipped or receipt):
-        note(f"{where}:")
-    _report_what_is_missing(committed)
-    for line in receipt:
-        note(line)
-    if info is not None:
-        warn_of_clock(info)
-
-
-def _report_commit(committed: Committed, info: CommitInfo | None) -> None:
-    _report_what_is_missing(committed)
+    info = info_of(directory.mount, committed)
+    report_left_out(tuple(map(LeftOut.of, committed.left_out)))
     if info is None:
         note("nothing to commit")
-        return
-    note(counts_line(info))
-    for line in receipt_lines(info):
-        note(line)
-    warn_of_clock(info)
+    else:
+        note(counts_line(info))
+        report_receipt(info)
+    return info, directory.mount.left_out_of(committed)
 
 
-def _report_what_is_missing(committed: Committed) -> None:
-    _report_left_out(
-        tuple(describe_problem(problem) for problem in committed.problems),
-        tuple(f"{format_path(path)}: {kind}" for kind, path in committed.skipped),
-    )
+def report_surprises(mount: Mount, committed: Committed, where: str | None = None) -> None:
+    """Tell people what they should know of a commit and not what they expect; after ``where``, if there is anything."""
+    info = info_of(mount, committed)
+    if where is not None and (committed.left_out or (info is not None and list(receipt_lines(info)))):
+        note(f"{where}:")
+    report_left_out(tuple(map(LeftOut.of, committed.left_out)))
+    if info is not None:
+        report_receipt(info)
 
 
-def _report_left_out(problems: tuple[str, ...], skipped: tuple[str, ...]) -> None:
-    for problem in problems:
-        warn(f"not read, so what is published of it stays: {shown_name(problem)}")
-    for one in skipped:
-        warn(f"not kept in a volume: {shown_name(one)}")
+def info_of(mount: Mount, committed: Committed) -> CommitInfo | None:
+    """Return the commit that was made; None if nothing changed."""
+    return commit_info(mount.repository, committed.published, mount.left_out_of(committed))

@@ -18,6 +18,7 @@ from vgit.cancel import checkpoint
 from vgit.content import StoredContent
 from vgit.errors import Error
 from vgit.files.filesystem_clock import trusted
+from vgit.files.left_out import LeftOutKind, NotKept, Omitted
 from vgit.files.steady_read import TRIES, Moved, Place, Watch, is_read_twice
 from vgit.ids import ObjectFormat, TreeId
 from vgit.mount.keep import Keeper
@@ -25,13 +26,12 @@ from vgit.mount.new_tree import NewTree
 from vgit.mount.recorded import file_entry, is_as_seen, recorded
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import FARTHEST_NS, Packed, PackedRows, Row, Stat, join_rows, pack_rows, to_stat, untrusted
-from vgit.mount.scan import Problem, Scan
+from vgit.mount.scan import Scan
 from vgit.mount.small_files import (
     IN_FLIGHT_NS,
     LARGEST,
     Batch,
     Batches,
-    NotKept,
     Part,
     Read,
     Small,
@@ -61,7 +61,7 @@ class Changes(NamedTuple):
     rows: dict[Path, dict[str, Row | None]]  # to be set once the edits are published; None: remove
     new_rows: dict[Path, Packed]  # the same, of files in directories that had no row: packed, there are many
     unstable: list[Path]
-    problems: list[Problem]
+    left_out: list[Omitted]  # in path order
     root_mode: int
     held_back: list[Path]
 
@@ -99,10 +99,11 @@ class ChangeReader:
         self._rows: dict[Path, dict[str, Row | None]] = {}
         self._unstable: list[Path] = []
         self._held_back: list[Path] = []
-        self._problems: list[Problem] = []
+        self._left_out: list[Omitted] = []
         self._reading: Path = ROOT
-        self._look = NotKept(os.fstat(root.fd).st_uid)
-        self._not_kept: dict[str, Path] = {}
+        self._owner = os.fstat(root.fd).st_uid
+        self._look = NotKept()
+        self._not_kept: dict[LeftOutKind, Path] = {}
         self._new_rows: dict[Path, Packed] = {}
         self._new_trees: dict[Path, TreeId] = {}
         self._again: list[tuple[Path, list[tuple[str, Stat]]]] = []  # what a batch could not read
@@ -137,7 +138,7 @@ class ChangeReader:
         return [item for item in names if item[0] not in taken]
 
     def read(self, scan: Scan, known_root_mode: int | None) -> Changes:
-        """Read what changed, directory by directory in path order; add to ``scan.skipped`` what is not kept of it."""
+        """Read what changed, directory by directory in path order."""
         self._batches.flush()
         self._jobs.extend(self._batches.take())
         self._workers.run(self._jobs, self._take)
@@ -145,7 +146,6 @@ class ChangeReader:
             self._read_directory(directory, names)
         for path in scan.removed:
             self._remove(path)
-        scan.skipped.update((kind, path) for kind, path in self._not_kept.items() if kind not in scan.skipped)
         root_mode = scan.directories[ROOT][0] if ROOT in scan.directories else known_root_mode or 0
         if known_root_mode is not None and root_mode != known_root_mode:
             self._edits[ROOT] = Edit(directory_entry(root_mode, 0), directory_entry(known_root_mode, 0))
@@ -153,8 +153,13 @@ class ChangeReader:
         edits = Edits(self._edits)
         edits.wholes = wholes
         self._add_parents(edits, scan)
-        problems = [*scan.problems, *self._problems]
-        return Changes(edits, self._rows, self._new_rows, self._unstable, problems, root_mode, self._held_back)
+        left_out = sorted([*scan.left_out, *self._left_out, *self._lost_of(edits)])
+        return Changes(edits, self._rows, self._new_rows, self._unstable, left_out, root_mode, self._held_back)
+
+    def _lost_of(self, edits: Edits) -> list[Omitted]:
+        """Return what is not kept of files that are to be published; of one that was only read again, it was told."""
+        told = {kind: path for kind, path in self._not_kept.items() if path in edits or path[:-1] in edits.wholes}
+        return [Omitted.of(kind, path) for kind, path in told.items()]
 
     def _is_for_a_batch(self, now: Stat, mapped: frozenset[int]) -> bool:
         if now[1] > LARGEST or now[0] & 0o170000 != stat.S_IFREG or now[4] in mapped:
@@ -243,8 +248,11 @@ class ChangeReader:
         self._reading = directory
         try:
             descriptor = self._root.open_directory(directory)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return  # removed or replaced since the scan: the next one sees what is there now
+        except OSError as error:
+            self._left_out.append(Omitted.unreadable(directory, error))
+            return
         packed = self._old.get(directory)
         rows = self._rows.setdefault(directory, {})
         try:
@@ -272,7 +280,7 @@ class ChangeReader:
         except FileNotFoundError:
             return  # gone since the scan
         except OSError as error:
-            self._problems.append(Problem((*directory, name), error.strerror or str(error)))
+            self._left_out.append(Omitted.unreadable((*directory, name), error))
             return
         path = (*directory, name)
         if not held.is_steady:
@@ -326,7 +334,7 @@ class ChangeReader:
             found = os.fstat(file)
             if stored.size != now[1] or to_stat(found) != now:
                 raise Moved
-            self._look.look(file, found, self._reading, name, self._not_kept)
+            self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
             entry = file_entry(now, old, stored)
             is_same = old is not None and is_read_twice(now, old.stat) and same_content(entry, old.entry)
             is_trusted = self._watch.believes(belief, place, now[3], is_same=is_same)
@@ -346,9 +354,11 @@ class ChangeReader:
         """Read something that does not hold still, once more, as it comes."""
         file = open_to_read(name, descriptor)
         try:
-            now = to_stat(os.fstat(file))
+            found = os.fstat(file)
+            now = to_stat(found)
             if stat.S_IFMT(now[0]) != stat.S_IFREG:
                 raise FileNotFoundError(name)  # another kind by now: the next scan's business
+            self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
             stored = self._keeper.keep_file(file, now[1], old.entry if old is not None else None)
         finally:
             os.close(file)

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from vgit.files.left_out import Omitted
 from vgit.ids import CommitId
-from vgit.mount.scan import Problem
 from vgit.paths import Path
 from vgit.repository import Published
 from vgit.tree.edits import Edits
@@ -14,8 +14,7 @@ class Committed(NamedTuple):
 
     published: Published | None  # None: there was nothing to publish
     unstable: tuple[Path, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    skipped: tuple[tuple[str, Path], ...] = ()  # kind of thing that a volume cannot hold, the first one seen
+    left_out: tuple[Omitted, ...] = ()
     held_back: tuple[Path, ...] = ()  # in the background: what was being written, and stays at its published version
 
 
@@ -34,5 +33,4 @@ class Status(NamedTuple):
     edits: Edits
     base: CommitId
     head: CommitId
-    problems: tuple[Problem, ...]
-    skipped: tuple[tuple[str, Path], ...]
+    left_out: tuple[Omitted, ...]

@@ -18,21 +18,15 @@ from typing import NamedTuple
 
 from vgit.cancel import checkpoint
 from vgit.errors import InvalidError
+from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
 from vgit.mount.leave import Leave
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, to_stat
-from vgit.paths import ROOT, Path, encode_name, is_state_name, printable
+from vgit.paths import ROOT, Path, encode_name, is_state_name
 
 _TRIES = 5
 _KEPT_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK}
-
-
-class Problem(NamedTuple):
-    """Something the scan could not look at, so that nothing below it counts as removed."""
-
-    path: Path
-    reason: str
 
 
 class Scan(NamedTuple):
@@ -41,8 +35,7 @@ class Scan(NamedTuple):
     changed: dict[Path, list[tuple[str, Stat]]]  # by directory: names whose lstat differs from their row's
     removed: list[Path]  # directories after what was in them
     directories: dict[Path, Stat]  # every directory that was listed, the root included
-    skipped: dict[str, Path]  # what a volume cannot hold, by kind → the first one seen
-    problems: list[Problem]
+    left_out: list[Omitted]  # what was not looked at; nothing below it counts as removed
 
 
 class _Listing(NamedTuple):
@@ -50,6 +43,7 @@ class _Listing(NamedTuple):
     missing: dict[str, Stat]  # rows without a file
     below: list[str]  # names of directories
     replaced: list[str]  # names that were directories and are something else now
+    left_out: list[Omitted]
     own: Stat
 
 
@@ -78,7 +72,7 @@ class Scanner:
         self._leave = leave
         self._closed: list[Path] = []  # directories of ours that cannot be listed without leave
         self._entered: set[Path] = set()
-        self._found = Scan({}, [], {}, {}, [])
+        self._found = Scan({}, [], {}, [])
 
     def run(self) -> Scan:
         """Scan the whole working directory."""
@@ -92,6 +86,7 @@ class Scanner:
             if listing is None:
                 continue
             self._found.directories[directory] = listing.own
+            self._found.left_out.extend(listing.left_out)
             if listing.changed:
                 rest = self._take(directory, _in_order(listing.changed))
                 if rest:
@@ -122,8 +117,7 @@ class Scanner:
             if isinstance(error, PermissionError) and directory not in self._entered:
                 self._closed.append(directory)
             elif not isinstance(error, FileNotFoundError):
-                reason = error.strerror if isinstance(error, OSError) else None
-                self._found.problems.append(Problem(directory, reason or str(error)))
+                self._found.left_out.append(Omitted.unreadable(directory, error))
             return None
         try:
             for _ in range(_TRIES):
@@ -133,13 +127,13 @@ class Scanner:
                 listing = self._list_once(directory, descriptor, own)
                 if not listing.missing or os.fstat(descriptor).st_mtime_ns == before.st_mtime_ns:
                     return listing
-            self._found.problems.append(Problem(directory, "it kept changing while it was listed"))
-            return listing._replace(missing={})
+            changing = Omitted(directory, LeftOutKind.UNREADABLE, "it kept changing while it was listed")
+            return listing._replace(missing={}, left_out=[*listing.left_out, changing])
         except OSError as error:
             if isinstance(error, PermissionError) and directory not in self._entered:
                 self._closed.append(directory)  # one that can be listed, and not searched
             else:
-                self._found.problems.append(Problem(directory, error.strerror or str(error)))
+                self._found.left_out.append(Omitted.unreadable(directory, error))
             return None
         except _IsMount:
             self._forget(directory)
@@ -154,6 +148,7 @@ class Scanner:
         changed: list[tuple[str, Stat]] = []
         below: list[str] = []
         replaced: list[str] = []
+        left_out: list[Omitted] = []
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 name = entry.name
@@ -171,7 +166,7 @@ class Scanner:
                     if old == now and mode & 0o170000 == 0o100000 and found.st_ino not in mapped:
                         continue
                 if is_state_name(name):  # not at first: what is known and as it was is by far the most
-                    self._leave_out(directory, descriptor, name)
+                    left_out += self._kept_name(directory, descriptor, name)
                     continue  # and a row that an older vgit made of it stays as well
                 if mode & 0o170000 == 0o040000:
                     below.append(name)
@@ -182,36 +177,32 @@ class Scanner:
                     if old is not None and stat.S_ISDIR(old[0]):
                         replaced.append(name)
                 else:
-                    self._skip((*directory, name), mode)
+                    left_out.append(_device((*directory, name), mode))
                     if old is not None:
                         known[name] = old  # a device in the place of a file: the file is gone
-        return _Listing(changed, known, below, replaced, own)
+        return _Listing(changed, known, below, replaced, left_out, own)
 
-    def _leave_out(self, directory: Path, descriptor: int, name: str) -> None:
-        """Note what is never scanned; raise _IsMount if it makes a mount of a directory in this one."""
+    def _kept_name(self, directory: Path, descriptor: int, name: str) -> list[Omitted]:
+        """Return what to tell of a name that is never scanned; raise _IsMount if it makes its directory a mount."""
         if not directory and name == STATE_DIRECTORY:
-            return
+            return []
         try:
             os.stat(f"{name}/{MOUNT_FILE}", dir_fd=descriptor, follow_symlinks=False)
         except PermissionError:
             pass  # another user's
         except OSError:
-            self._found.skipped.setdefault(f"the name {name.lower()}, which is kept for vgit", (*directory, name))
-            return
+            return [Omitted.of(LeftOutKind.NAME, (*directory, name))]
         if directory:
             raise _IsMount
+        return []
 
     def _forget(self, directory: Path) -> None:
         """Take a directory that is a mount out of what was found; what is published of it stays as it is."""
-        self._found.skipped.setdefault("a mount of its own, which commits for itself", directory)
+        self._found.left_out.append(Omitted.of(LeftOutKind.MOUNT, directory))
         parent, name = directory[:-1], directory[-1]
         rest = [item for item in self._found.changed.pop(parent, []) if item[0] != name]
         if rest:
             self._found.changed[parent] = rest
-
-    def _skip(self, path: Path, mode: int) -> None:
-        kind = "block device" if stat.S_ISBLK(mode) else "character device" if stat.S_ISCHR(mode) else "special file"
-        self._found.skipped.setdefault(kind, path)
 
     def _remove(self, path: Path) -> None:
         """Note the removal of a path and of all that its rows say was in it, that first."""
@@ -231,6 +222,11 @@ class Scanner:
         self._found.removed.extend(reversed(gone))
 
 
+def _device(path: Path, mode: int) -> Omitted:
+    reason = "block device" if stat.S_ISBLK(mode) else "character device" if stat.S_ISCHR(mode) else "special file"
+    return Omitted(path, LeftOutKind.DEVICE, reason)
+
+
 def _in_order(changed: list[tuple[str, Stat]]) -> list[tuple[str, Stat]]:
     """Return what changed in the order of names as bytes, which of ASCII is that of text."""
     if all(map(str.isascii, [name for name, _ in changed])):
@@ -240,8 +236,3 @@ def _in_order(changed: list[tuple[str, Stat]]) -> list[tuple[str, Stat]]:
 
 def _by_bytes(item: tuple[str, Stat]) -> bytes:
     return encode_name(item[0])
-
-
-def describe_problem(problem: Problem) -> str:
-    """Return one line for people."""
-    return f"{printable('/'.join(problem.path)) or 'the mount itself'}: {problem.reason}"

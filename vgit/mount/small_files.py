@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from blake3 import blake3
 
 from vgit.cancel import checkpoint
+from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.steady_read import in_flight_ns, wait_for_buffered_writes
 from vgit.files.writers import is_open_for_writing
 from vgit.ids import FORMATS, ObjectFormat
@@ -30,9 +31,6 @@ _WHOLE_FILES = 1000  # in a new directory that is made whole; it is never split,
 _WHOLE_BYTES = 4 << 20
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_LINKED = "hard link (each name becomes a file of its own)"
-_OWNER = "owner other than the mount's (files come out as their reader's)"
-_ATTRIBUTES = "extended attribute or ACL"
 
 
 class Part(NamedTuple):
@@ -56,7 +54,7 @@ class Read(NamedTuple):
     """What became of a batch: for each part the whole, or something for each name, in order; None: read it again."""
 
     parts: list[NewTree | list[Small | None]]
-    not_kept: dict[str, Path]  # kind of thing that a volume cannot hold → a path that has it
+    not_kept: dict[LeftOutKind, Path]  # what a volume cannot hold → a path that has it
 
 
 class Batches:
@@ -111,12 +109,13 @@ class SmallFileReader:
         self._encode = encode
         found = os.fstat(root.fd)
         self._device = found.st_dev
-        self._not_kept = NotKept(found.st_uid)
+        self._owner = found.st_uid
+        self._not_kept = NotKept()
 
     def read(self, batch: Batch) -> Read:
         """Read the files of ``batch``."""
         parts: list[NewTree | list[Small | None]] = []
-        not_kept: dict[str, Path] = {}
+        not_kept: dict[LeftOutKind, Path] = {}
         for part in batch:
             files = self._read_part(part, not_kept)
             parts.append(self._whole(part, files) or files)
@@ -129,7 +128,7 @@ class SmallFileReader:
             return None
         return encode_new_tree(part.names, contents, part.trusted_before_ns, self._format)
 
-    def _read_part(self, part: Part, not_kept: dict[str, Path]) -> list[Small | None]:
+    def _read_part(self, part: Part, not_kept: dict[LeftOutKind, Path]) -> list[Small | None]:
         directory, names = part.directory, part.names
         try:
             descriptor = self._root.open_directory(directory)
@@ -144,7 +143,7 @@ class SmallFileReader:
             os.close(descriptor)
         return files
 
-    def _read(self, at: int, part: Part, name: str, now: Stat, not_kept: dict[str, Path]) -> Small | None:
+    def _read(self, at: int, part: Part, name: str, now: Stat, not_kept: dict[LeftOutKind, Path]) -> Small | None:
         size = now[1]
         try:
             file = open_to_read(name, at)
@@ -159,33 +158,12 @@ class SmallFileReader:
                 seen = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
                 if seen != now or len(data) != size or found.st_dev != self._device:
                     return None  # of another file system: that has a clock of its own
-                self._not_kept.look(file, found, part.directory, name, not_kept)
+                self._not_kept.look(file, found, self._owner, (*part.directory, name), not_kept)
             finally:
                 os.close(file)
         except OSError:
             return None
         return blake3(data).digest(), encode_blob(data, self._format) if self._encode else None
-
-
-class NotKept:
-    """What a volume cannot hold of files, so that it is said once per kind and nobody relies on it."""
-
-    def __init__(self, owner: int) -> None:
-        self._owner = owner
-        self._has_attributes = True
-
-    def look(self, file: int, found: os.stat_result, directory: Path, name: str, kinds: dict[str, Path]) -> None:
-        """Add to ``kinds`` what an open file has."""
-        if found.st_nlink > 1 and _LINKED not in kinds:
-            kinds[_LINKED] = (*directory, name)
-        if found.st_uid != self._owner and _OWNER not in kinds:
-            kinds[_OWNER] = (*directory, name)
-        if self._has_attributes and _ATTRIBUTES not in kinds:
-            try:
-                if os.listxattr(file):
-                    kinds[_ATTRIBUTES] = (*directory, name)
-            except OSError:
-                self._has_attributes = False  # not on this file system: spare the other files the question
 
 
 def open_to_read(name: str, directory_fd: int) -> int:

@@ -14,6 +14,7 @@ from vgit.cancel import uninterrupted
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
 from vgit.files.filesystem_clock import TICK_SECONDS, trusted
+from vgit.files.left_out import unread
 from vgit.files.steady_read import Watch
 from vgit.ids import CommitId
 from vgit.mount.changes import ChangeReader, Changes, Unstable
@@ -31,7 +32,7 @@ from vgit.mount.reload import Reload
 from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.root_mode import RootMode
 from vgit.mount.rows import PackedRows, Row, untrusted
-from vgit.mount.scan import Scan, Scanner
+from vgit.mount.scan import Scanner
 from vgit.mount.scope import Scope
 from vgit.mount.session import Session, without_base
 from vgit.mount.stat_cache import StatCache
@@ -136,11 +137,9 @@ class WorkingDirectory:
         """Compare the working directory with what was seen; reads files whose stat differs, writes none."""
         with self._session.operation() as cache:
             base = self._base(cache)
-            scan, changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
+            changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
             self._settle_rows(cache, changes)
-            return Status(
-                changes.edits, base, self.repository.head(), tuple(changes.problems), tuple(scan.skipped.items())
-            )
+            return Status(changes.edits, base, self.repository.head(), tuple(changes.left_out))
 
     def commit(self, author: str, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
         """Publish what this directory has that was not seen; ReadOnlyError for a read-only mount."""
@@ -150,7 +149,7 @@ class WorkingDirectory:
             base = self._base(cache)
             with self.repository.objects.writer() as writer:
                 keeper = PackKeeper(self.repository.objects, writer)
-                scan, changes = self._read_changes(cache, keeper, when_unstable)
+                changes = self._read_changes(cache, keeper, when_unstable)
                 published = None
                 if changes.edits:
                     txn = self._clock.random_bytes(16).hex()
@@ -166,13 +165,7 @@ class WorkingDirectory:
             else:
                 with published.after.step("settling the mount's state, which the next command does,"):
                     self._finish_commit(cache, base, changes, published)
-            return Committed(
-                published,
-                tuple(changes.unstable),
-                tuple(changes.problems),
-                tuple(scan.skipped.items()),
-                tuple(changes.held_back),
-            )
+            return Committed(published, tuple(changes.unstable), tuple(changes.left_out), tuple(changes.held_back))
 
     def reload(self, local: Local = Local.KEEP) -> Reloaded:
         """Bring in what others published; local changes stay, or are given up."""
@@ -241,8 +234,8 @@ class WorkingDirectory:
 
     def _removals(self, cache: StatCache) -> dict[Path, Entry | None] | None:
         """Return the paths of all files, for none to be there; None if one has a change that is not published."""
-        _, changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
-        if cache.base is None or changes.edits or changes.problems:
+        changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
+        if cache.base is None or changes.edits or unread(changes.left_out):
             return None
         rows = _rows(cache)
         self._base(cache)
@@ -264,14 +257,14 @@ class WorkingDirectory:
         checked = self._checked if self._checked is not None and self._checked[0] == known else (known,)
         self._checked = known, check_history(self.repository, self.record, self.path, known, checked)
 
-    def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> tuple[Scan, Changes]:
+    def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> Changes:
         watch = self._session.watch()
         with (
             self._reader(cache.directories(), keeper, watch, when_unstable) as reader,
             self._looking(cache) as leave,
         ):
             scan = Scanner(self._root, cache.directories(), watch.mapped_inodes(), reader.offer, leave=leave).run()
-            return scan, reader.read(scan, cache.root_mode)
+            return reader.read(scan, cache.root_mode)
 
     def _planner(self, cache: StatCache, leave: Leave, local: Local = Local.KEEP) -> Planner:
         """Return what looks at paths and reads files to compare them, one by one."""

@@ -2,7 +2,7 @@
 
 Links are kept and never followed, so are empty directories, FIFOs and sockets;
 a device is refused, as no volume can hold one. The state of a mount is no
-content: whatever is named ``.vgit`` is left out.
+content; what else is named ``.vgit`` is left out, and yielded as that.
 """
 
 import os
@@ -12,9 +12,11 @@ from typing import NamedTuple, TypeAlias
 
 from vgit.cancel import checkpoint
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
+from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.mount.layout import MOUNT_FILE
 from vgit.mount.leave import Leave
 from vgit.mount.rows import bounded
-from vgit.paths import Path, encode_name, is_state_name, printable
+from vgit.paths import MODES_NAME, Path, encode_name, is_state_name, printable
 from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry
 
 
@@ -25,6 +27,7 @@ class LocalFile(NamedTuple):
     size: int  # when it was looked at, bytes
     mode: int | None = None  # permission bits that it is to get; None: its own
     follow: bool = False  # whether it may be a link to a file
+    owner: int | None = None  # of the directory that it is put with; None: it is put by itself
 
 
 class LocalLink(NamedTuple):
@@ -35,7 +38,7 @@ class LocalLink(NamedTuple):
     mtime_ns: int
 
 
-LocalItem: TypeAlias = LocalFile | LocalLink | Entry  # an Entry: a directory, FIFO or socket
+LocalItem: TypeAlias = LocalFile | LocalLink | Entry | Omitted  # an Entry: a directory, FIFO or socket
 
 
 def walk(local: str, leave: Leave, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
@@ -48,6 +51,7 @@ def walk(local: str, leave: Leave, *, recursive: bool) -> Iterator[tuple[Path, L
     waiting: list[tuple[Path, str]] = [((), local)]
     closed: dict[Path, str] = {}
     entered: set[Path] = set()
+    owner: int | None = None
     while waiting or closed:
         if not waiting:  # all of them at once: it takes a note
             leave.enter_own(closed)
@@ -61,13 +65,17 @@ def walk(local: str, leave: Leave, *, recursive: bool) -> Iterator[tuple[Path, L
                 raise
             closed[path] = where
             continue
+        owner = own.st_uid if owner is None else owner
         yield path, directory_entry(leave.mode_of(path, own.st_mode), bounded(own.st_mtime_ns))
         below = []
         for name, found in names:
             checkpoint()
             inside = os.path.join(where, name)
-            if not stat.S_ISDIR(found.st_mode):
-                yield (*path, name), _item(inside, found)
+            if is_state_name(name):
+                if not _is_state(inside):
+                    yield (*path, name), Omitted.of(LeftOutKind.NAME, (*path, name))
+            elif not stat.S_ISDIR(found.st_mode):
+                yield (*path, name), _item(inside, found, owner)
             elif recursive:
                 below.append(((*path, name), inside))
         waiting += reversed(below)
@@ -79,8 +87,6 @@ def _list(where: str, *, is_top: bool) -> tuple[list[tuple[str, os.stat_result]]
     try:
         with os.scandir(where) as found:
             for one in found:
-                if is_state_name(one.name):
-                    continue
                 try:
                     names.append((one.name, one.stat(follow_symlinks=False)))
                 except FileNotFoundError:
@@ -98,10 +104,23 @@ def _list(where: str, *, is_top: bool) -> tuple[list[tuple[str, os.stat_result]]
     return names, own
 
 
-def _item(where: str, found: os.stat_result) -> LocalItem:
+def _is_state(where: str) -> bool:
+    """Return whether what is named so is our own: the state of a mount, or modes to be set back."""
+    if os.path.basename(where).lower() == MODES_NAME:
+        return True
+    try:
+        os.stat(os.path.join(where, MOUNT_FILE), follow_symlinks=False)
+    except PermissionError:
+        return True  # another user's
+    except OSError:
+        return False
+    return True
+
+
+def _item(where: str, found: os.stat_result, owner: int | None) -> LocalItem:
     kind, mtime_ns = stat.S_IFMT(found.st_mode), bounded(found.st_mtime_ns)
     if kind == stat.S_IFREG:
-        return LocalFile(where, found.st_size)
+        return LocalFile(where, found.st_size, owner=owner)
     if kind == stat.S_IFLNK:
         try:
             return LocalLink(encode_name(os.readlink(where)), found.st_mode, mtime_ns)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import IsADirectoryConflict, NotADirectoryConflict
+from vgit.files.left_out import Omitted
 from vgit.paths import Path
 from vgit.transfer.local_directories import LocalDirectories
 from vgit.transfer.local_tree import LocalFile, LocalLink, gone
@@ -35,6 +36,7 @@ class Plan(NamedTuple):
 
     files: dict[Path, Source]
     directories: dict[Path, Entry]
+    left_out: list[Omitted]
 
     @property
     def size_bytes(self) -> int:
@@ -44,9 +46,12 @@ class Plan(NamedTuple):
 
 def make_plan(puts: Iterable[Put], directories: LocalDirectories) -> Plan:
     """Return what ``puts`` come to; raise what says why one cannot be done, or which are in each other's way."""
-    plan = Plan({}, {})
+    plan = Plan({}, {}, [])
     for put in puts:
         for path, source in _sources(put, directories):
+            if isinstance(source, Omitted):
+                plan.left_out.append(source._replace(path=path))
+                continue
             check_target(path)
             if isinstance(source, Entry) and source.is_directory:
                 if path:  # the root of the volume is there and stays as it is
@@ -58,7 +63,7 @@ def make_plan(puts: Iterable[Put], directories: LocalDirectories) -> Plan:
     return plan
 
 
-def _sources(put: Put, directories: LocalDirectories) -> Iterator[tuple[Path, Source]]:
+def _sources(put: Put, directories: LocalDirectories) -> Iterator[tuple[Path, Source | Omitted]]:
     if isinstance(put, PutDirectory):
         for path, item in directories.walk(put.local, recursive=put.recursive):
             yield put.path + path, item

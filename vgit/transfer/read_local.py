@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 from vgit.content import StoredContent
 from vgit.errors import InvalidError, IsADirectoryConflict
 from vgit.files.filesystem_clock import Clocks
+from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.steady_read import TRIES, Moved, Place, Watch, wait_for_writes
 from vgit.files.writers import all_shared_writable
 from vgit.late import late
@@ -44,11 +45,15 @@ _Item = TypeVar("_Item")
 _Group: TypeAlias = list[tuple[Path, _Item]]
 
 
+Kinds: TypeAlias = tuple[LeftOutKind, ...]
+
+
 class SmallFile(NamedTuple):
     """A small file as it was read; it held still meanwhile."""
 
     data: bytes
     now: Stat
+    not_kept: Kinds  # what it has that a volume cannot hold
 
 
 class StoredFile(NamedTuple):
@@ -57,6 +62,7 @@ class StoredFile(NamedTuple):
     content: StoredContent
     now: Stat
     is_steady: bool  # else it kept changing while it was read
+    not_kept: Kinds = ()
 
 
 def watch_local(sleep: Callable[[float], None]) -> Watch:
@@ -97,7 +103,7 @@ def store_local(source: LocalFile, keeper: Keeper, seen: Entry | None, watch: Wa
     """Read a local file into the store; its name is looked up again for each try."""
     stored = None
     for left in reversed(range(TRIES)):
-        place, before = _open(source)
+        place, before, not_kept = _open(source)
         try:
             stored = _store(place, before, keeper, seen, watch, left)
         finally:
@@ -105,7 +111,7 @@ def store_local(source: LocalFile, keeper: Keeper, seen: Entry | None, watch: Wa
         if stored is not None and stored.is_steady:
             break
     assert stored is not None, "the last try takes what it gets"
-    return stored
+    return stored._replace(not_kept=not_kept)
 
 
 def store_descriptor(file: int, keeper: Keeper, seen: Entry | None, watch: Watch) -> StoredFile:
@@ -180,7 +186,7 @@ def _read_small(files: list[LocalFile], watch: Watch) -> list[SmallFile | None]:
 
 def _read_file(source: LocalFile, watch: Watch) -> SmallFile | None:
     """Return what is in a file; None if it has grown large, did not hold still, or needs a closer look."""
-    place, before = _open(source)
+    place, before, not_kept = _open(source)
     try:
         if before[1] > _SMALL_BYTES or (before[1] and not watch.is_quiet(place, before)):
             return None
@@ -188,10 +194,10 @@ def _read_file(source: LocalFile, watch: Watch) -> SmallFile | None:
         steady = to_stat(os.fstat(place.file)) == before and len(data) == before[1]
     finally:
         os.close(place.file)
-    return SmallFile(data, before) if steady else None
+    return SmallFile(data, before, not_kept) if steady else None
 
 
-def _open(source: LocalFile) -> tuple[Place, Stat]:
+def _open(source: LocalFile) -> tuple[Place, Stat, Kinds]:
     """Open a regular file; raise what says why it cannot be uploaded."""
     try:
         file = os.open(source.local, _FLAGS if source.follow else _FLAGS | os.O_NOFOLLOW)
@@ -199,7 +205,9 @@ def _open(source: LocalFile) -> tuple[Place, Stat]:
         raise gone(source.local) from error
     found = os.fstat(file)
     if stat.S_ISREG(found.st_mode):
-        return Place(file, found.st_dev), to_stat(found)
+        kinds: dict[LeftOutKind, Path] = {}
+        NotKept().look(file, found, found.st_uid if source.owner is None else source.owner, (), kinds)
+        return Place(file, found.st_dev), to_stat(found), tuple(kinds)
     os.close(file)
     raise refusal(source.local, found.st_mode)
 

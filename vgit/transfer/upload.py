@@ -11,12 +11,13 @@ drops what was written.
 
 import stat
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.cancel import checkpoint
 from vgit.commit import Commit
 from vgit.content import StoredContent, store_stream
 from vgit.content.hashing import workers
+from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.mount.keep import PackKeeper
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path
@@ -26,7 +27,7 @@ from vgit.transfer.local_tree import LocalFile, LocalLink
 from vgit.transfer.plan import FileObject, Plan, Source, make_plan
 from vgit.transfer.progress import NoProgress, Progress
 from vgit.transfer.puts import Put
-from vgit.transfer.read_local import SmallFile, read_ahead, readers, store_descriptor, store_local, watch_local
+from vgit.transfer.read_local import Kinds, SmallFile, read_ahead, readers, store_descriptor, store_local, watch_local
 from vgit.transfer.streams import descriptor_of, reading
 from vgit.transfer.targets import Targets, TreeLooker, to_edits
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
 _FILE_OBJECT_MODE = stat.S_IFREG | 0o644
 
 
+class Uploaded(NamedTuple):
+    """What an upload came to."""
+
+    published: Published | None  # None: the volume had all of it
+    left_out: tuple[Omitted, ...] = ()
+
+
 def upload(
     repository: Repository,
     puts: Iterable[Put],
@@ -45,8 +53,8 @@ def upload(
     message: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
-) -> Published | None:
-    """Publish what ``puts`` ask for as one commit; None if head has all of it already.
+) -> Uploaded:
+    """Publish what ``puts`` ask for as one commit; nothing is published if head has all of it already.
 
     ``force`` lets files replace what is there, but never a directory. Raise
     AlreadyExistsError, a conflict, or what reading a local file raised; then
@@ -55,13 +63,13 @@ def upload(
     with LocalDirectories() as directories:
         plan = make_plan(puts, directories)
         if not plan.files and not plan.directories:
-            return None
+            return Uploaded(None, tuple(plan.left_out))
         return _upload(repository, plan, author, message, progress or NoProgress(), overwrite=force)
 
 
 def _upload(
     repository: Repository, plan: Plan, author: str, message: str | None, progress: Progress, *, overwrite: bool
-) -> Published | None:
+) -> Uploaded:
     head = repository.head()
     seen = repository.commit(head)
     targets = Targets(repository, plan.files, plan.directories, overwrite=overwrite)
@@ -79,7 +87,7 @@ def _upload(
             unstable=tuple(sorted(reader.unstable)),
             check=targets.check,
         )
-        return repository.publish(proposal, writer)
+        return Uploaded(repository.publish(proposal, writer), tuple(sorted([*plan.left_out, *reader.left_out()])))
 
 
 class _Reader:
@@ -89,6 +97,7 @@ class _Reader:
         self, repository: Repository, writer: ObjectWriter, head: Commit, now_ns: int, progress: Progress
     ) -> None:
         self.unstable: list[Path] = []
+        self._not_kept: dict[LeftOutKind, Path] = {}
         self._store = repository.objects
         self._writer = writer
         self._looker = TreeLooker(repository, head.tree)
@@ -110,11 +119,16 @@ class _Reader:
                 self._progress.advance(1, max(entry.size - self._watched, 0))
         return files
 
+    def left_out(self) -> list[Omitted]:
+        """Return what the files have that a volume cannot hold, once for each kind."""
+        return [Omitted.of(kind, path) for kind, path in self._not_kept.items()]
+
     def _read(self, path: Path, source: Source, read: SmallFile | None, keeper: PackKeeper, pool: "Executor") -> Entry:
         if isinstance(source, Entry):
             return source
         seen = self._looker.find(path)
         if read is not None and isinstance(source, LocalFile):
+            self._note(path, read.not_kept)
             return _file(keeper.keep_bytes(read.data, seen), read.now[0], read.now[2], source.mode)
         if isinstance(source, LocalLink):
             stored = keeper.keep_bytes(source.target, seen)
@@ -122,7 +136,7 @@ class _Reader:
         if isinstance(source, FileObject):
             return self._read_object(path, source, seen, keeper, pool)
         result = store_local(source, keeper, seen, self._local)
-        self._note(path, is_steady=result.is_steady)
+        self._note(path, result.not_kept, is_steady=result.is_steady)
         return _file(result.content, result.now[0], result.now[2], source.mode)
 
     def _read_object(
@@ -138,7 +152,9 @@ class _Reader:
             content = result.content
         return _file(content, _FILE_OBJECT_MODE, self._now_ns, source.mode)
 
-    def _note(self, path: Path, *, is_steady: bool) -> None:
+    def _note(self, path: Path, not_kept: Kinds = (), *, is_steady: bool = True) -> None:
+        for kind in not_kept:
+            self._not_kept.setdefault(kind, path)
         if not is_steady:
             self.unstable.append(path)
 
