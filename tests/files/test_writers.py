@@ -2,6 +2,9 @@
 
 import mmap
 import os
+import sys
+import threading
+import time
 import signal
 import subprocess
 import sys
@@ -116,3 +119,37 @@ def test_who_has_a_file_open_and_how(path: Path, flags: int, expected: bool | No
     finally:
         os.close(file)
     assert OpenForWriting().is_direct((status.st_dev, status.st_ino)) is None
+
+
+def test_no_other_thread_runs_while_we_have_a_lease(tmp_path: Path) -> None:
+    """One that opens the file in C, with Python's lock held, would wait for us, and we for that lock: 45 s."""
+    path = tmp_path / "f"
+    path.write_bytes(b"x")
+    file = os.open(path, os.O_RDONLY)
+    turns = 0
+    end = threading.Event()
+
+    def take_turns() -> None:
+        nonlocal turns
+        while not end.is_set():
+            time.sleep(0)  # lets go of the lock, and wants it back
+            turns += 1
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(60.0)  # nobody has to let go of the lock but by a call that does
+    other = threading.Thread(target=take_turns)
+    try:
+        other.start()
+        while turns == 0:
+            time.sleep(0)
+        start = turns
+        answers = [is_open_for_writing(file) for _ in range(20_000)]
+        taken = turns - start
+        end.set()
+        other.join()
+    finally:
+        end.set()
+        sys.setswitchinterval(before)
+        os.close(file)
+    assert not any(answers)
+    assert taken == 0

@@ -12,10 +12,13 @@ and not on network file systems. Where the answer is "somebody", /proc shows who
 maps what, and which descriptors are direct; of other users' processes to root only.
 """
 
+import ctypes
+import errno
 import fcntl
 import os
 import re
 import signal
+from itertools import repeat
 from typing import TypeAlias
 
 from vgit.files.shared_maps import Mapped, shared_writable
@@ -26,7 +29,12 @@ Identity: TypeAlias = tuple[int, int]  # st_dev, st_ino
 _F_SETSIG = 10  # linux/fcntl.h; Python has no name for it
 _WRITES = 0o200  # of the permission bits that a link in /proc/<pid>/fd has
 _INFO_BYTES = 1024  # what is wanted stands in the first lines
+# Who opens the file for writing between these calls waits for the last one, and we get the signal: by default that
+# of leases kills a process, this one is ignored.
+_ASK = (_F_SETSIG, fcntl.F_SETLEASE, fcntl.F_SETLEASE), (signal.SIGURG, fcntl.F_RDLCK, fcntl.F_UNLCK)
 _FIELD = re.compile(rb"^(flags|ino):\s*(\d+)", re.MULTILINE)
+
+_fcntl = ctypes.PyDLL(None, use_errno=True).fcntl  # unlike ``fcntl.fcntl`` and CDLL, it keeps Python's lock
 
 
 def is_open_for_writing(file: int) -> bool | None:
@@ -34,17 +42,12 @@ def is_open_for_writing(file: int) -> bool | None:
 
     ``file`` must be open for reading only, and be ours alone: it gets another signal for broken leases.
     """
-    try:
-        # Who opens the file for writing between these calls waits for the last one, and we get the signal: by default
-        # that of leases kills a process, this one is ignored.
-        fcntl.fcntl(file, _F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    return False
+    # In C from the first call to the last, with Python's lock held: no other thread runs in between, however long it
+    # would keep that lock, and none can wait with it for a lease that we could then not give back.
+    _, leased, _ = map(_fcntl, repeat(file), *_ASK)
+    if leased == 0:
+        return False
+    return True if ctypes.get_errno() == errno.EAGAIN else None  # of giving back what was not given, which says the same
 
 
 def shared_writable_maps(root: str) -> set[Identity]:
