@@ -2,13 +2,11 @@
 
 import mmap
 import os
-import sys
-import threading
-import time
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

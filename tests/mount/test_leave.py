@@ -128,6 +128,39 @@ def test_a_directory_that_goes_meanwhile(root: RootDirectory, top: Path) -> None
     assert as_ordinary_user(remove) == ["file"]
 
 
+def test_modes_go_back_behind_a_directory_that_was_closed_meanwhile(root: RootDirectory, top: Path) -> None:
+    """Else what a death left open there would make the next command fail, and every one after it."""
+    (top / "a" / "b").chmod(0o555)
+
+    def close() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter([("a", "b")])
+            os.chmod(top / "a", 0)
+        found = [mode_of(top / "a")]
+        with Leave(root, no_note, {("a", "b"): 0o311}):
+            pass
+        return [*found, mode_of(top / "a")]
+
+    assert as_ordinary_user(close) == [0, 0]
+    (top / "a").chmod(0o755)
+    assert mode_of(top / "a" / "b") == 0o555
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a directory of somebody else")
+def test_what_became_somebody_elses_is_his(root: RootDirectory, top: Path) -> None:
+    for path, mode in (("a", 0o700), ("a/b", 0o755)):
+        os.chown(top / path, 0, 0)
+        (top / path).chmod(mode)
+
+    def settle() -> None:
+        for path in (("a", "b"), ("a",)):
+            with Leave(root, no_note, {path: 0o055}):
+                pass
+
+    as_ordinary_user(settle)
+    assert (mode_of(top / "a"), mode_of(top / "a" / "b")) == (0o700, 0o755)
+
+
 def test_an_unwritable_root(root: RootDirectory, top: Path) -> None:
     top.chmod(0o555)
 

@@ -47,7 +47,9 @@ def is_open_for_writing(file: int) -> bool | None:
     _, leased, _ = map(_fcntl, repeat(file), *_ASK)
     if leased == 0:
         return False
-    return True if ctypes.get_errno() == errno.EAGAIN else None  # of giving back what was not given, which says the same
+    return (
+        True if ctypes.get_errno() == errno.EAGAIN else None
+    )  # of giving back what was not given, which says the same
 
 
 def shared_writable_maps(root: str) -> set[Identity]:

@@ -78,18 +78,32 @@ class Leave:
         """Set all modes, deepest first, durably; return what became of those of ``set_mode``."""
         found: dict[Path, Stat] = {}
         with Durable() as durable:
-            for path in sorted({*self._given, *self._final}, key=len, reverse=True):
-                try:
-                    now = self._settle(path, durable)
-                except (FileNotFoundError, NotADirectoryError):
-                    continue  # removed meanwhile
-                if path in self._final:
-                    found[path] = now
-            self._given.clear()
-            self._final.clear()
+            while paths := {*self._given, *self._final}:  # again if one had to be opened for those in it
+                for path in sorted(paths, key=len, reverse=True):
+                    now = self._reach(path, durable)
+                    if path in self._final and now is not None:
+                        found[path] = now
+                    self._given.pop(path, None)
+                    self._final.pop(path, None)
             self._seen.clear()
             durable.sync()
         return found
+
+    def _reach(self, path: Path, durable: Durable) -> Stat | None:
+        """Settle a directory, also if one above it was closed meanwhile; None if it is gone, or somebody else's."""
+        try:
+            try:
+                return self._settle(path, durable)
+            except PermissionError:
+                self._seen.clear()
+                self.enter([path[:-1]])
+                return self._settle(path, durable)
+        except PermissionError:
+            if self._is_own(path):
+                raise
+            return None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def _settle(self, path: Path, durable: Durable) -> Stat:
         descriptor = self._root.open_step(path)
