@@ -31,7 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "files/",
         "history/ maintenance/ mount/ catalog/",
         "transfer/",
-        "volume writable batch namespace volumes snapshot mounts together background warned"
+        "volume writable batch namespace volumes snapshot mounts handed together background warned"
         " results client aio awaiting types exception __init__",
         "filesystem web/",
         "cli/",
@@ -89,6 +89,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/workers.py": {"subprocess": "5 ms; only work on many files is worth a process"},
     "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
     "vgit/volume.py": {
+        "vgit.handed": "with vgit.mounts",
         "vgit.mount.open": "with vgit.mounts",
         "vgit.mount.scope": "with vgit.mounts",
         "vgit.mounts": "12 ms, of them SQLite; only a program that mounts needs it, not one that reads, lists or tells",

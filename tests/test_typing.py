@@ -67,6 +67,8 @@ INTERNAL = {
     "left_out_here",
     "left_out_of",
     "release",
+    "reload_in_detail",
+    "renew_lease",
     "stop_background",
 }
 

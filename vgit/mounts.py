@@ -3,16 +3,11 @@
 ``Volume.commit()`` and ``reload()`` act on the mounts that this process opened,
 through whatever handle, so the list of them is the process's and not a
 handle's. It is the one piece of state that the library keeps by itself.
-
-They act as well on the mounts that ``vgit run`` **handed** to this process: it
-holds them open and commits them in the background, the process takes one up for
-each operation.
 """
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,17 +15,16 @@ from vgit.aftermath import Aftermath
 from vgit.aio import Both, Method
 from vgit.backend.forks import start_afresh_after_fork
 from vgit.background import Background, HeldBack, check_commit_every
-from vgit.client import Client
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
 from vgit.history.changes import edited
 from vgit.late import late
 from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
-from vgit.mount.layout import MountRecord, is_mount, read_record
-from vgit.mount.open import Binding, open_mount, renew, reopen_mount, share_mount, unbind
+from vgit.mount.layout import is_mount
+from vgit.mount.open import Binding, open_mount, renew, share_mount
 from vgit.mount.plan import Local
-from vgit.mount.results import Committed
+from vgit.mount.results import Committed, Reloaded
 from vgit.mount.scope import overlap
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, parse_path, printable
@@ -190,14 +184,9 @@ class Mount:
 
         Local changes that are not committed stay, or with ``discard`` are given up.
         """
-        self._refuse_unless_ours()
-        self.check_open_files()
-        reloaded = self._working.reload(Local.DISCARD if discard else Local.KEEP)
-        after = Aftermath(f"{printable(self._working.path)} is reloaded")
+        reloaded = self.reload_in_detail(Local.DISCARD if discard else Local.KEEP)
         if reloaded.moved:
-            with after.step("renewing its lease"):
-                renew(self._working, self._working.repository.clock)
-        after.hand_on()
+            self.renew_lease()
         return reload_info(reloaded)
 
     def _close(self, commit: bool = True) -> CommitInfo | None:  # noqa: FBT001, FBT002 - the contract's spelling
@@ -238,6 +227,19 @@ class Mount:
         if message is not None and not isinstance(message, str):
             raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
         return self._working.commit(self._author, message, when_unstable)
+
+    def reload_in_detail(self, local: Local) -> Reloaded:
+        """Bring in what others published, and tell the store nothing of it."""
+        self._refuse_unless_ours()
+        self.check_open_files()
+        return self._working.reload(local)
+
+    def renew_lease(self) -> None:
+        """Tell the store where this mount is and what it needs, after a reload; that it fails is only logged."""
+        after = Aftermath(f"{printable(self._working.path)} is reloaded")
+        with after.step("renewing its lease"):
+            renew(self._working, self._working.repository.clock)
+        after.hand_on()
 
     def left_out_of(self, committed: Committed) -> tuple[LeftOut, ...]:
         """Return what a commit left out, by the volume's paths."""
@@ -341,55 +343,3 @@ def open_for_program(
 def mounts_of(volume_id: str) -> "list[Mount]":
     """Return this process's open mounts of a volume."""
     return _open.of(volume_id)
-
-
-@contextmanager
-def expect_mounts(volume_id: str, client: Client, repository: Repository, shown: str) -> "Iterator[list[Mount]]":
-    """Give this process's mounts of a volume, those handed to it too; NotMountedError if there is none."""
-    with ExitStack() as stack:
-        found = mounts_of(volume_id)
-        known = {os.path.realpath(mount.path) for mount in found}
-        for path in client.handed_mounts:
-            record = _record_or_none(path)
-            if record is None or os.path.realpath(path) in known:
-                continue
-            if record.volume_id == volume_id and os.path.realpath(record.store) == os.path.realpath(client.store):
-                found.append(stack.enter_context(MountedDirectory(path, repository, client.author)).mount)
-        if not found:
-            raise NotMountedError(
-                f"{shown} is not mounted by this process. Mount it (with vol.mount(path)), or start the program by"
-                " `vgit run`; in a directory that `vgit mount` made, run `vgit commit` or `vgit reload`."
-            )
-        yield found
-
-
-def _record_or_none(path: str) -> MountRecord | None:
-    try:
-        return read_record(path)
-    except (NotMountedError, OSError):
-        return None  # unmounted since it was handed over, or of another machine
-
-
-class MountedDirectory:
-    """A mount that another program made, taken up for one operation; a context manager. For the command line."""
-
-    def __init__(
-        self, path: str, repository: Repository, author: str, reopen: "Callable[..., WorkingDirectory]" = reopen_mount
-    ) -> None:
-        self.working = reopen(path, repository, repository.clock)
-        self.mount = Mount(self.working, author)
-
-    def __enter__(self) -> "MountedDirectory":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.working.close()
-
-    def renew(self) -> None:
-        """Renew the mount's lease."""
-        renew(self.working, self.working.repository.clock)
-
-    def unmount(self, *, remove_files: bool) -> bool:
-        """End the mount; say whether its files are gone too, which needs that none has a local change."""
-        self.working.check_open_files()
-        return unbind(self.working, remove_files=remove_files)

@@ -35,12 +35,12 @@ from vgit.volumes import Resolved, ephemeral, look_up
 from vgit.writable import Writable
 
 if TYPE_CHECKING:
-    from vgit import mounts, together
+    from vgit import handed, mounts, together
     from vgit.mount import open as mount_open
     from vgit.mount import scope
 else:
     mounts, mount_open, scope = late("vgit.mounts"), late("vgit.mount.open"), late("vgit.mount.scope")
-    together = late("vgit.together")
+    handed, together = late("vgit.handed"), late("vgit.together")
 
 
 class MountOptions(NamedTuple):
@@ -375,7 +375,7 @@ class Volume(Readable, Writable):
 
     def _mounts(self) -> "AbstractContextManager[list[mounts.Mount]]":
         resolved = self._resolve()
-        return mounts.expect_mounts(resolved.record.id, self._client, resolved.repository, repr(self))
+        return handed.expect_mounts(resolved.record.id, self._client, resolved.repository, repr(self))
 
     def _view(self) -> TreeView:
         repository = self._resolve().repository

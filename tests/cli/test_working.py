@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Vgit
+from vgit.mount import open as mount_open
+from vgit.mount.lease import Lease, renew_lease
+from vgit.repository import Repository
 from vgit.volume import Volume
 
 
@@ -126,6 +130,36 @@ def test_reload_names_the_shell_that_stands_in_the_mount(vgit: Vgit, work: Path)
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "there are open files preventing the operation: cwd of 'sh -c" in done.stderr
+
+
+def test_the_lease_is_renewed_once(
+    vgit: Vgit, data: Volume, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[Lease] = []
+
+    def renew(repository: Repository, lease: Lease) -> None:
+        renewed.append(lease)
+        renew_lease(repository, lease)
+
+    def count(action: Callable[[], object]) -> int:
+        renewed.clear()
+        action()
+        return len(renewed)
+
+    monkeypatch.setattr(mount_open, "renew_lease", renew)
+    other = data.mount(tmp_path / "two")
+    (other.path / "new").touch()
+    other.commit()
+    assert count(lambda: vgit("reload", work)) == 1  # brings something in
+    assert count(lambda: vgit("reload", work)) == 1  # does not, and shows all the same that the mount is in use
+    assert count(other.reload) == 0
+    vgit("put", "data", Path(__file__), "/x")
+    assert count(other.reload) == 1
+    other.close()
+    assert count(lambda: vgit("mount", "data", work)) == 1
+    assert count(lambda: vgit("mount", "data", tmp_path / "three")) == 1
+    assert count(lambda: data.mount(tmp_path / "four", read_only=True).close()) == 1
+    assert count(lambda: vgit("unmount", work)) == 0
 
 
 def test_reload_moves_the_lease(vgit: Vgit, data: Volume, work: Path, tmp_path: Path) -> None:

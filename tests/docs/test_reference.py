@@ -49,6 +49,8 @@ INSIDE = {
     "Mount.left_out_here",
     "Mount.left_out_of",
     "Mount.release",
+    "Mount.reload_in_detail",
+    "Mount.renew_lease",
     "Mount.repository",
     "Mount.stop_background",
     "Client.clock",

@@ -9,10 +9,10 @@ import click
 from vgit.cli.command import Settings, settings_of
 from vgit.client import Client
 from vgit.errors import InvalidError, NotFoundError
+from vgit.handed import MountedDirectory
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY, MountRecord, find_marked, find_root, marker_of, read_record
 from vgit.mount.open import reopen_mount, reopen_to_unmount
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.mounts import MountedDirectory
 from vgit.paths import local_place
 from vgit.volumes import resolve_id
 

@@ -9,8 +9,10 @@ from vgit.cli.entries import change_json, change_lines, commit_json, counts_line
 from vgit.cli.mounted import mounted
 from vgit.cli.output import note, plural, short, shown_name, write_json, write_lines
 from vgit.cli.published import exit_if_incomplete, report_left_out, report_receipt
+from vgit.handed import MountedDirectory
+from vgit.mount.plan import Local
 from vgit.mount.results import Committed
-from vgit.mounts import Mount, MountedDirectory
+from vgit.mounts import Mount
 from vgit.results import commit_info
 from vgit.types import CommitInfo, LeftOut
 
@@ -79,8 +81,7 @@ def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool
     open or works in one of its directories, this shell included: leave it first and give its PATH.
     """
     with mounted(ctx, path) as directory:
-        info = directory.mount.reload(discard=discard)
-        directory.renew()
+        info = directory.reload(Local.DISCARD if discard else Local.KEEP)
     for kept in info.kept[:_KEPT_LINES]:
         note(f"kept: {shown_name(kept)}")
     if len(info.kept) > _KEPT_LINES:
