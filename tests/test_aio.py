@@ -25,7 +25,7 @@ from vgit.backend.file_lock import FileLock
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
 from vgit.content import files, write
-from vgit.mount import checkout, reload, scan, small_files
+from vgit.mount import checkout, reload, scan, small_files, stage
 from vgit.objects.writer import ObjectWriter
 from vgit.refs import Refs
 from vgit.repository import Repository
@@ -656,7 +656,7 @@ def test_a_reload_that_is_cancelled_before_it_begins_to_move_files(
 def test_a_reload_that_is_cancelled_between_batches_is_finished_by_the_next(
     volume: vgit.Volume, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reload, "BATCH_FILES", 5)
+    monkeypatch.setattr(stage, "BATCH_FILES", 5)
     with volume.mount(tmp_path / "w") as path:
         fill(path)
     with volume.with_mount_options(read_only=True).mount(tmp_path / "r") as path:
