@@ -152,6 +152,11 @@ class Mount:
         return self._working.repository
 
     @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What is published and cannot be in this mount, as its file system takes two names for one."""
+        return tuple(map(LeftOut.of, self._working.left_out))
+
+    @property
     def background_error(self) -> Error | OSError | None:
         """What the last commit in the background failed with; None if it went well, or there was none."""
         return self._background.error if self._background is not None else None

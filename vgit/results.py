@@ -36,7 +36,8 @@ def answer(repository: Repository, published: Published | None) -> CommitInfo | 
 
 def reload_info(reloaded: "Reloaded") -> ReloadInfo:
     """Return what a mount's reload did."""
-    return ReloadInfo(reloaded.base.hex(), reloaded.written, tuple(format_path(path) for path in reloaded.kept))
+    kept = tuple(format_path(path) for path in reloaded.kept)
+    return ReloadInfo(reloaded.base.hex(), reloaded.written, kept, tuple(map(LeftOut.of, reloaded.left_out)))
 
 
 def change(one: Difference) -> Change:

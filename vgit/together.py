@@ -64,7 +64,10 @@ def reload_all(mounts: Sequence[Mount]) -> ReloadInfo:
         with outcome.of(mount):
             info = mount.reload()
             kept = tuple(format_path(mount.sub_path + parse_path(path)) for path in info.kept)
-            infos.append(replace(info, kept=kept))
+            left_out = tuple(
+                replace(one, path=format_path(mount.sub_path + parse_path(one.path))) for one in info.left_out
+            )
+            infos.append(replace(info, kept=kept, left_out=left_out))
             outcome.done.append(f"{printable(str(mount.path))} is reloaded to {info.head[:12]}")
     error = outcome.error()
     if error is not None:
@@ -127,7 +130,9 @@ def joined_commits(infos: Sequence[CommitInfo], left_out: tuple[LeftOut, ...]) -
 def joined_reloads(infos: Sequence[ReloadInfo]) -> ReloadInfo:
     """Return the last reload with the counts and lists of all of them; there is one at least."""
     kept = dict.fromkeys(chain.from_iterable(info.kept for info in infos))  # two mounts can show one directory
-    return replace(infos[-1], changed=sum(info.changed for info in infos), kept=tuple(kept))
+    left_out = dict.fromkeys(chain.from_iterable(info.left_out for info in infos))
+    changed = sum(info.changed for info in infos)
+    return replace(infos[-1], changed=changed, kept=tuple(kept), left_out=tuple(left_out))
 
 
 def _all(lists: Iterator[tuple[str, ...]]) -> tuple[str, ...]:

@@ -192,3 +192,4 @@ class ReloadInfo:
     head: str  # hex id of the state now in the mount
     changed: int  # paths written or removed
     kept: tuple[str, ...] = ()  # paths with local changes, left as they are
+    left_out: tuple[LeftOut, ...] = ()  # what is published and cannot be in this mount

@@ -116,7 +116,7 @@ def test_reload_brings_in_and_keeps_local_changes(vgit: Vgit, data: Volume, work
     assert (work / "a.txt").read_text() == "mine" and (work / "new").read_text() == "new"
     assert "nothing to bring in" in vgit("reload", work).stderr
     discarded = json.loads(vgit("reload", work, "--discard", "--json").stdout)
-    assert discarded == {"head": data.info().head, "changed": 1, "kept": []}
+    assert discarded == {"head": data.info().head, "changed": 1, "kept": [], "left_out": []}
     assert (work / "a.txt").read_text() == "theirs"
 
 

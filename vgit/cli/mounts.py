@@ -8,7 +8,7 @@ import click
 from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
 from vgit.cli.mounted import mounted_or_half_unmounted
 from vgit.cli.output import note, short, shown_name, span, warn, write_json_list, write_lines, write_table
-from vgit.cli.published import exit_if_incomplete
+from vgit.cli.published import exit_if_incomplete, report_left_out
 from vgit.cli.working import publish
 from vgit.mount.lease import Lease, list_leases
 from vgit.mount.plan import Local
@@ -43,6 +43,7 @@ def mount(
     """
     handle = settings_of(ctx).volume(volume, create_if_missing=create)
     made = handle.mount(path, read_only=read_only, at=at, sub_path=sub_path, adopt=adopt)
+    report_left_out(made.left_out)
     made.close(commit=False)
     write_lines([str(made.path)])
 

@@ -12,6 +12,10 @@ from vgit.types import CommitInfo, LeftOut
 
 INCOMPLETE = 3  # the exit code: published, but something could not be read
 _LINES = 20
+_WORDS = {
+    LeftOutKind.UNREADABLE: "not read, so what is published of it stays",
+    LeftOutKind.SPELLING: "published, and not here",
+}
 
 
 def report_commit(info: CommitInfo | None, *, nothing: str, as_json: bool) -> None:
@@ -36,9 +40,11 @@ def report_receipt(info: CommitInfo) -> None:
 
 def report_left_out(left_out: Sequence[LeftOut]) -> None:
     """Tell people what a commit left out; long lists are cut."""
-    unread = [one for one in left_out if one.kind is LeftOutKind.UNREADABLE]
-    _warn_each("not read, so what is published of it stays", unread)
-    _warn_each("not kept in a volume", [one for one in left_out if one.kind is not LeftOutKind.UNREADABLE])
+    kinds: dict[str, list[LeftOut]] = {}
+    for one in left_out:
+        kinds.setdefault(_WORDS.get(one.kind, "not kept in a volume"), []).append(one)
+    for words, found in kinds.items():
+        _warn_each(words, found)
 
 
 def _warn_each(words: str, left_out: Sequence[LeftOut]) -> None:

@@ -86,9 +86,11 @@ def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool
         note(f"kept: {shown_name(kept)}")
     if len(info.kept) > _KEPT_LINES:
         note(f"kept: … and {len(info.kept) - _KEPT_LINES} more (--json has them)")
+    report_left_out(info.left_out)
     note(f"{plural(info.changed, 'path')} brought in" if info.changed else "nothing to bring in")
     if as_json:
-        write_json({"head": info.head, "changed": info.changed, "kept": info.kept})
+        left_out = [asdict(one) for one in info.left_out]
+        write_json({"head": info.head, "changed": info.changed, "kept": info.kept, "left_out": left_out})
     else:
         write_lines([short(info.head)])
 

@@ -20,6 +20,7 @@ class LeftOutKind(enum.StrEnum):
     DEVICE = "device"
     MOUNT = "mount"
     NAME = "name"
+    SPELLING = "spelling"  # published, and not in a mount whose file system takes its name for another's
     HARD_LINK = "hard link"
     OWNER = "owner"
     ATTRIBUTES = "attributes"

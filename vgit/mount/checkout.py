@@ -31,6 +31,7 @@ from vgit.mount.half_made import is_half_made
 from vgit.mount.place import Placer, raise_named
 from vgit.mount.root import RootDirectory, open_up
 from vgit.mount.rows import Packed, Row, join_rows, pack_rows, to_stat, untrust_from
+from vgit.mount.spelling import Spelling
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.write_back import WriteBack
 from vgit.paths import ROOT, Path, is_state_name
@@ -63,7 +64,7 @@ class Filled(NamedTuple):
     rows: Packed
     newest_ns: int  # the latest ctime among them
     below: list[Below]
-    kept: list[tuple[str, Entry]]  # what was to be where somebody else's stands
+    kept: list[tuple[str, Entry, str]]  # what was to be where something else stands, and why it cannot ("": a change)
     total: int  # entries of the whole directory
 
 
@@ -74,6 +75,7 @@ class Filler:
         self._repository = repository
         self._root = root
         self._placer = placer
+        self._spelling = Spelling(root)
         self._revision = revision
 
     def fill(self, part: Part) -> Filled:
@@ -81,7 +83,7 @@ class Filler:
         entries = self._repository.directories.read(part.tree).entries
         rows: dict[str, Row] = {}
         below: list[Below] = []
-        kept: list[tuple[str, Entry]] = []
+        kept: list[tuple[str, Entry, str]] = []
         name = ""
         place = self._placer.place
         descriptor = self._root.open_directory(part.path)
@@ -100,8 +102,9 @@ class Filler:
                     else:
                         rows[name] = place(descriptor, name, entry)
                 except FileExistsError:
-                    if not self._take_over(descriptor, name, entry, rows, below):
-                        kept.append((name, entry))
+                    other = self._spelling.other((*part.path, name))
+                    if other is not None or not self._take_over(descriptor, name, entry, rows, below):
+                        kept.append((name, entry, other or ""))
         except (OSError, CorruptObjectError) as error:  # around the loop: naming each file would cost
             raise_named(error, (*part.path, name), self._revision)
         finally:
@@ -150,7 +153,8 @@ class Checkout:
         self.made: set[Path] = set()  # directories that were not there
         self.found: dict[Path, int] = {}  # the modes of those that were
         self.unfinished: set[Part] = set()  # parts of which it is not known how much was written
-        self.kept: dict[Path, Entry] = {}  # what was to be where somebody else's stands, which stays
+        self.kept: dict[Path, Entry] = {}  # what was to be where something else stands, which stays
+        self.left_out: dict[Path, str] = {}  # of these what the file system takes for another name, and why
 
     def run(self, revision: CommitId, tree: TreeId) -> None:
         """Write the tree. Not durable before the caller's ``syncfs``."""
@@ -185,7 +189,10 @@ class Checkout:
         """Take over what became of a part; return those that it leads to."""
         self._keep(part.path, filled.rows, filled.newest_ns)
         self.unfinished.discard(part)
-        self.kept.update(((*part.path, name), entry) for name, entry in filled.kept)
+        for name, entry, other in filled.kept:
+            self.kept[(*part.path, name)] = entry
+            if other:
+                self.left_out[(*part.path, name)] = other
         following: list[Part] = []
         if part.start == 0:
             starts = range(_PART_ENTRIES, filled.total, _PART_ENTRIES)

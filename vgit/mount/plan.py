@@ -17,6 +17,7 @@ from vgit.mount.changes import ChangeReader
 from vgit.mount.leave import Leave
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat, to_stat
+from vgit.mount.spelling import Spelling
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path, has_state_name
 from vgit.tree.entry import Entry, Kind, same_content
@@ -64,6 +65,8 @@ class Planner:
         self._cache = cache
         self._reader = reader
         self._leave = leave  # to the directories in which the candidates are
+        self._spelling = Spelling(root)
+        self._other: Path | None = None  # the last path at which the file system gave something else
         self._discard = local is Local.DISCARD
         self._adopt = local is Local.ADOPT
         self._mounts: dict[Path, bool] = {}  # of directories that were looked at: whether they are mounts
@@ -89,6 +92,8 @@ class Planner:
     def _step(self, path: Path, target: Entry | None) -> Step:
         row = self._cache.row(path)
         now = self._lstat(path)
+        if now is not None and row is None and self._is_another(path):
+            now = None
         if now is None:
             return self._where_nothing_is(path, target, row)
         if stat.S_ISDIR(now[0]):
@@ -102,6 +107,16 @@ class Planner:
         if self._discard:
             return self._replace(path, target, now)
         return Step(path, Action.KEEP, target)
+
+    def _is_another(self, path: Path) -> bool:
+        """Whether the file system takes the name of something else for ``path``, or for a directory above."""
+        other = self._other
+        if other is not None and path[: len(other)] == other:
+            return True
+        if self._spelling.is_there(path):
+            return False
+        self._other = path  # what is below it comes next
+        return True
 
     def _is_in_a_mount(self, path: Path) -> bool:
         """Whether a mount that was moved in here is on the way to ``path``: its files are another volume's."""

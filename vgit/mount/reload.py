@@ -27,6 +27,7 @@ from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Step
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat, to_stat, untrusted
+from vgit.mount.spelling import Spelling
 from vgit.mount.stage import Staged, Stager, Waiting, batches
 from vgit.mount.swap import Swapper
 from vgit.paths import Path
@@ -56,11 +57,13 @@ class Reload:
         self._stager = Stager(placer, target, self._temporary_fd)
         self._swapper = Swapper()
         self._durable = Durable()
+        self._spelling = Spelling(root)
         self._touched: set[Path] = set()
         self._placed: list[tuple[Path, Entry, Stat]] = []
         self._directories: dict[Path, Entry] = {}  # that get their mode at the end
         self.rows: dict[Path, dict[str, Row | None]] = {}
         self.kept: set[Path] = set()  # local changes that stay: divergent from now on
+        self.left_out: dict[Path, str] = {}  # of these what cannot be here, and why
         self.absent: set[Path] = set()  # directories that were removed here, and not needed: divergent too
 
     @property
@@ -132,12 +135,30 @@ class Reload:
         return True
 
     def _make_directory(self, step: Step) -> None:
-        assert step.target is not None
         if step.path in self.kept:
             return
-        if self._make_parents(step.path) and not self._root.exists(step.path):
-            self._root.make_directory(step.path, 0o700)
-            self._touched.add(step.path[:-1])
+        if self.is_left_out(step.path):
+            self.kept.add(step.path)
+        elif self._make_parents(step.path):
+            if not self._root.exists(step.path):
+                self._root.make_directory(step.path, 0o700)
+                self._touched.add(step.path[:-1])
+            else:
+                self._explain(step.path)
+
+    def _explain(self, path: Path) -> None:
+        """Leave ``path`` out if the file system takes its name for another, which is there."""
+        other = self._spelling.other(path)
+        if other is not None:
+            self.left_out[path] = other
+            self.kept.add(path)
+
+    def is_left_out(self, path: Path) -> bool:
+        """Whether a directory above is left out: what stands there is another."""
+        return bool(self.left_out) and any(path[:depth] in self.left_out for depth in range(1, len(path)))
+
+    def _has_parent(self, step: Step) -> bool:
+        return self._make_parents(step.path) if step.replaces is None else self._is_directory(step.path[:-1])
 
     def _make_parents(self, path: Path) -> bool:
         """Make directories that were removed here and are needed again; False if something is in the way."""
@@ -161,8 +182,7 @@ class Reload:
 
     def _swap_in(self, new: Staged) -> None:
         step = new.step
-        has_parent = self._make_parents(step.path) if step.replaces is None else self._is_directory(step.path[:-1])
-        if step.path in self.kept or not has_parent:
+        if step.path in self.kept or self.is_left_out(step.path) or not self._has_parent(step):
             os.unlink(new.name, dir_fd=self._temporary_fd)
             self.kept.add(step.path)
             return
@@ -176,6 +196,8 @@ class Reload:
             self._placed.append((step.path, new.entry, new.stat))
         else:
             self.kept.add(step.path)
+            if step.replaces is None and self._root.exists(step.path):
+                self._explain(step.path)
 
     def _settle(self, step: Step) -> None:
         """Take the steps that write no content."""

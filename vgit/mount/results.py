@@ -25,6 +25,7 @@ class Reloaded(NamedTuple):
     written: int  # paths whose content, kind or metadata was brought in, removals included
     moved: bool  # to another commit than before
     kept: tuple[Path, ...]  # local changes that stay in the way of what others published
+    left_out: tuple[Omitted, ...] = ()  # what cannot be in this mount
 
 
 class Status(NamedTuple):

@@ -10,6 +10,7 @@ It describes the working directory, not head: what others published and this
 mount has not reloaded is not in it, and so never looks removed.
 """
 
+import json
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +41,7 @@ _BASE = "base"
 _NEWEST = "newest"
 _JOURNAL = "journal"
 _ROOT_MODE = "root_mode"
+_LEFT_OUT = "left_out"
 
 
 class StatCache:
@@ -132,6 +134,11 @@ class StatCache:
     def journal(self) -> bytes | None:
         """The journal of what was under way, None if all came to its end."""
         return self._fact(_JOURNAL)
+
+    def left_out(self) -> dict[Path, str]:
+        """Return what of base cannot be in this mount, and why: it has no row, and is no removal."""
+        value = self._fact(_LEFT_OUT)
+        return {tuple(path): reason for path, reason in json.loads(value)} if value is not None else {}
 
     def divergent(self) -> set[Path]:
         """Return the paths whose seen version is not base's."""
@@ -264,6 +271,10 @@ class StatCache:
     def set_root_mode(self, mode: int) -> None:
         """Set the root directory's mode as last seen; inside a transaction."""
         self._set(_ROOT_MODE, str(mode).encode())
+
+    def set_left_out(self, reasons: Mapping[Path, str]) -> None:
+        """Set what of base cannot be in this mount; inside a transaction."""
+        self._set(_LEFT_OUT, json.dumps(list(reasons.items())).encode())
 
     def add_divergent(self, paths: Iterable[Path]) -> None:
         """Add to the divergent paths; inside a transaction."""

@@ -14,7 +14,7 @@ from vgit.cancel import uninterrupted
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
 from vgit.files.filesystem_clock import TICK_SECONDS, trusted
-from vgit.files.left_out import unread
+from vgit.files.left_out import LeftOutKind, Omitted, unread
 from vgit.files.steady_read import Watch
 from vgit.ids import CommitId
 from vgit.mount.changes import ChangeReader, Changes, Unstable
@@ -91,6 +91,15 @@ class WorkingDirectory:
         with self._session.operation() as cache:
             return cache.base
 
+    @property
+    def left_out(self) -> tuple[Omitted, ...]:
+        """What of base cannot be in this mount."""
+        with self._session.operation() as cache:
+            return self._cannot_be_here(cache)
+
+    def _cannot_be_here(self, cache: StatCache) -> tuple[Omitted, ...]:
+        return tuple(Omitted(path, LeftOutKind.SPELLING, why) for path, why in cache.left_out().items())
+
     def check_out(self, revision: CommitId) -> None:
         """Fill a directory that is new to this mount with ``revision``; done again if it was cut off."""
         with self._session.operation() as cache:
@@ -111,6 +120,7 @@ class WorkingDirectory:
                 checkout.found[ROOT] = os.fstat(self._root.fd).st_mode
                 self._root_mode.take(cache, self._root_mode.at_first(revision))
                 cache.set_divergent(self._scope.with_all_below(checkout.kept))
+                cache.set_left_out(checkout.left_out)
                 cache.set_base(revision)
 
     def settle_in(self) -> None:
@@ -139,7 +149,8 @@ class WorkingDirectory:
             base = self._base(cache)
             changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
             self._settle_rows(cache, changes)
-            return Status(changes.edits, base, self.repository.head(), tuple(changes.left_out))
+            left_out = (*self._cannot_be_here(cache), *changes.left_out)
+            return Status(changes.edits, base, self.repository.head(), left_out)
 
     def commit(self, author: str, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
         """Publish what this directory has that was not seen; ReadOnlyError for a read-only mount."""
@@ -337,11 +348,13 @@ class WorkingDirectory:
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
+                cache.set_left_out(reload.left_out)
                 self._root_mode.take(cache, root_mode, local)
                 cache.drop_journal()
         quiet = (Action.NOTHING, Action.KEEP, Action.ADOPT)
         written = sum(step.action not in quiet and step.path not in reload.kept for step in steps)
-        return Reloaded(target, written, base != target, tuple(sorted(reload.kept)))
+        kept = {path for path in reload.kept if path not in reload.left_out and not reload.is_left_out(path)}
+        return Reloaded(target, written, base != target, tuple(sorted(kept)), self._cannot_be_here(cache))
 
     def _trust(self, reload: Reload) -> None:
         """Make the rows of what was just written ones to be trusted, if reading it again would cost more."""

@@ -233,12 +233,19 @@ class _Download:
     def _rename(self, descriptor: int, made: _Made) -> None:
         name = made.path[-1]
         try:
-            if self._target.replace and not made.entry.is_directory:
-                os.rename(made.temporary, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
-            else:
-                rename_noreplace(descriptor, made.temporary, descriptor, name)
+            rename_noreplace(descriptor, made.temporary, descriptor, name)
         except FileExistsError as error:
+            self._target.check_spelling(made.path)
+            if self._target.replace and not made.entry.is_directory:
+                self._replace(descriptor, made)
+                return
             raise AlreadyExistsError(f"{self._target.local(made.path)} was made by somebody else meanwhile.") from error
+        except OSError as error:
+            self._explain(error, made.path)
+
+    def _replace(self, descriptor: int, made: _Made) -> None:
+        try:
+            os.rename(made.temporary, made.path[-1], src_dir_fd=descriptor, dst_dir_fd=descriptor)
         except IsADirectoryError as error:
             raise IsADirectoryConflict(
                 f"{self._target.local(made.path)} became a directory meanwhile; a file cannot replace it."

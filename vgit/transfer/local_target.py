@@ -29,6 +29,7 @@ from vgit.errors import (
 from vgit.ids import CommitId, TreeId
 from vgit.mount.leave import Leave
 from vgit.mount.root import RootDirectory, may
+from vgit.mount.spelling import Spelling
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
 from vgit.repository import Repository
 from vgit.tree.entry import Entry, Kind
@@ -137,10 +138,17 @@ class LocalTarget:
         self._wanted = wanted
         self.replace = replace
         self._name_max = _name_max(root.fd)
+        self._spelling = Spelling(root)
 
     def local(self, path: Path) -> str:
         """Return ``path`` as the caller's file system has it, for messages."""
         return printable(os.path.join(self._root.path, *path))
+
+    def check_spelling(self, path: Path) -> None:
+        """Raise ConflictError if what stands at ``path`` has another name, which the file system takes for this one."""
+        other = self._spelling.other(path)
+        if other is not None:
+            raise ConflictError(f"{self.local(path)} cannot be made: {other}. Get it into a directory of its own.")
 
     def missing(self) -> Iterator[Missing]:
         """Yield what has to be made, directory by directory; raise at the first thing that is in the way."""
@@ -163,6 +171,8 @@ class LocalTarget:
                     if entry.kind is Kind.GITLINK:
                         continue
                     there = _stat(descriptor, name)
+                    if there is not None:
+                        self.check_spelling(path)
                     if there is not None and self._is_merged(path, entry, there):
                         below.append((path, entry))
                     else:
