@@ -252,6 +252,47 @@ class TestReload:
         b.commit(AUTHOR)
         assert sorted(bench.published()) == ["f"]
 
+    @pytest.mark.parametrize("kind", ["file", "link", "fifo"])
+    @pytest.mark.parametrize("when", ["before", "between plan and change"])
+    def test_a_hard_link_elsewhere_keeps_mode_and_time(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str, when: str
+    ) -> None:
+        a, b = two(bench, "f")
+        path = FilePath(a.path, "d")
+        if kind == "file":
+            path.write_text("content")
+        elif kind == "link":
+            path.symlink_to("f")
+        else:
+            os.mkfifo(path, 0o600)
+        a.commit(AUTHOR)
+        b.reload()
+        if kind != "link":
+            path.chmod(0o640)
+        os.utime(path, ns=(5, 5), follow_symlinks=False)
+        a.commit(AUTHOR)
+        copy = bench.base / "copy"
+        plan = reloading.Reload.run
+
+        def late(self: reloading.Reload, steps: list[Step]) -> None:
+            os.link(FilePath(b.path, "d"), copy, follow_symlinks=False)
+            plan(self, steps)
+
+        with monkeypatch.context() as patch:
+            if when == "before":
+                os.link(FilePath(b.path, "d"), copy, follow_symlinks=False)
+            else:
+                patch.setattr(reloading.Reload, "run", late)
+            before = FilePath(b.path, "d").lstat()
+            assert b.reload().kept == (() if when == "before" else (("d",),))
+        after = copy.lstat()
+        assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+        assert b.commit(AUTHOR).published is None
+        b.reload()
+        assert listing(a.path) == listing(b.path)
+        assert FilePath(b.path, "d").lstat().st_nlink == 1
+        assert b.commit(AUTHOR).published is None
+
     def test_paths_longer_than_the_kernel_takes(self, bench: Bench) -> None:
         a, b = two(bench, "f")
         directory = os.open(a.path, os.O_RDONLY)

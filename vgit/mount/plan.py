@@ -28,7 +28,7 @@ class Action(enum.Enum):
 
     NOTHING = "nothing"  # as it should be
     WRITE = "write"  # new content, over what ``replaces`` says or where nothing is
-    SET_METADATA = "set metadata"  # same content, other mode or mtime
+    SET_METADATA = "set metadata"  # same content, other mode or mtime; of a file that has no other name
     MAKE_DIRECTORY = "make directory"
     SET_DIRECTORY = "set directory"  # mode and mtime only
     FORGET = "forget"  # the row goes, and with ``clear`` what is on disk
@@ -170,6 +170,8 @@ class Planner:
             return Step(path, Action.NOTHING)
         if _bits(seen, target) == 0:
             return Step(path, Action.ADOPT, _with_hash(target, seen), now=now)
+        if self._root.lstat(path).st_nlink > 1:  # mode and time belong to all its names, also to those elsewhere
+            return self._replace(path, target, now)
         return Step(path, Action.SET_METADATA, _with_hash(target, seen), now=now)
 
     def _replace(self, path: Path, target: Entry | None, now: Stat) -> Step:

@@ -220,9 +220,10 @@ class Reload:
             name = path[-1]
             descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
             try:
-                now = to_stat(os.fstat(descriptor))
-                if (*now[:3], now[4]) != (*planned[:3], planned[4]):
-                    self.kept.add(path)
+                found = os.fstat(descriptor)
+                now = to_stat(found)
+                if (*now[:3], now[4]) != (*planned[:3], planned[4]) or found.st_nlink > 1:
+                    self.kept.add(path)  # written, or given another name, since the plan: the next reload looks again
                     return
                 if not stat.S_ISLNK(target.mode):
                     os.chmod(f"/proc/self/fd/{descriptor}", self._placer.permissions(target.mode))
