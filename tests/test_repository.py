@@ -1,11 +1,13 @@
 """Test_repository: creating, opening and publishing, also beside others and with damage."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests import gitjudge, volumes
+from tests.faults import FaultBackend, Script
 from tests.meddler import Meddler
 from tests.volumes import AUTHOR, files, messages
 from tests.writers import publish
@@ -21,7 +23,7 @@ from vgit.errors import (
     CorruptVolumeError,
     InvalidError,
 )
-from vgit.ids import CommitId, ObjectId
+from vgit.ids import SHA1, CommitId, ObjectId
 from vgit.refs import MAIN
 from vgit.repository import Proposal, Repository
 from vgit.tree.edits import Counts, Edit, Edits
@@ -424,3 +426,31 @@ def test_names_that_no_tree_can_hold(memory: MemoryBackend) -> None:
             publish(repository, {("d", name): b"1"})
     assert repository.head() == head
     assert not keys(memory, ".keep")
+
+
+def test_packs_are_listed_again_only_if_others_have_published(memory: MemoryBackend) -> None:
+    class Listing(FaultBackend):
+        count = 0
+
+        def names(self, prefix: str):  # type: ignore[no-untyped-def]
+            self.count += prefix == "objects/"
+            return super().names(prefix)
+
+    def listings(data: bytes, meanwhile: Callable[[], object] = bool) -> int:
+        before = backend.count
+        with repository.writer() as writer:
+            stored = store_bytes(data, writer)
+            meanwhile()
+            edits = Edits({("f",): Edit(Entry(0o100644, FILE_MODE, stored.id, stored.size, 0, stored.hash), None)})
+            assert repository.publish(Proposal(edits, AUTHOR, "00" * 16), writer) is not None
+        return backend.count - before
+
+    backend = Listing(memory, Script())
+    repository, other = reopen(backend), reopen(memory)
+    assert [listings(b"1"), listings(b"2"), listings(b"3")] == [1, 0, 0]
+    publish(other, {"g": b"theirs"})
+    with repository.writer() as writer:
+        assert writer.has_blob(SHA1.object_id(b"blob", b"theirs"))
+    assert listings(b"4") == 0
+    assert listings(b"5", lambda: publish(other, {"h": b"while we write"})) == 1, "to read their commit"
+    assert [listings(b"6"), listings(b"7")] == [1, 0]

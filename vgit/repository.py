@@ -18,8 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
-from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from vgit.aftermath import Aftermath
 from vgit.backend import Backend
@@ -37,47 +36,18 @@ from vgit.commit import (
 from vgit.content import chunk_tree_info
 from vgit.content.chunk_tree import read_chunks, require_chunk_tree
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
-from vgit.ids import FORMATS, SHA1, CommitId, ObjectFormat, ObjectId, TreeId
-from vgit.late import late
+from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.merge import UNSET_MODE, Lost, Merged, NewDirectory, merge
 from vgit.objects.kinds import COMMIT
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter, PackVanished
 from vgit.paths import Path
 from vgit.refs import MAIN, Refs
+from vgit.repository_config import CONFIG, object_format
 from vgit.tree.directory import Directory, DirectoryReader, as_read, write_directory
 from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import TREE_MODE, Entry
 
-if TYPE_CHECKING:
-    from dulwich import config as git_config
-else:
-    git_config = late("dulwich.config")
-
-_CONFIG = """\
-[core]
-\trepositoryformatversion = 0
-\tfilemode = true
-\tbare = true
-\tlogAllRefUpdates = always
-\tbigFileThreshold = 1048576
-[gc]
-\tauto = 0
-\tpruneExpire = never
-\treflogExpire = never
-[receive]
-\tautogc = false
-\tunpackLimit = 1
-\tdenyNonFastForwards = true
-\tdenyDeletes = true
-\tfsckObjects = true
-[transfer]
-\tunpackLimit = 1
-[pack]
-\twindow = 0
-"""
-# Of format version 1, those that change nothing here: other extensions say where or how things are stored.
-_EXTENSIONS = frozenset((b"noop", b"objectformat", b"preciousobjects"))
 _HAS_HEAD = f"a volume's repository, with a {MAIN}, is here already; it was left as it is."
 _TURN_SECONDS = 5.0
 _RETRY_SECONDS = 0.05
@@ -121,6 +91,7 @@ class Repository:
         self.refs = Refs(backend, object_format)
         self.directories = DirectoryReader(self.objects, lambda tree: chunk_tree_info(self.objects, tree))
         self.housekeeping: Callable[[Repository], object] | None = None  # done after each commit; see ``publish``
+        self._listed_at: CommitId | None = None  # a head: all that was published up to it is in the listing of packs
         self.reported: set[str] = set()  # keys of damaged packs that a warning told of
         self._commits: OrderedDict[CommitId, Commit] = OrderedDict()
 
@@ -136,7 +107,7 @@ class Repository:
             raise AlreadyExistsError(_HAS_HEAD)
         backend.put("HEAD", b"ref: " + MAIN.encode() + b"\n")
         backend.put("description", b"A vgit volume; see docs/format of vgit.\n")
-        backend.put("config", _CONFIG.encode())
+        backend.put("config", CONFIG)
         who = clean_identity(author)
         now, _ = commit_times(clock.now_ns(), ())
         with repository.objects.writer() as writer:
@@ -153,23 +124,9 @@ class Repository:
         """Open what ``create`` made; CorruptVolumeError if it is not a repository that vgit can use."""
         try:
             stored = backend.get("config")
-            if stored == _CONFIG.encode():  # as it is unless somebody edited it: dulwich need not be loaded
-                return cls(backend, clock, SHA1)
-            config = git_config.ConfigFile.from_file(BytesIO(stored))
-            version = int(_get(config, b"core", b"repositoryformatversion") or b"0")
-            extensions = {name.lower() for name, _ in config.items((b"extensions",))} if version else set()
-            name = (_get(config, b"extensions", b"objectformat") or b"sha1").decode("ascii", "replace").lower()
         except NotFoundError as error:
             raise CorruptVolumeError(f"this is not a volume's repository: {error}") from error
-        except ValueError as error:
-            raise CorruptVolumeError(f"the volume's config cannot be parsed: {error}") from error
-        foreign = b", ".join(sorted(extensions - _EXTENSIONS)).decode("ascii", "replace")
-        if version not in (0, 1) or name not in FORMATS or foreign:
-            raise CorruptVolumeError(
-                f"the volume's repository has format version {version}, object format {name!r} and the extensions"
-                f" {foreign or 'none'}; this vgit reads versions 0 and 1 with {', '.join(FORMATS)} and no extensions."
-            )
-        return cls(backend, clock, FORMATS[name])
+        return cls(backend, clock, object_format(stored))
 
     def __enter__(self) -> "Repository":
         return self
@@ -257,6 +214,14 @@ class Repository:
         """Return the root directory of a commit's tree."""
         return self.directories.read(tree)
 
+    def writer(self) -> ObjectWriter:
+        """Begin a transaction. Lists packs again if others have published, so that nothing of it is written twice."""
+        head = self.refs.resolve(MAIN)
+        if head is None or head != self._listed_at:
+            self.objects.refresh()
+            self._listed_at = CommitId(head) if head is not None else None
+        return self.objects.writer_as_listed()
+
     def publish(self, proposal: Proposal, writer: ObjectWriter) -> Published | None:
         """Commit the proposal onto head; None if head already is what it asks for.
 
@@ -294,6 +259,8 @@ class Repository:
                     proposal.before_swap()
                 checkpoint()  # the last one: once the ref is swapped, a commit is completed
                 if self._swap(head, id, proposal.edits, writer):
+                    if self._listed_at == head:
+                        self._listed_at = id
                     after = Aftermath(f"commit {id.hex()[:12]} is published")
                     with after.step("removing its marks"):
                         writer.release()
@@ -387,10 +354,3 @@ class Repository:
             if room >= 0:  # An id means these entries also if this commit is never published.
                 self.directories.keep(tree, as_read(entries, mode))
         return trees[id(root)]
-
-
-def _get(config: "git_config.ConfigFile", section: bytes, name: bytes) -> bytes | None:
-    try:
-        return config.get((section,), name)
-    except KeyError:
-        return None

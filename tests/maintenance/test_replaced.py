@@ -14,10 +14,11 @@ from tests.faults import Crash, FaultBackend, Script, Strike
 from tests.gitjudge import attempt, fsck
 from tests.maintenance.test_roll_up import AUTHOR, contents, open_repository, packs, publish
 from vgit.backend.local import LocalBackend
+from vgit.backend.protocol import Listed
 from vgit.clock import SYSTEM_CLOCK
 from vgit.content import store_bytes
 from vgit.maintenance import drop_replaced as module
-from vgit.maintenance.drop_replaced import GRACE_SECONDS, drop_replaced
+from vgit.maintenance.drop_replaced import GRACE_SECONDS, _going, drop_replaced
 from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
 from vgit.objects.join_packs import join_packs
@@ -47,9 +48,9 @@ def join_all(git_dir: Path) -> str:
 
 
 def make_due(git_dir: Path) -> None:
-    """Let all records look as ten minutes later."""
+    """Let all records look as twenty minutes later."""
     for path in (git_dir / REPLACED).iterdir():
-        since = path.stat().st_mtime - GRACE_SECONDS - 1
+        since = path.stat().st_mtime - 2 * GRACE_SECONDS - 1
         os.utime(path, (since, since))
 
 
@@ -108,7 +109,7 @@ def test_nobody_relies_on_them_or_joins_them_again(git_dir: Path, joined: str) -
         for data in EXPECTED.values():
             assert writer.has_blob(repository.format.object_id(b"blob", data))  # type: ignore[arg-type]
         assert writer.relied_on == {joined}
-    assert repository.objects.pack_sizes() == [(git_dir / joined).stat().st_size]
+    assert repository.objects.pack_sizes() == {joined: (git_dir / joined).stat().st_size}
 
 
 def test_a_writer_that_relied_on_one_before_it_was_replaced_notices(git_dir: Path) -> None:
@@ -137,6 +138,14 @@ def test_a_writer_that_relied_on_one_before_it_was_replaced_notices(git_dir: Pat
     assert not (git_dir / relied_on).exists()
     assert contents(open_repository(git_dir)) == EXPECTED | {"again": b"content 1"}
     fsck(git_dir)
+
+
+def test_those_that_waited_long_enough_go_together_and_rarely(git_dir: Path, joined: str) -> None:
+    second = GRACE_SECONDS / 600
+    records = [Listed(str(age), 1, 10**15 - int(age * second * 1e9)) for age in (1190, 700, 601, 599, 0)]
+    assert _going(records, 10**15, 100) == []
+    assert _going([Listed("", 1, 10**15 - int(1201e9)), *records], 10**15, 100)[1:] == records[:3]
+    assert _going(records, 10**15, module.MOST_WAITING + 1) == records[:3]
 
 
 @pytest.mark.usefixtures("often")

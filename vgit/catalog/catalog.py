@@ -166,7 +166,7 @@ class Catalog:
         edits = Edits()
         head = self._head()
         now_ns = self._clock.now_ns()
-        with self._repository.objects.writer() as writer:
+        with self._repository.writer() as writer:
             for path, record in changes.items():
                 new = None
                 if record is not None:

@@ -41,7 +41,7 @@ def restore(
     is_safe = repository.descends(head, {revision})
     if not edits and (is_safe or paths is not None):
         return None
-    with repository.objects.writer() as writer:
+    with repository.writer() as writer:
         joins: tuple[CommitId, ...] = ()
         if not is_safe:
             _rely_on_contents(repository, writer, edits)

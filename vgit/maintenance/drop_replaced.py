@@ -1,19 +1,20 @@
 """Drop replaced: packs that roll-ups have replaced go, at a later roll-up, when they have waited long enough.
 
 They wait ten minutes, by the store's own clock, so that a listing, a copy of the
-store or a stock git that has seen them finds them to its end. Where roll-ups come so
-fast that more than 256 would wait, the oldest go before: each costs every listing two
-names, and 256 are what commits make in ten minutes that are two seconds apart.
+store or a stock git finds them that saw them, and not what replaced them. Who listed
+both and reads slowly may still find one gone; so they go rarely and many at once:
+when the first has waited twice as long, or when there are more than 2,048, as each
+costs every listing two names. Then it is the older half that goes.
 
 A pack goes only if all that its index names is in packs that stay; and the pack that
 replaced it is first read whole and held against its hashes. Else the record of it
 goes, and the packs count again as they did before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from vgit.backend.protocol import Backend
+from vgit.backend.protocol import Backend, Listed
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
 from vgit.objects.join_packs import ids_of_whole_pack
@@ -23,32 +24,38 @@ from vgit.objects.replaced import REPLACED, Replaced, read_replaced
 from vgit.repository import Repository
 
 GRACE_SECONDS = 600.0
-MOST_WAITING = 256
+MOST_WAITING = 2048
 
 
 def drop_replaced(repository: Repository) -> dict[str, CorruptObjectError]:
     """Remove the packs that have waited long enough; return what is wrong where some stay for that."""
     backend = repository.backend
     listed = sorted(backend.list(REPLACED), key=lambda one: one.mtime_ns)
-    if not listed:
+    going = _going(listed, backend.now_ns(), repository.objects.count_replaced()) if listed else []
+    if not going:
         return {}
-    oldest_ns = backend.now_ns() - int(GRACE_SECONDS * 1e9)
-    records = [(one.key, one.mtime_ns < oldest_ns, read_replaced(backend, one.key)) for one in listed]
-    waiting = sum(len(record.packs) for _, _, record in records if record is not None)
     damaged: dict[str, CorruptObjectError] = {}
     repository.objects.refresh()
-    for key, is_due, record in records:
-        if not is_due and waiting <= MOST_WAITING:
-            break
+    for one in going:
+        record = read_replaced(backend, one.key)
         if record is not None:
-            waiting -= len(record.packs)
             try:
                 _drop(repository, record)
             except CorruptObjectError as error:
                 damaged[record.by] = error
-        backend.delete(key)
+        backend.delete(one.key)
     backend.sync(REPLACED)
     return damaged
+
+
+def _going(listed: Sequence[Listed], now_ns: int, waiting: int) -> Sequence[Listed]:
+    """Return the records, of those ``listed`` oldest first, whose packs are to go."""
+    if waiting > MOST_WAITING:
+        return listed[: (len(listed) + 1) // 2]
+    grace_ns = int(GRACE_SECONDS * 1e9)
+    if listed[0].mtime_ns >= now_ns - 2 * grace_ns:
+        return []
+    return [one for one in listed if one.mtime_ns < now_ns - grace_ns]
 
 
 def _drop(repository: Repository, record: Replaced) -> None:

@@ -52,11 +52,11 @@ def _report(repository: Repository, damaged: Mapping[str, CorruptObjectError]) -
             logging.getLogger(__name__).warning("damage in a volume's repository, left as it is: %s", error)
 
 
-def _is_worth_a_look(sizes: list[int]) -> bool:
+def _is_worth_a_look(sizes: Mapping[str, int]) -> bool:
     """Say whether there are many packs, and a tier that may be full: a listing would cost more than this."""
     if len(sizes) < _WORTH_A_LOOK:
         return False
-    counts = Counter(_tier(size) for size in sizes if size <= _LARGEST_BYTES)
+    counts = Counter(_tier(size) for size in sizes.values() if size <= _LARGEST_BYTES)
     return max(counts.values(), default=0) >= _PACKS_A_TIER
 
 
@@ -66,14 +66,11 @@ def _tier(size_bytes: int) -> int:
 
 def _full_tiers(repository: Repository) -> list[list[str]]:
     repository.objects.refresh()
-    found = list(repository.backend.list(PACKS + "/"))
     # A mark says that a writer has published a pack and not yet moved the ref: it is not to be touched.
-    names = {listed.key for listed in found}
+    names = repository.backend.names(PACKS + "/")
+    marked = {name.removesuffix(".keep") + ".pack" for name in names if name.endswith(".keep")}
     tiers: dict[int, list[str]] = defaultdict(list)
-    for listed in sorted(found, key=lambda listed: listed.mtime_ns):
-        stem = listed.key.removesuffix(".pack")
-        if stem == listed.key or listed.size_bytes > _LARGEST_BYTES:
-            continue
-        if stem + ".idx" in names and stem + ".keep" not in names and not repository.objects.is_replaced(listed.key):
-            tiers[_tier(listed.size_bytes)].append(listed.key)
+    for key, size_bytes in repository.objects.pack_sizes().items():
+        if size_bytes <= _LARGEST_BYTES and key not in marked:
+            tiers[_tier(size_bytes)].append(key)
     return [keys for keys in tiers.values() if len(keys) >= _PACKS_A_TIER]

@@ -158,7 +158,7 @@ class WorkingDirectory:
             raise ReadOnlyError(f"{self.path} is a read-only mount of {self.record.volume_name}; it cannot commit.")
         with self._session.operation() as cache:
             base = self._base(cache)
-            with self.repository.objects.writer() as writer:
+            with self.repository.writer() as writer:
                 keeper = PackKeeper(self.repository.objects, writer)
                 changes = self._read_changes(cache, keeper, when_unstable)
                 published = None

@@ -61,6 +61,7 @@ class PackSet:
         self._listings_begun = 0
         self._names: frozenset[str] = frozenset()
         self._replaced = ReplacedPacks(backend)
+        self._opened: dict[str, PackReader] = {}  # of those
         self._changing = threading.Lock()
         start_afresh_after_fork(self)
 
@@ -107,7 +108,17 @@ class PackSet:
 
     def open_replaced(self) -> tuple[PackReader, ...]:
         """Return packs that others have taken the place of: copies to be read if nothing else is whole."""
-        return tuple(self._open(self._replaced.packs))
+        with self._changing:
+            known = {
+                key: pack for key, pack in self._opened.items() if key in self._replaced.packs and not pack.is_gone
+            }
+            fresh = self._open(self._replaced.packs - known.keys())
+            self._opened = known | {pack.key: pack for pack in fresh}
+            return tuple(self._opened.values())
+
+    def count_replaced(self) -> int:
+        """Return how many packs wait to be removed, as of the last listing."""
+        return len(self._replaced.packs)
 
     def refresh(self) -> Seen:
         """List again, keeping what is open; return what there is by a listing that began after this call."""
@@ -191,7 +202,7 @@ class PackSet:
         """Release every index; the set is as if never listed."""
         with self._changing:
             packs, self.packs, self._last, self._listed = self.packs, (), None, False
-            self._names, self.loose = frozenset(), _NONE
+            self._names, self.loose, self._opened = frozenset(), _NONE, {}
         for pack in packs:
             pack.close()
 

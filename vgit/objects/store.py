@@ -98,13 +98,13 @@ class ObjectStore:
         key = self._packs.holder(id)
         return key if key is not None and key.endswith(".pack") else None
 
-    def pack_sizes(self) -> list[int]:
-        """Return the size in bytes of each pack of the last listing, or made since, that is not replaced."""
-        return [pack.size_bytes for pack in self._packs.packs]
+    def pack_sizes(self) -> dict[str, int]:
+        """Return key and size of each pack of the last listing, or made since, that is not replaced; oldest first."""
+        return {pack.key: pack.size_bytes for pack in reversed(self._packs.packs)}
 
-    def is_replaced(self, key: str) -> bool:
-        """Say whether another pack has taken the place of this one, as of the last listing."""
-        return self._packs.is_replaced(key)
+    def count_replaced(self) -> int:
+        """Return how many packs of the last listing have been replaced and wait to be removed."""
+        return self._packs.count_replaced()
 
     def refresh(self) -> None:
         """List packs and loose objects again: another process may have added or removed some."""
@@ -113,6 +113,10 @@ class ObjectStore:
     def writer(self) -> ObjectWriter:
         """Begin a transaction. Lists again, so that what others published is not written twice."""
         self._packs.refresh()
+        return self.writer_as_listed()
+
+    def writer_as_listed(self) -> ObjectWriter:
+        """Begin a transaction that may write again what others have written since the last listing."""
         return ObjectWriter(self.backend, self.format, self._packs)
 
     def damage(self) -> dict[str, CorruptObjectError]:

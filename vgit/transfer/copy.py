@@ -57,7 +57,7 @@ def copy(
         base=head,
         check=targets.check,
     )
-    with repository.objects.writer() as writer:
+    with repository.writer() as writer:
         return repository.publish(proposal, writer)
 
 

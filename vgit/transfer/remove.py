@@ -36,7 +36,7 @@ def remove(
         message=message,
         base=head,
     )
-    with repository.objects.writer() as writer:
+    with repository.writer() as writer:
         return repository.publish(proposal, writer)
 
 

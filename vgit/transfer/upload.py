@@ -75,7 +75,7 @@ def _upload(
     targets = Targets(repository, plan.files, plan.directories, overwrite=overwrite)
     targets.check(seen)
     now_ns = repository.clock.now_ns()
-    with repository.objects.writer() as writer:
+    with repository.writer() as writer:
         reader = _Reader(repository, writer, seen, now_ns, progress)
         files = reader.run(plan)
         proposal = Proposal(
