@@ -66,6 +66,7 @@ INTERNAL = {
     "commit_in_background",
     "left_out_here",
     "left_out_of",
+    "local_changes",
     "release",
     "reload_in_detail",
     "renew_lease",

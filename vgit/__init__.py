@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         VolumeInfo,
     )
     from vgit.volume import Volume
-    from vgit.warned import LeftOutWarning
+    from vgit.warned import LeftOutWarning, LocalChangesWarning
 
 __all__ = [
     "AlreadyExistsError",
@@ -68,6 +68,7 @@ __all__ = [
     "LeftOut",
     "LeftOutKind",
     "LeftOutWarning",
+    "LocalChangesWarning",
     "LockedError",
     "Mount",
     "MountStatus",
@@ -88,6 +89,7 @@ _HOMES = {
     "Client": "vgit.client",
     "LeftOutKind": "vgit.files.left_out",
     "LeftOutWarning": "vgit.warned",
+    "LocalChangesWarning": "vgit.warned",
     "Mount": "vgit.mounts",
     "Snapshot": "vgit.snapshot",
     "Volume": "vgit.volume",

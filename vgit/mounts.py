@@ -31,7 +31,7 @@ from vgit.paths import Path, parse_path, printable
 from vgit.repository import Repository
 from vgit.results import change, commit_info, local_change, reload_info
 from vgit.types import Change, CommitInfo, LeftOut, MountStatus, ReloadInfo
-from vgit.warned import log_left_out, warn_of_left_out
+from vgit.warned import log_left_out, warn_of_left_out, warn_of_local_changes
 
 if TYPE_CHECKING:
     import pathlib
@@ -233,6 +233,10 @@ class Mount:
             raise InvalidError(f"Invalid message: {message!r} is {type(message).__name__}, expected text.")
         return self._working.commit(self._author, message, when_unstable)
 
+    def local_changes(self) -> list[Change]:
+        """Return what is here and not published, in path order; takes a scan."""
+        return [local_change(path, edit) for path, edit in self._working.status().edits.items()]
+
     def reload_in_detail(self, local: Local) -> Reloaded:
         """Bring in what others published, and tell the store nothing of it."""
         self._refuse_unless_ours()
@@ -317,7 +321,8 @@ def open_for_program(
     """Mount for this process; AlreadyExistsError if it has that part of the volume mounted for writing elsewhere.
 
     One of the ``handed`` mounts is used as it is: whoever handed it has brought
-    it up to date, and other programs may be at work in it.
+    it up to date, and other programs may be at work in it. Of another that is
+    read-only and was changed all the same a LocalChangesWarning tells.
     """
     if commit_every is not None:
         check_commit_every(commit_every, read_only=binding.read_only)
@@ -328,6 +333,7 @@ def open_for_program(
                     f"this process has the volume mounted for writing at {mount.path} already;"
                     " close that mount first, or mount read-only."
                 )
+    is_taken_up = binding.adopt or is_mount(path)  # else all its files come from the volume
     is_handed = os.path.realpath(path) in map(os.path.realpath, handed) and is_mount(path)
     mount = Mount((share_mount if is_handed else open_mount)(path, binding, repository, repository.clock), author)
     after = Aftermath(f"{printable(path)} is mounted")
@@ -336,6 +342,8 @@ def open_for_program(
             sweep(repository)
     _open.add(mount)
     try:
+        if binding.read_only and is_taken_up and not is_handed:
+            warn_of_local_changes(str(mount.path), mount.local_changes())
         after.hand_on()
     except BaseException:
         mount.release()  # nobody would have it

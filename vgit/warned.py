@@ -4,6 +4,7 @@ A warning is shown with the line of the program that called vgit. Who turns warn
 into errors gets them when all is done; the answer is their ``published`` then.
 """
 
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from vgit.files.left_out import LeftOutKind
 from vgit.late import late
 from vgit.paths import printable
-from vgit.types import CommitInfo, LeftOut
+from vgit.types import Change, CommitInfo, LeftOut
 
 if TYPE_CHECKING:
     import logging
@@ -31,6 +32,28 @@ _OF_FILES = "is published without what a volume cannot hold"
 
 class LeftOutWarning(UserWarning):
     """A commit or an upload left something out; one warning for each kind of it."""
+
+
+class LocalChangesWarning(UserWarning):
+    """A read-only mount has what its volume does not have, or lacks what it has."""
+
+
+def warn_of_local_changes(where: str, changes: Sequence[Change]) -> None:
+    """Warn that a read-only mount, which is taken up, does not show its volume's state."""
+    if changes:
+        warnings.warn(local_changes_text(where, changes), LocalChangesWarning, stacklevel=_level_of_caller())
+
+
+def local_changes_text(where: str, changes: Sequence[Change]) -> str:
+    """Return a few sentences for people: there is one change at least."""
+    first = printable(changes[0].path) or "its own directory"
+    shown = shlex.quote(printable(where))
+    return (
+        f"{printable(where)} is mounted read-only, and was changed all the same: it differs from the volume at {first}"
+        + (f" and {len(changes) - 1} more." if changes[1:] else ".")
+        + f" That is published by nothing, and stays. `vgit status {shown}` lists it; `vgit reload --discard {shown}`"
+        " brings the volume's state back."
+    )
 
 
 def warn_of_left_out(left_out: Sequence[LeftOut], info: CommitInfo | None) -> None:

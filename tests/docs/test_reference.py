@@ -48,6 +48,7 @@ INSIDE = {
     "Mount.follows_head",
     "Mount.left_out_here",
     "Mount.left_out_of",
+    "Mount.local_changes",
     "Mount.release",
     "Mount.reload_in_detail",
     "Mount.renew_lease",

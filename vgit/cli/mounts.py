@@ -9,6 +9,7 @@ from vgit.cli.command import LocalPath, command, complete_volume, option_json, s
 from vgit.cli.mounted import mounted_or_half_unmounted
 from vgit.cli.output import note, short, shown_name, span, warn, write_json_list, write_lines, write_table
 from vgit.cli.published import exit_if_incomplete, report_left_out
+from vgit.cli.read_only import telling_of_local_changes
 from vgit.cli.working import publish
 from vgit.mount.lease import Lease, list_leases
 from vgit.mount.plan import Local
@@ -42,7 +43,8 @@ def mount(
     stays a mount until `vgit unmount`, over restarts too, and can be moved: all it knows is in PATH/.vgit.
     """
     handle = settings_of(ctx).volume(volume, create_if_missing=create)
-    made = handle.mount(path, read_only=read_only, at=at, sub_path=sub_path, adopt=adopt)
+    with telling_of_local_changes():
+        made = handle.mount(path, read_only=read_only, at=at, sub_path=sub_path, adopt=adopt)
     report_left_out(made.left_out)
     made.close(commit=False)
     write_lines([str(made.path)])

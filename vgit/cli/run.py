@@ -14,6 +14,7 @@ from vgit.cli.child import PASSED_ON, Child, uninterrupted
 from vgit.cli.command import Command, Settings, command, settings_of
 from vgit.cli.output import note, shown_name, warn
 from vgit.cli.published import INCOMPLETE, is_incomplete
+from vgit.cli.read_only import report_local_changes, telling_of_local_changes
 from vgit.cli.witness import Witness
 from vgit.cli.working import report_surprises
 from vgit.client import Client
@@ -108,7 +109,8 @@ def run(
     the same volume, and its commit() and reload() act on these mounts. If the command went well, 1 says that the
     last commit failed, 3 that something could not be read for it.
 
-    The directories stay mounts, with their files: run again, or see `vgit unmount`.
+    The directories stay mounts, with their files: run again, or see `vgit unmount`. What was changed in one that
+    is read-only stays in it too, and is told of now and by the next run; `vgit reload --discard` takes it back.
     """
     client = settings_of(ctx).client()
     with Witness(PASSED_ON) as witness, _opened(settings_of(ctx), asked, create=create) as mounts:
@@ -128,7 +130,8 @@ def _opened(settings: Settings, asked: Sequence[Asked], *, create: bool) -> Iter
     try:
         for one in asked:
             volume = settings.volume(one.volume, create_if_missing=create)
-            mounts.append(_Opened(volume.mount(one.path, read_only=one.read_only), volume.repository))
+            with telling_of_local_changes():
+                mounts.append(_Opened(volume.mount(one.path, read_only=one.read_only), volume.repository))
         yield mounts
     finally:
         for mount, repository in mounts:
@@ -180,6 +183,7 @@ def _commit_all(mounts: Sequence[_Opened]) -> Iterator[int]:
     """Commit each mount for the last time and tell what people should know; yield exit codes where all is not well."""
     for mount, _ in mounts:
         if mount.read_only:
+            _look_at(mount)
             continue
         where = str(mount.path) if len(mounts) > 1 else None
         try:
@@ -192,6 +196,14 @@ def _commit_all(mounts: Sequence[_Opened]) -> Iterator[int]:
             note(f"Error: the last commit failed: {error}")
             note(f"All files are in {shown_name(str(mount.path))}; `vgit commit` there publishes them.")
             yield _FAILED
+
+
+def _look_at(mount: Mount) -> None:
+    """Tell people if the command changed what is mounted read-only."""
+    try:
+        report_local_changes(mount)
+    except (Error, OSError) as error:
+        warn(f"whether {shown_name(str(mount.path))} was changed could not be seen: {error}")
 
 
 def _tell_to_wait() -> None:

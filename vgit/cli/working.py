@@ -9,6 +9,7 @@ from vgit.cli.entries import change_json, change_lines, commit_json, counts_line
 from vgit.cli.mounted import mounted
 from vgit.cli.output import note, plural, short, shown_name, write_json, write_lines
 from vgit.cli.published import exit_if_incomplete, report_left_out, report_receipt
+from vgit.cli.read_only import report_local_changes
 from vgit.handed import MountedDirectory
 from vgit.mount.plan import Local
 from vgit.mount.results import Committed
@@ -82,6 +83,8 @@ def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool
     """
     with mounted(ctx, path) as directory:
         info = directory.reload(Local.DISCARD if discard else Local.KEEP)
+        if directory.mount.read_only and not discard:
+            report_local_changes(directory.mount)
     for kept in info.kept[:_KEPT_LINES]:
         note(f"kept: {shown_name(kept)}")
     if len(info.kept) > _KEPT_LINES:

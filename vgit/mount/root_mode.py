@@ -63,7 +63,10 @@ class RootMode:
             if local is not Local.DISCARD:
                 return  # a local change, to be published
             wanted = wanted if wanted is not None else seen
-        if wanted is not None and not self._read_only:
+        if self._read_only:
+            if seen is not None:
+                self._set(stat.S_IMODE(seen), stat.S_IMODE(now))  # its own, whatever the volume has
+        elif wanted is not None:
             self._set(self._placer.permissions(wanted) | _NEEDED, stat.S_IMODE(now))
         cache.set_root_mode(os.fstat(self._root.fd).st_mode)
 
