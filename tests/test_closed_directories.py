@@ -4,10 +4,12 @@ Each tree here has closed directories in closed directories. What a command must
 change, list or search is opened for that time, and has its mode again after it.
 """
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from click.testing import CliRunner
 import vgit
 from tests.mount.ordinary_user import without_rights_of_root
 from vgit.cli.main import program
+from vgit.mount import leave
+from vgit.mount.root import set_mode
 from vgit.paths import MODES_NAME, parse_path
 from vgit.snapshot import TreeView
 from vgit.transfer.download import download
@@ -329,3 +333,36 @@ def test_a_closed_directory(base: Path, case: Callable[[vgit.Volume, Path, int],
         case(volume, base, mode)
 
     without_rights_of_root(run)
+
+
+def test_a_reload_that_is_not_let_in_somewhere_stops_nothing_else(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory may be immutable, or somebody else's; what the reload had noted must not stop each later command."""
+
+    def run() -> None:
+        volume = volume_in(base)
+        mount = volume.mount(base / "work")
+        fill(mount.path, 0o555)
+        mount.commit()
+        with volume.batch_upload(force=True) as batch:
+            batch.put_file(BytesIO(b"2"), "d/f")
+            batch.put_file(BytesIO(b"2"), "d/sub/g")
+        monkeypatch.setattr(leave, "set_mode", refuse_sub)
+        with pytest.raises(PermissionError, match="d/sub"):
+            mount.reload()
+        assert look(mount.path) == expected(0o555)
+        (mount.path / "new").write_text("new")
+        assert [change.path for change in mount.status().changes] == ["new"]
+        assert mount.commit() is not None and "new" in published(volume)
+        monkeypatch.undo()
+        mount.reload()
+        assert (mount.path / "d/sub/g").read_text() == "2" and not mount.status().changes
+        mount.close()
+
+    without_rights_of_root(run)
+
+
+def refuse_sub(descriptor: int, mode: int) -> None:
+    """Set a mode, but of one directory."""
+    if os.readlink(f"/proc/self/fd/{descriptor}").endswith("/d/sub"):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+    set_mode(descriptor, mode)

@@ -205,6 +205,23 @@ def test_a_directory_of_somebody_else_is_a_permission_error(root: RootDirectory,
     assert mode_of(top / "a") == 0o755
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a directory of somebody else")
+def test_who_can_do_without_one_gets_the_others(root: RootDirectory, top: Path) -> None:
+    (top / "c").mkdir()
+    os.chown(top / "c", *(top / "a").stat()[4:6])
+    (top / "c").chmod(0o555)
+    os.chown(top / "a", 0, 0)
+
+    def enter() -> object:
+        with Leave(root, no_note) as leave:
+            leave.enter_if_possible([("a", "b"), ("a",), ("c",)])
+            make_new(root, ("c",))
+        return mode_of(top / "c")
+
+    assert as_ordinary_user(enter) == 0o555
+    assert mode_of(top / "a") == 0o755
+
+
 def test_a_mode_is_never_set_through_a_link(root: RootDirectory, top: Path) -> None:
     (top / "victim").mkdir(mode=0o500)
     (top / "link").symlink_to("victim")

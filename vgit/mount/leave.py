@@ -26,6 +26,7 @@ Modes: TypeAlias = Mapping[Path, int]  # directory → the permission bits that 
 
 _WORK = os.R_OK | os.W_OK | os.X_OK
 _OPEN = stat.S_IRWXU
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # somebody else's; immutable, or of a file system without modes
 
 
 class Leave:
@@ -47,19 +48,36 @@ class Leave:
     def enter(self, directories: Iterable[Path]) -> None:
         """Let the directories be listed and changed, and all above them be searched.
 
-        One that is missing means the next above it. Raises PermissionError for one that is somebody else's.
+        One that is missing means the next above it. Raises PermissionError for one that is somebody else's, or cannot
+        be changed at all.
         """
+        for error in self._enter(directories):
+            raise error
+
+    def enter_if_possible(self, directories: Iterable[Path]) -> None:
+        """Do as ``enter``, but leave those closed that cannot be opened."""
+        self._enter(directories)
+
+    def _enter(self, directories: Iterable[Path]) -> list[OSError]:
+        """Do as ``enter``; return what was raised for those that cannot be opened."""
         wanted = sorted(set(directories) - self._seen)
         opened: set[Path] = set()
-        while closed := self._closed(wanted):
+        refused: dict[Path, OSError] = {}
+        while closed := {path: mode for path, mode in self._closed(wanted).items() if path not in refused}:
             new = {path: mode for path, mode in closed.items() if self._given.get(path) != mode}
             if new:
                 self._given |= new
                 self._note(self._given)
             for path in closed:
-                self._open_up(path, is_first=path not in opened)
+                try:
+                    self._open_up(path, is_first=path not in opened)
+                except OSError as error:
+                    if error.errno not in _REFUSED:
+                        raise
+                    refused[path] = error
             opened.update(closed)
         self._seen.update(wanted)
+        return list(refused.values())
 
     def enter_own(self, directories: Iterable[Path]) -> None:
         """Do as ``enter`` with those that are ours; of others nothing is changed."""
@@ -189,7 +207,7 @@ class Leave:
             if not is_first:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # the file system keeps no modes
             set_mode(descriptor, self._given[path] | _OPEN)
-        except PermissionError as error:  # somebody else's
+        except OSError as error:
             self._given.pop(path)
             error.filename = printable(format_path(path)) or self._root.path
             raise

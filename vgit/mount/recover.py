@@ -113,7 +113,8 @@ def settle_reload(
     leave: Leave,
 ) -> None:
     """Look at every path that a reload which was cut off may have touched; ``leave`` has the modes of its journal."""
-    leave.enter(path[:-1] for path in candidates)
+    # Where the reload was not let in either it has changed nothing; no command must be refused for that.
+    leave.enter_if_possible(path[:-1] for path in candidates)
     cleared = {one.path for one in put_all_back(root, journal, leave) if one.area == DISPLACED}
     rows: dict[Path, dict[str, Row | None]] = {}
     settled: set[Path] = set()
@@ -147,7 +148,7 @@ def settle_reload(
 def put_all_back(root: RootDirectory, journal: Journal | None, leave: Leave) -> list[Waiting]:
     """Empty the areas beside as ``_put_back`` does; return what the journal says may have been there."""
     found = journal.decode_waiting() if journal is not None else []
-    leave.enter(one.path[:-1] for one in found)
+    leave.enter_if_possible(one.path[:-1] for one in found)
     waiting = {(one.area, one.name): one for one in found}
     for area in (TEMPORARY, DISPLACED):
         _put_back(root, area, waiting)
