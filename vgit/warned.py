@@ -26,6 +26,7 @@ _EFFECTS = {
     LeftOutKind.MOUNT: "is left to its own commits",
     LeftOutKind.NAME: "is never published",
     LeftOutKind.SPELLING: "is published and cannot be in this mount",
+    LeftOutKind.MOUNTED: "is published and cannot be in this mount",
 }
 _OF_FILES = "is published without what a volume cannot hold"
 

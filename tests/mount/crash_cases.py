@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 
 from tests.gitjudge import fsck
 from tests.mount.conftest import AUTHOR, Bench, listing
+from tests.mount.mounting import mounted
 from vgit.errors import InvalidError
 from vgit.mount import put_back, recover, stat_cache, swap
 from vgit.mount.layout import is_half_unmounted
@@ -207,6 +208,40 @@ def reload_dies_at(base: FilePath, step: int, part: Path) -> bool:
     return died
 
 
+def inside_dies_at(base: FilePath, step: int, part: Path) -> bool:
+    """B's reload dies while it brings files into another file system that is mounted in B."""
+    bench = Bench(base, part)
+    a, b = bench.mount("a"), bench.mount("b")
+    cache = FilePath(b.path, "cache")
+    cache.mkdir()
+    with mounted(cache, "bind", base / "elsewhere"):
+        for name in ("cache/changed", "cache/gone", "cache/local"):
+            put(a, name, "old")
+        a.commit(AUTHOR)
+        b.reload()
+        put(a, "cache/changed", "new")
+        put(a, "cache/local", "new, of a")
+        put(a, "cache/in/added", "new")
+        FilePath(a.path, "cache/gone").unlink()
+        a.commit(AUTHOR)
+        head = bench.published()
+        put(b, "cache/local", "of b, not committed")
+        b.close()
+        died = dies_at(step, lambda: bench.mount_as_it_is("b").reload())
+        again = bench.mount_as_it_is("b")
+        again.commit(AUTHOR)
+        after = bench.published()
+        changed = {name for name in head.keys() | after.keys() if _content(head.get(name)) != _content(after.get(name))}
+        assert changed == {"cache/local"}, f"a commit after the crash published {changed}"
+        again.reload()
+        a.reload()
+        assert listing(again.path) == listing(a.path)
+        assert FilePath(a.path, "cache/local").read_text() == "of b, not committed"
+        assert not again.status().left_out
+        bench.close()
+    return died
+
+
 def checkout_dies_at(base: FilePath, step: int, part: Path) -> bool:
     """A first checkout dies; nothing can be committed from it, and mounting again finishes it."""
     bench = Bench(base, part)
@@ -283,6 +318,7 @@ def _content(entry: object) -> object:
 
 
 CASES = {
+    "inside": inside_dies_at,
     "commit": commit_dies_at,
     "reload": reload_dies_at,
     "checkout": checkout_dies_at,

@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from tests.mount.mounting import can_mount
 from tests.mount.ordinary_user import AS_OTHERS
 
 ROOT = FilePath(__file__).parent.parent.parent
@@ -25,6 +26,11 @@ def test_nor_of_an_ordinary_user_in_a_mount_of_a_part(tmp_path: FilePath, case: 
 
 def test_an_unmount_can_always_be_ended(place: FilePath) -> None:
     _check([sys.executable, "-m", "tests.mount.crash_cases", "unmount", str(place)], 20)
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs the right to mount a file system")
+def test_nor_where_another_file_system_is_mounted(tmp_path: FilePath) -> None:
+    _check([sys.executable, "-m", "tests.mount.crash_cases", "inside", str(tmp_path)], 15)
 
 
 def _check(command: list[str], fewest_steps: int) -> None:

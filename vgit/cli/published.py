@@ -15,6 +15,7 @@ _LINES = 20
 _WORDS = {
     LeftOutKind.UNREADABLE: "not read, so what is published of it stays",
     LeftOutKind.SPELLING: "published, and not here",
+    LeftOutKind.MOUNTED: "published, and not here",
 }
 
 

@@ -21,6 +21,7 @@ class LeftOutKind(enum.StrEnum):
     MOUNT = "mount"
     NAME = "name"
     SPELLING = "spelling"  # published, and not in a mount whose file system takes its name for another's
+    MOUNTED = "mounted"  # published, and not in a mount where something else is mounted that cannot be changed
     HARD_LINK = "hard link"
     OWNER = "owner"
     ATTRIBUTES = "attributes"

@@ -26,6 +26,7 @@ from vgit.backend import Backend
 from vgit.cancel import checkpoint
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import CorruptObjectError, NotADirectoryConflict
+from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.ids import CommitId, TreeId
 from vgit.mount.half_made import is_half_made
 from vgit.mount.place import Placer, raise_named
@@ -154,7 +155,7 @@ class Checkout:
         self.found: dict[Path, int] = {}  # the modes of those that were
         self.unfinished: set[Part] = set()  # parts of which it is not known how much was written
         self.kept: dict[Path, Entry] = {}  # what was to be where something else stands, which stays
-        self.left_out: dict[Path, str] = {}  # of these what the file system takes for another name, and why
+        self.left_out: list[Omitted] = []  # of these what the file system takes for another name, and why
 
     def run(self, revision: CommitId, tree: TreeId) -> None:
         """Write the tree. Not durable before the caller's ``syncfs``."""
@@ -192,7 +193,7 @@ class Checkout:
         for name, entry, other in filled.kept:
             self.kept[(*part.path, name)] = entry
             if other:
-                self.left_out[(*part.path, name)] = other
+                self.left_out.append(Omitted((*part.path, name), LeftOutKind.SPELLING, other))
         following: list[Part] = []
         if part.start == 0:
             starts = range(_PART_ENTRIES, filled.total, _PART_ENTRIES)

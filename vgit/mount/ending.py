@@ -12,6 +12,7 @@ unmount goes on with: what is clean by its rows is still to go.
 import os
 from collections.abc import Callable, Mapping
 
+from vgit.mount.areas import Areas
 from vgit.mount.journal import Notes, decode_journal, reload_journal
 from vgit.mount.layout import STATE_DIRECTORY, UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
 from vgit.mount.lease import drop_lease
@@ -72,8 +73,9 @@ class Ending:
             self._root.mark_as(UNMOUNTING_FILE)
             return
         notes = Notes(self._cache.write_journal, reload_journal(base))
-        with Leave(self._root, notes.note_modes) as leave, self._session.areas() as areas:
+        with Leave(self._root, notes.note_modes) as leave, Areas(self._root) as areas:
             leave.enter(path[:-1] for path in paths)
-            steps = self._planner(leave).plan(paths)
+            steps = areas.possible(self._planner(leave).plan(paths))
             self._root.mark_as(UNMOUNTING_FILE)
             Reload(self._root, self._placer, base, areas, leave, notes.note_waiting).run(steps)
+            areas.empty_outgoing()

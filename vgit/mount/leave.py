@@ -194,7 +194,7 @@ class Leave:
     def _check(self, path: Path, what: int, found: dict[Path, int]) -> bool:
         descriptor = self._root.open_step(path)
         try:
-            if may(descriptor, what):
+            if may(descriptor, what) or os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:  # nothing can be changed there
                 return True
             found[path] = stat.S_IMODE(os.fstat(descriptor).st_mode)
             return False

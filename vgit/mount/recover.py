@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable
 
 from vgit.ids import CommitId
+from vgit.mount.areas import found_area, point_of
 from vgit.mount.journal import Journal, Notes, decode_journal
 from vgit.mount.layout import DISPLACED, TEMPORARY
 from vgit.mount.leave import Leave, no_note
@@ -148,17 +149,18 @@ def settle_reload(
 def put_all_back(root: RootDirectory, journal: Journal | None, leave: Leave) -> list[Waiting]:
     """Empty the areas beside as ``_put_back`` does; return what the journal says may have been there."""
     found = journal.decode_waiting() if journal is not None else []
-    leave.enter_if_possible(one.path[:-1] for one in found)
+    leave.enter_if_possible([*(one.path[:-1] for one in found), *(point_of(one.area) for one in found)])
     waiting = {(one.area, one.name): one for one in found}
-    for area in (TEMPORARY, DISPLACED):
+    for area in dict.fromkeys((TEMPORARY, DISPLACED, *(one.area for one in found))):
         _put_back(root, area, waiting)
     return found
 
 
 def _put_back(root: RootDirectory, area: str, waiting: dict[tuple[str, str], Waiting]) -> None:
     """Empty one of the areas beside; what came out of the mount and was not as planned goes back."""
-    with root.area(area) as area_fd:
-        for name in os.listdir(area_fd):
+    with found_area(root, area) as area_fd:
+        for name in os.listdir(area_fd) if area_fd is not None else ():
+            assert area_fd is not None
             now = os.stat(name, dir_fd=area_fd, follow_symlinks=False)
             known = waiting.get((area, name.removesuffix(EXCHANGE_SUFFIX)))
             if known is None or now.st_ino == known.inode or is_as_planned(area_fd, name, known.planned):
@@ -178,7 +180,8 @@ def _return_change(root: RootDirectory, area_fd: int, name: str, known: Waiting)
             else:
                 put_back(area_fd, name, parent, path[-1])
     except (FileNotFoundError, NotADirectoryError):  # its directory is gone: it was a change in it all the same
-        put_back(area_fd, name, root.fd, path[-1])
+        with root.opened(point_of(known.area)) as top:
+            put_back(area_fd, name, top, path[-1])
 
 
 def _inode(directory_fd: int, name: str) -> int:

@@ -19,9 +19,10 @@ import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.ids import CommitId
+from vgit.mount.areas import Areas
 from vgit.mount.durable import FEW, Durable
-from vgit.mount.layout import DISPLACED
 from vgit.mount.leave import Leave
 from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Step
@@ -34,6 +35,7 @@ from vgit.paths import Path
 from vgit.tree.entry import Entry
 
 _NEW_DIRECTORY_MODE = 0o755
+_MOUNTED_AT = "something else is mounted at it"
 
 
 class Reload:
@@ -44,17 +46,17 @@ class Reload:
         root: RootDirectory,
         placer: Placer,
         target: CommitId,
-        areas: tuple[int, int],
+        areas: Areas,
         leave: Leave,
         note: Callable[[list[Waiting]], None],
     ) -> None:
         self._root = root
         self._device = os.fstat(root.fd).st_dev
         self._placer = placer
-        self._temporary_fd, self._displaced_fd = areas
+        self._areas = areas
         self._leave = leave  # to all directories in which something is to be done
         self._note = note  # makes durable what is beside, before it is exchanged with anything
-        self._stager = Stager(placer, target, self._temporary_fd)
+        self._stager = Stager(placer, target, areas)
         self._swapper = Swapper()
         self._durable = Durable()
         self._spelling = Spelling(root)
@@ -63,7 +65,7 @@ class Reload:
         self._directories: dict[Path, Entry] = {}  # that get their mode at the end
         self.rows: dict[Path, dict[str, Row | None]] = {}
         self.kept: set[Path] = set()  # local changes that stay: divergent from now on
-        self.left_out: dict[Path, str] = {}  # of these what cannot be here, and why
+        self.left_out: dict[Path, Omitted] = {}  # of these what cannot be here, and why
         self.absent: set[Path] = set()  # directories that were removed here, and not needed: divergent too
 
     @property
@@ -89,7 +91,7 @@ class Reload:
         staged = self._stager.stage(next(writes, []))
         displaced = {step.path: self._stager.next_name() for step in steps if step.clear is not None}
         going = [
-            Waiting(DISPLACED, displaced[step.path], step.path, step.clear, 0)
+            Waiting(self._areas.outgoing(step.path[:-1]), displaced[step.path], step.path, step.clear, 0)
             for step in steps
             if step.clear is not None
         ]
@@ -120,7 +122,8 @@ class Reload:
         assert step.clear is not None
         try:
             with self._parent(step.path) as parent:
-                return self._swapper.displace(parent, step.path[-1], step.clear, self._displaced_fd, name)
+                area_fd = self._areas.descriptor(self._areas.outgoing(step.path[:-1]))
+                return self._swapper.displace(parent, step.path[-1], step.clear, area_fd, name)
         except (FileNotFoundError, NotADirectoryError):
             return True  # gone, or what it was in
 
@@ -150,12 +153,12 @@ class Reload:
         """Leave ``path`` out if the file system takes its name for another, which is there."""
         other = self._spelling.other(path)
         if other is not None:
-            self.left_out[path] = other
+            self.left_out[path] = Omitted(path, LeftOutKind.SPELLING, other)
             self.kept.add(path)
 
     def is_left_out(self, path: Path) -> bool:
-        """Whether a directory above is left out: what stands there is another."""
-        return bool(self.left_out) and any(path[:depth] in self.left_out for depth in range(1, len(path)))
+        """Whether it is left out, or a directory above: what stands there is another."""
+        return bool(self.left_out) and any(path[:depth] in self.left_out for depth in range(1, len(path) + 1))
 
     def _has_parent(self, step: Step) -> bool:
         return self._make_parents(step.path) if step.replaces is None else self._is_directory(step.path[:-1])
@@ -183,20 +186,22 @@ class Reload:
     def _swap_in(self, new: Staged) -> None:
         step = new.step
         if step.path in self.kept or self.is_left_out(step.path) or not self._has_parent(step):
-            os.unlink(new.name, dir_fd=self._temporary_fd)
+            self._stager.discard(new)
             self.kept.add(step.path)
             return
         with self._parent(step.path) as parent:
-            name = step.path[-1]
+            name, area_fd = step.path[-1], self._areas.descriptor(new.area)
             if step.replaces is None:
-                done = self._swapper.put_new(self._temporary_fd, new.name, parent, name)
+                done = self._swapper.put_new(area_fd, new.name, parent, name)
             else:
-                done = self._swapper.put_over(self._temporary_fd, new.name, parent, name, step.replaces)
+                done = self._swapper.put_over(area_fd, new.name, parent, name, step.replaces)
         if done:
             self._placed.append((step.path, new.entry, new.stat))
         else:
             self.kept.add(step.path)
-            if step.replaces is None and self._root.exists(step.path):
+            if step.path in self._areas.points:
+                self.left_out[step.path] = Omitted(step.path, LeftOutKind.MOUNTED, _MOUNTED_AT)
+            elif step.replaces is None and self._root.exists(step.path):
                 self._explain(step.path)
 
     def _settle(self, step: Step) -> None:
@@ -290,7 +295,8 @@ class Reload:
 
     def _add_touched(self) -> None:
         if len(self._touched) > FEW:
-            self._durable.add_file_system(self._root.fd)
+            for descriptor in (self._root.fd, *self._areas.descriptors()):
+                self._durable.add_file_system(descriptor)
             return
         for path in self._touched:
             try:

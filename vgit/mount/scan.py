@@ -21,6 +21,7 @@ from vgit.errors import InvalidError
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
 from vgit.mount.leave import Leave
+from vgit.mount.mounted_inside import GONE
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, to_stat
 from vgit.paths import ROOT, Path, encode_name, is_state_name
@@ -62,6 +63,7 @@ class Scanner:
         take: Callable[[Path, list[tuple[str, Stat]]], list[tuple[str, Stat]]] | None = None,
         *,
         leave: Leave,
+        gone: Collection[Path] = (),
     ) -> None:
         self._root = root
         self._rows = rows
@@ -70,6 +72,7 @@ class Scanner:
         )  # who reads what changed takes it at once, and leaves the rest
         self._mapped = mapped  # inodes that a process maps shared and writable: stores into them move no time
         self._leave = leave
+        self._gone = gone  # where something was mounted that is not any more
         self._closed: list[Path] = []  # directories of ours that cannot be listed without leave
         self._entered: set[Path] = set()
         self._found = Scan({}, [], {}, [])
@@ -85,6 +88,8 @@ class Scanner:
             listing = self._list(directory)
             if listing is None:
                 continue
+            if self._gone and listing.missing and self._is_gone_with_what_was_mounted(directory):
+                listing = listing._replace(missing={})
             self._found.directories[directory] = listing.own
             self._found.left_out.extend(listing.left_out)
             if listing.changed:
@@ -98,6 +103,12 @@ class Scanner:
             waiting += [(*directory, name) for name in sorted(listing.below, reverse=True)]
         self._root.check_unmoved()  # else what was removed with the mount itself would look removed in it
         return self._found
+
+    def _is_gone_with_what_was_mounted(self, directory: Path) -> bool:
+        point = next((point for point in self._gone if directory[: len(point)] == point), None)
+        if point is not None and all(one.path != point for one in self._found.left_out):
+            self._found.left_out.append(Omitted(point, LeftOutKind.UNREADABLE, GONE))
+        return point is not None
 
     def _enter(self) -> list[Path]:
         """Take leave to the directories that are closed; return them in the order to list them in."""

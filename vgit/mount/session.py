@@ -8,7 +8,7 @@ own state.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 
 from vgit.backend.file_lock import FileLock
@@ -23,17 +23,15 @@ from vgit.files.writers import shared_writable_maps
 from vgit.ids import ObjectFormat
 from vgit.mount.layout import (
     DATABASE_FILE,
-    DISPLACED,
     FILLING_FILE,
     LOCK_FILE,
     MOUNT_FILE,
     OWNER_FILE,
     STATE_DIRECTORY,
-    TEMPORARY,
     half_unmounted,
 )
 from vgit.mount.leave import Leave, no_note
-from vgit.mount.root import RootDirectory, remove_entry
+from vgit.mount.root import RootDirectory
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT, printable
 
@@ -129,18 +127,6 @@ class Session:
     def lock_descriptors(self) -> tuple[int, ...]:
         """Return what a process that works for this operation inherits: the lock is held until it has ended too."""
         return (self._lock.descriptor,) if self._lock is not None else ()
-
-    @contextmanager
-    def areas(self) -> Iterator[tuple[int, int]]:
-        """Open the places beside; what an earlier run left there is gone by now or not needed."""
-        with ExitStack() as stack:
-            descriptors = []
-            for area in (TEMPORARY, DISPLACED):
-                descriptor = stack.enter_context(self.root.area(area))
-                for name in os.listdir(descriptor):
-                    remove_entry(descriptor, name)
-                descriptors.append(descriptor)
-            yield descriptors[0], descriptors[1]
 
     def probe(self) -> Probe:
         """Return what time it is for the file system that ``.vgit`` is on."""

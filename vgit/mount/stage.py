@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from vgit.cancel import checkpoint
 from vgit.ids import CommitId
+from vgit.mount.areas import Areas
 from vgit.mount.durable import Durable
-from vgit.mount.layout import TEMPORARY
 from vgit.mount.place import Placer, naming
 from vgit.mount.plan import Step
 from vgit.mount.rows import Stat
@@ -36,22 +36,23 @@ class Staged(NamedTuple):
     """New content that waits beside for its step."""
 
     step: Step
+    area: str
     name: str
     stat: Stat
     entry: Entry
 
     def as_waiting(self) -> Waiting:
         """Return it as the journal has it."""
-        return Waiting(TEMPORARY, self.name, self.step.path, self.step.replaces, self.stat[4])
+        return Waiting(self.area, self.name, self.step.path, self.step.replaces, self.stat[4])
 
 
 class Stager:
     """Writes what a reload brings in."""
 
-    def __init__(self, placer: Placer, target: CommitId, temporary_fd: int) -> None:
+    def __init__(self, placer: Placer, target: CommitId, areas: Areas) -> None:
         self._placer = placer
         self._target = target
-        self._temporary_fd = temporary_fd
+        self._areas = areas
         self._count = 0
         self.bytes_written = 0
 
@@ -72,25 +73,31 @@ class Stager:
                 durable.sync()
         except BaseException:
             for new in staged:  # no journal names them yet
-                os.unlink(new.name, dir_fd=self._temporary_fd)
+                self.discard(new)
             raise
         return staged
+
+    def discard(self, new: Staged) -> None:
+        """Remove what is not to be placed."""
+        os.unlink(new.name, dir_fd=self._areas.descriptor(new.area))
 
     def _stage_one(self, step: Step) -> Staged:
         assert step.target is not None
         name = self.next_name()
+        area = self._areas.incoming(step.path[:-1])
         with naming(step.path, self._target):
-            row = self._placer.place(self._temporary_fd, name, step.target)
+            row = self._placer.place(self._areas.descriptor(area), name, step.target)
         self.bytes_written += step.target.size
-        return Staged(step, name, *row)
+        return Staged(step, area, name, *row)
 
     def _add(self, durable: Durable, new: Staged) -> None:
         if not stat.S_ISREG(new.stat[0]):
             return  # durable with its name
+        area_fd = self._areas.descriptor(new.area)
         try:
-            file = os.open(new.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._temporary_fd)
+            file = os.open(new.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=area_fd)
         except PermissionError:  # of a mode that its owner may not read
-            durable.add_file_system(self._temporary_fd)
+            durable.add_file_system(area_fd)
             return
         try:
             durable.add(file)

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 from vgit.errors import BackendUnavailableError, Error, NotMountedError
+from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.ids import CommitId, ObjectFormat
 from vgit.mount.rows import Packed, PackedRows, Row, pack_rows
 from vgit.paths import ROOT, Path, decode_name, encode_name
@@ -42,6 +43,7 @@ _NEWEST = "newest"
 _JOURNAL = "journal"
 _ROOT_MODE = "root_mode"
 _LEFT_OUT = "left_out"
+_MOUNTED = "mounted"
 
 
 class StatCache:
@@ -135,10 +137,16 @@ class StatCache:
         """The journal of what was under way, None if all came to its end."""
         return self._fact(_JOURNAL)
 
-    def left_out(self) -> dict[Path, str]:
-        """Return what of base cannot be in this mount, and why: it has no row, and is no removal."""
+    def left_out(self) -> tuple[Omitted, ...]:
+        """Return what of base cannot be in this mount, and why: it is no removal."""
         value = self._fact(_LEFT_OUT)
-        return {tuple(path): reason for path, reason in json.loads(value)} if value is not None else {}
+        found = json.loads(value) if value is not None else []
+        return tuple(Omitted(tuple(path), LeftOutKind(kind), reason) for path, kind, reason in found)
+
+    def mounted(self) -> dict[Path, str]:
+        """Return where something else was mounted in the mount, and what tells it from another."""
+        value = self._fact(_MOUNTED)
+        return {tuple(path): what for path, what in json.loads(value)} if value is not None else {}
 
     def divergent(self) -> set[Path]:
         """Return the paths whose seen version is not base's."""
@@ -272,9 +280,13 @@ class StatCache:
         """Set the root directory's mode as last seen; inside a transaction."""
         self._set(_ROOT_MODE, str(mode).encode())
 
-    def set_left_out(self, reasons: Mapping[Path, str]) -> None:
+    def set_left_out(self, left_out: Iterable[Omitted]) -> None:
         """Set what of base cannot be in this mount; inside a transaction."""
-        self._set(_LEFT_OUT, json.dumps(list(reasons.items())).encode())
+        self._set(_LEFT_OUT, json.dumps(list(left_out)).encode())
+
+    def set_mounted(self, mounted: Mapping[Path, str]) -> None:
+        """Set where something else is mounted in the mount; inside a transaction."""
+        self._set(_MOUNTED, json.dumps(list(mounted.items())).encode())
 
     def add_divergent(self, paths: Iterable[Path]) -> None:
         """Add to the divergent paths; inside a transaction."""

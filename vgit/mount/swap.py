@@ -13,14 +13,14 @@ from vgit.mount.rows import Stat, to_stat
 from vgit.mount.syscalls import exchange, rename_noreplace
 
 # Somebody else's entry, or none, where one was planned; or another file system has been mounted there.
-_IN_THE_WAY = (errno.EEXIST, errno.ENOENT, errno.EXDEV)
+_IN_THE_WAY = (errno.EEXIST, errno.ENOENT, errno.EXDEV, errno.EBUSY)
 
 
 class Swapper:
     """Knows what it has moved: a rename dates the other hard links of a file."""
 
     def __init__(self) -> None:
-        self._moved: set[int] = set()  # inodes
+        self._moved: set[tuple[int, int]] = set()  # devices and inodes
 
     def displace(self, parent: int, name: str, planned: Stat, area: int, beside: str) -> bool:
         """Rename ``name`` to ``beside`` in ``area``; False if it was changed and stays."""
@@ -29,7 +29,7 @@ class Swapper:
         try:
             os.rename(name, beside, src_dir_fd=parent, dst_dir_fd=area)
         except OSError as error:
-            if error.errno != errno.EXDEV:
+            if error.errno not in (errno.EXDEV, errno.EBUSY):
                 raise
             return False
         if is_as_planned(area, beside, planned):
@@ -66,10 +66,11 @@ class Swapper:
 
     def _was_written(self, directory_fd: int, name: str, planned: Stat) -> bool:
         """Whether a file was written since the plan: a ctime tells also where the mtime was set back."""
-        now = to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
-        if planned[4] in self._moved:  # a hard link of what was displaced: its ctime moved with that
+        found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+        now, inode = to_stat(found), (found.st_dev, found.st_ino)
+        if inode in self._moved:  # a hard link of what was displaced: its ctime moved with that
             now = (*now[:3], planned[3], now[4])
-        self._moved.add(planned[4])
+        self._moved.add(inode)
         return now != planned
 
 

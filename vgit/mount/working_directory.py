@@ -14,9 +14,10 @@ from vgit.cancel import uninterrupted
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
 from vgit.files.filesystem_clock import TICK_SECONDS, trusted
-from vgit.files.left_out import LeftOutKind, Omitted, unread
+from vgit.files.left_out import Omitted, unread
 from vgit.files.steady_read import Watch
 from vgit.ids import CommitId
+from vgit.mount.areas import Areas
 from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
 from vgit.mount.ending import Ending
@@ -24,6 +25,7 @@ from vgit.mount.journal import Notes, commit_journal, look_journal, reload_journ
 from vgit.mount.keep import HashKeeper, Keeper, PackKeeper
 from vgit.mount.layout import MOUNT_FILE, UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
 from vgit.mount.leave import Leave
+from vgit.mount.mounted_inside import MountedInside
 from vgit.mount.open_files import check_no_open_files, this_and_its_ancestors
 from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Local, Planner
@@ -95,10 +97,7 @@ class WorkingDirectory:
     def left_out(self) -> tuple[Omitted, ...]:
         """What of base cannot be in this mount."""
         with self._session.operation() as cache:
-            return self._cannot_be_here(cache)
-
-    def _cannot_be_here(self, cache: StatCache) -> tuple[Omitted, ...]:
-        return tuple(Omitted(path, LeftOutKind.SPELLING, why) for path, why in cache.left_out().items())
+            return cache.left_out()
 
     def check_out(self, revision: CommitId) -> None:
         """Fill a directory that is new to this mount with ``revision``; done again if it was cut off."""
@@ -149,7 +148,7 @@ class WorkingDirectory:
             base = self._base(cache)
             changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
             self._settle_rows(cache, changes)
-            left_out = (*self._cannot_be_here(cache), *changes.left_out)
+            left_out = (*cache.left_out(), *changes.left_out)
             return Status(changes.edits, base, self.repository.head(), left_out)
 
     def commit(self, author: str, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
@@ -274,8 +273,15 @@ class WorkingDirectory:
             self._reader(cache.directories(), keeper, watch, when_unstable) as reader,
             self._looking(cache) as leave,
         ):
-            scan = Scanner(self._root, cache.directories(), watch.mapped_inodes(), reader.offer, leave=leave).run()
-            return reader.read(scan, cache.root_mode)
+            inside = MountedInside(self._root, cache)
+            rows, mapped = cache.directories(), watch.mapped_inodes()
+            scan = Scanner(self._root, rows, mapped, reader.offer, leave=leave, gone=inside.gone).run()
+            changes = reader.read(scan, cache.root_mode)
+        still_gone = {one.path for one in scan.left_out}
+        if inside.has_news(still_gone):
+            with cache.transaction(repeatable=True):
+                inside.keep(still_gone)
+        return changes
 
     def _planner(self, cache: StatCache, leave: Leave, local: Local = Local.KEEP) -> Planner:
         """Return what looks at paths and reads files to compare them, one by one."""
@@ -331,30 +337,28 @@ class WorkingDirectory:
         notes = Notes(cache.write_journal, reload_journal(target) if base is not None else look_journal())
         root_mode = self._root_mode.wanted(base, target, local)
 
-        with (
-            self._session.areas() as (temporary_fd, displaced_fd),
-            Leave(self._root, notes.note_modes) as leave,
-        ):
+        with Areas(self._root) as areas, Leave(self._root, notes.note_modes) as leave:
             leave.enter(path[:-1] for path in candidates)
-            steps = self._planner(cache, leave, local).plan(candidates)
+            steps = areas.possible(self._planner(cache, leave, local).plan(candidates))
             note = notes.note_waiting if base is not None else lambda waiting: None
-            reload = Reload(self._root, self._placer, target, (temporary_fd, displaced_fd), leave, note)
+            reload = Reload(self._root, self._placer, target, areas, leave, note)
             reload.run(steps)
             self._trust(reload)
             # Each was what the plan saw, so the store has it. They go before the journal, that none stays behind.
-            for name in os.listdir(displaced_fd):
-                os.unlink(name, dir_fd=displaced_fd)
+            areas.empty_outgoing()
             with cache.transaction():
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
-                cache.set_left_out(reload.left_out)
+                inside = MountedInside(self._root, cache)
+                inside.keep(inside.gone if local is not Local.DISCARD else ())
+                cache.set_left_out([*reload.left_out.values(), *areas.refused()])
                 self._root_mode.take(cache, root_mode, local)
                 cache.drop_journal()
         quiet = (Action.NOTHING, Action.KEEP, Action.ADOPT)
         written = sum(step.action not in quiet and step.path not in reload.kept for step in steps)
-        kept = {path for path in reload.kept if path not in reload.left_out and not reload.is_left_out(path)}
-        return Reloaded(target, written, base != target, tuple(sorted(kept)), self._cannot_be_here(cache))
+        kept = {path for path in reload.kept if not reload.is_left_out(path) and not areas.is_read_only(path)}
+        return Reloaded(target, written, base != target, tuple(sorted(kept)), cache.left_out())
 
     def _trust(self, reload: Reload) -> None:
         """Make the rows of what was just written ones to be trusted, if reading it again would cost more."""

@@ -1,0 +1,67 @@
+"""Mounted inside: what is mounted below a mount's root, and whether it still is what was there.
+
+A scratch disk or a file system in memory may be mounted in a mount. When it is
+not there any more, after a restart for example, all its files are missing; they
+were not removed. So it is kept which file system was where. While another one is
+there, or none, what is missing is no removal; when nothing is missing any more,
+that is the one from then on.
+"""
+
+import os
+from collections.abc import Collection
+
+from vgit.backend.file_systems import read_mount_points
+from vgit.mount.layout import STATE_DIRECTORY
+from vgit.mount.root import RootDirectory
+from vgit.mount.stat_cache import StatCache
+from vgit.paths import Path, decode_name
+
+GONE = (
+    "what was mounted here is not there any more, so nothing of it counts as removed. Mount it again, or bring its"
+    " files in with `vgit reload --discard`, or remove them from the volume with `vgit rm`"
+)
+
+
+def mounted_below(root: RootDirectory) -> list[Path]:
+    """Return the directories, and files, below ``root`` at which something is mounted, deepest first."""
+    try:
+        own = os.readlink(os.fsencode(f"/proc/self/fd/{root.fd}")).rstrip(b"/") + b"/"
+        points = read_mount_points()
+    except OSError:
+        return []  # no /proc: a rename says so, and what it concerns stays as it is
+    below = {point.point.removeprefix(own) for point in points if point.point.startswith(own)}
+    paths = [tuple(decode_name(point).split("/")) for point in below]
+    return sorted((path for path in paths if path[0] != STATE_DIRECTORY), key=len, reverse=True)
+
+
+class MountedInside:
+    """What is mounted, and what the mount knew of it."""
+
+    def __init__(self, root: RootDirectory, cache: StatCache) -> None:
+        self._cache = cache
+        self._known = cache.mounted()
+        self._now = {path: found for path in mounted_below(root) if (found := _identity(root, path)) is not None}
+        self.gone = frozenset(path for path, what in self._known.items() if self._now.get(path) != what)
+
+    def keep(self, still_gone: Collection[Path]) -> None:
+        """Note what is mounted now, in place of what is gone but for ``still_gone``; inside a transaction."""
+        kept = {path: self._known[path] for path in self.gone.intersection(still_gone)}
+        now = {**self._now, **kept}
+        if now != self._known:
+            self._cache.set_mounted(now)
+
+    def has_news(self, still_gone: Collection[Path]) -> bool:
+        """Return whether ``keep`` has something to note."""
+        return bool(self._now.keys() - self._known.keys() or self.gone.difference(still_gone))
+
+
+def _identity(root: RootDirectory, path: Path) -> str | None:
+    """Return what tells one file system that is mounted at a directory from another; None if it is none."""
+    try:
+        descriptor = root.open_step(path)
+    except OSError:
+        return None
+    try:
+        return f"{os.fstatvfs(descriptor).f_fsid:x}:{os.fstat(descriptor).st_ino}"
+    finally:
+        os.close(descriptor)
