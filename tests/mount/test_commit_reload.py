@@ -367,6 +367,31 @@ class TestWhereAMountMayBe:
         assert published is not None
         assert [lost.path for lost in published.overwrote] == [("different",)]
 
+    @pytest.mark.parametrize("bits", [0o700, 0o777])
+    def test_adopted_directories_keep_their_modes_as_files_do(
+        self, bench: Bench, tmp_path: FilePath, bits: int
+    ) -> None:
+        a = bench.mount("a")
+        write(a, "d/e/f", "x")
+        write(a, "d/g", "x")
+        a.commit(AUTHOR)
+        (tmp_path / "full/d/e").mkdir(parents=True)
+        (tmp_path / "full/d/g").write_text("x")
+        for name in ("full/d/g", "full/d/e", "full/d"):
+            (tmp_path / name).chmod(bits)
+        b = bench.mount("full", adopt=True)
+        assert read(b, "d/e/f") == "x"
+        modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("full/d/g", "full/d/e", "full/d")}
+        assert set(modes.values()) == {bits}
+        assert not b.status().edits
+        write(a, "d/e/h", "x")
+        os.chmod(FilePath(a.path, "d"), 0o750)
+        a.commit(AUTHOR)
+        b.reload()
+        assert stat.S_IMODE((tmp_path / "full/d/e").stat().st_mode) == bits
+        assert stat.S_IMODE((tmp_path / "full/d").stat().st_mode) == 0o750  # somebody set that
+        assert b.commit(AUTHOR).published is None
+
     @pytest.mark.parametrize("place", ["store", "store/inside", "."])
     def test_inside_the_store_or_around_it_is_refused(self, bench: Bench, place: str) -> None:
         with pytest.raises(InvalidError, match="inside the store"):

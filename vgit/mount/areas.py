@@ -18,12 +18,12 @@ from typing import Self
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.mount.layout import DISPLACED, TEMPORARY
 from vgit.mount.mounted_inside import mounted_below
-from vgit.mount.plan import Action, Step
+from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
 from vgit.mount.root import RootDirectory, remove_entry
 from vgit.paths import BESIDE_NAME, Path, format_path
 
 _BESIDE = "beside/"
-_CHANGING = (Action.WRITE, Action.SET_METADATA, Action.MAKE_DIRECTORY, Action.SET_DIRECTORY)
+_CHANGING = (Action.WRITE, Action.SET_METADATA, *DIRECTORY_ACTIONS)
 _READ_ONLY = "what others changed in it cannot be brought in: another file system is mounted there, read-only"
 
 

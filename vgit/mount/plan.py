@@ -31,9 +31,13 @@ class Action(enum.Enum):
     SET_METADATA = "set metadata"  # same content, other mode or mtime; of a file that has no other name
     MAKE_DIRECTORY = "make directory"
     SET_DIRECTORY = "set directory"  # mode and mtime only
+    TOUCH_DIRECTORY = "touch directory"  # mtime only: the mode is as it was seen, whatever it is here
     FORGET = "forget"  # the row goes, and with ``clear`` what is on disk
     ADOPT = "adopt"  # on disk is the target already, without our doing
     KEEP = "keep"  # a local change stays
+
+
+DIRECTORY_ACTIONS = (Action.MAKE_DIRECTORY, Action.SET_DIRECTORY, Action.TOUCH_DIRECTORY)
 
 
 class Local(enum.Enum):
@@ -152,10 +156,13 @@ class Planner:
         if self._root.is_mount(path):
             return Step(path, Action.KEEP, target)
         if target is not None and target.is_directory:
+            if self._adopt and not known:  # its owner may have closed it to others
+                return Step(path, Action.ADOPT, target._replace(id=None), now=now)
             changed_here = known and row is not None and row.stat[0] != now[0] and target.mode != now[0]
             if changed_here and not self._discard:
                 return Step(path, Action.KEEP)
-            return Step(path, Action.SET_DIRECTORY, target, now=now)
+            is_as_seen = known and row is not None and row.entry.mode == target.mode and row.stat[0] == now[0]
+            return Step(path, Action.TOUCH_DIRECTORY if is_as_seen else Action.SET_DIRECTORY, target, now=now)
         if not known and not self._discard:
             return Step(path, Action.KEEP, target)
         if target is None:

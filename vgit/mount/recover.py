@@ -131,8 +131,9 @@ def settle_reload(
             and step.now is not None
             and not _is_directory(row)
         ):
-            # Ours, made a moment before it was to get its mode: that it lacks it yet is no local change.
-            new = Row(step.now, wanted._replace(id=None))
+            # Ours, made a moment before it was to get its mode: that it lacks it yet is no local change. It is seen
+            # with the mode that it has, so that the next reload sets the other.
+            new = Row(step.now, wanted._replace(id=None, mode=step.now[0]))
         elif row is not None and path in cleared and not root.exists(path):
             new = None
         else:

@@ -25,7 +25,7 @@ from vgit.mount.areas import Areas
 from vgit.mount.durable import FEW, Durable
 from vgit.mount.leave import Leave
 from vgit.mount.place import Placer
-from vgit.mount.plan import Action, Step
+from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Row, Stat, to_stat, untrusted
 from vgit.mount.spelling import Spelling
@@ -258,7 +258,7 @@ class Reload:
         """Give directories their mtime, deepest first, now that nothing is made in them any more; modes come last."""
         for step in reversed(steps):
             target = step.target
-            if step.action not in (Action.MAKE_DIRECTORY, Action.SET_DIRECTORY) or step.path in self.kept:
+            if step.action not in DIRECTORY_ACTIONS or step.path in self.kept:
                 continue
             assert target is not None
             try:
@@ -269,7 +269,10 @@ class Reload:
             except (FileNotFoundError, NotADirectoryError):
                 self.absent.add(step.path)
                 continue
-            self._leave.set_mode(step.path, self._placer.permissions(target.mode))
+            mode = self._placer.permissions(target.mode)
+            if step.action is Action.TOUCH_DIRECTORY and step.now is not None:
+                mode = stat.S_IMODE(step.now[0])
+            self._leave.set_mode(step.path, mode)
             self._directories[step.path] = target
 
     def _give_leave_back(self) -> None:
