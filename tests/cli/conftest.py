@@ -1,6 +1,7 @@
 """Conftest: the command line run inside the test's process, in a store of its own."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -37,7 +38,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def vgit() -> Vgit:
     def run(*args: object, code: int = 0, input: str | None = None) -> Result:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         result = CliRunner().invoke(program, [str(arg) for arg in args], prog_name="vgit", input=input)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)  # `vgit run` keeps some blocked to its process's end
         assert result.exit_code == code, (args, result.exit_code, result.output, result.exception)
         return result
 
