@@ -214,3 +214,42 @@ def test_what_is_not_mounted_any_more_is_no_removal(bench: Bench, monkeypatch: p
         shutil.rmtree(cache / "d")
         b.commit(AUTHOR)
         assert "cache/d" not in bench.published()
+
+
+def test_what_is_mounted_over_files_removes_none_and_sets_no_mode(bench: Bench) -> None:
+    a = bench.mount("a")
+    put(a, "x/f", "old")
+    a.commit(AUTHOR)
+    x = FilePath(a.path, "x")
+    head = bench.published()
+    with mounted(x, "tmpfs", bench.base / "elsewhere"):
+        x.chmod(0o1777)
+        put(a, "x/new", "new")
+        committed = a.commit(AUTHOR)
+        assert [(one.path, one.kind) for one in committed.left_out] == [(("x",), LeftOutKind.UNREADABLE)]
+        assert a.reload().kept == ()
+        a.commit(AUTHOR)
+        after = bench.published()
+        assert after.keys() - head.keys() == {"x/new"} and after["x/f"] == head["x/f"]
+        assert after["x"].mode == head["x"].mode
+        put(a, "x/f", "again")
+        a.commit(AUTHOR)
+        (x / "f").unlink()
+        assert not a.commit(AUTHOR).left_out
+        assert "x/f" not in bench.published(), "what was removed in it counts as removed from then on"
+    a.close()
+
+
+def test_what_is_removed_where_adopting_found_something_mounted_is_removed(bench: Bench) -> None:
+    a = bench.mount("a")
+    put(a, "x/f", "old")
+    a.commit(AUTHOR)
+    x = bench.base / "b" / "x"
+    x.mkdir(parents=True)
+    with mounted(x, "tmpfs", bench.base / "elsewhere"):
+        b = bench.mount("b", adopt=True)
+        assert (x / "f").read_text() == "old"
+        (x / "f").unlink()
+        assert not b.commit(AUTHOR).left_out
+        assert "x/f" not in bench.published()
+        b.close()

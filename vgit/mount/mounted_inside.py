@@ -1,10 +1,10 @@
 """Mounted inside: what is mounted below a mount's root, and whether it still is what was there.
 
 A scratch disk or a file system in memory may be mounted in a mount. When it is
-not there any more, after a restart for example, all its files are missing; they
-were not removed. So it is kept which file system was where. While another one is
-there, or none, what is missing is no removal; when nothing is missing any more,
-that is the one from then on.
+not there any more, after a restart for example, or is mounted over files of a plain
+directory, all those files are missing; they were not removed. So it is kept which
+file system was where. While another one is there, or none, what is missing is no
+removal; when nothing is missing any more, that is the one from then on.
 """
 
 import os
@@ -17,8 +17,8 @@ from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path, decode_name
 
 GONE = (
-    "what was mounted here is not there any more, so nothing of it counts as removed. Mount it again, or bring its"
-    " files in with `vgit reload --discard`, or remove them from the volume with `vgit rm`"
+    "another file system is mounted here than before, or none any more, so nothing of it counts as removed. Mount what"
+    " was there, or bring its files in with `vgit reload --discard`, or remove them from the volume with `vgit rm`"
 )
 
 
@@ -42,17 +42,22 @@ class MountedInside:
         self._known = cache.mounted()
         self._now = {path: found for path in mounted_below(root) if (found := _identity(root, path)) is not None}
         self.gone = frozenset(path for path, what in self._known.items() if self._now.get(path) != what)
+        new = self._now.keys() - self._known.keys()
+        if new:  # over what was seen in a plain directory, or in a new one
+            self.gone |= new.intersection(cache.directories())
 
     def keep(self, still_gone: Collection[Path]) -> None:
         """Note what is mounted now, in place of what is gone but for ``still_gone``; inside a transaction."""
-        kept = {path: self._known[path] for path in self.gone.intersection(still_gone)}
-        now = {**self._now, **kept}
-        if now != self._known:
-            self._cache.set_mounted(now)
+        self._cache.set_mounted(self._to_keep(still_gone))
 
     def has_news(self, still_gone: Collection[Path]) -> bool:
         """Return whether ``keep`` has something to note."""
-        return bool(self._now.keys() - self._known.keys() or self.gone.difference(still_gone))
+        return self._to_keep(still_gone) != self._known
+
+    def _to_keep(self, still_gone: Collection[Path]) -> dict[Path, str]:
+        stay = self.gone.intersection(still_gone)
+        now = {path: what for path, what in self._now.items() if path not in stay}
+        return now | {path: self._known[path] for path in stay if path in self._known}
 
 
 def _identity(root: RootDirectory, path: Path) -> str | None:

@@ -72,7 +72,7 @@ class Scanner:
         )  # who reads what changed takes it at once, and leaves the rest
         self._mapped = mapped  # inodes that a process maps shared and writable: stores into them move no time
         self._leave = leave
-        self._gone = gone  # where something was mounted that is not any more
+        self._gone = gone  # where another file system is mounted than before, or none any more
         self._closed: list[Path] = []  # directories of ours that cannot be listed without leave
         self._entered: set[Path] = set()
         self._found = Scan({}, [], {}, [])
@@ -88,8 +88,8 @@ class Scanner:
             listing = self._list(directory)
             if listing is None:
                 continue
-            if self._gone and listing.missing and self._is_gone_with_what_was_mounted(directory):
-                listing = listing._replace(missing={})
+            if self._gone:
+                listing = self._without_what_is_gone(directory, listing)
             self._found.directories[directory] = listing.own
             self._found.left_out.extend(listing.left_out)
             if listing.changed:
@@ -103,6 +103,14 @@ class Scanner:
             waiting += [(*directory, name) for name in sorted(listing.below, reverse=True)]
         self._root.check_unmoved()  # else what was removed with the mount itself would look removed in it
         return self._found
+
+    def _without_what_is_gone(self, directory: Path, listing: _Listing) -> _Listing:
+        """Return a listing without removals, and without modes, that come of another file system being mounted."""
+        changed = [item for item in listing.changed if (*directory, item[0]) not in self._gone]
+        listing = listing._replace(changed=changed)
+        if listing.missing and self._is_gone_with_what_was_mounted(directory):
+            listing = listing._replace(missing={})
+        return listing
 
     def _is_gone_with_what_was_mounted(self, directory: Path) -> bool:
         point = next((point for point in self._gone if directory[: len(point)] == point), None)

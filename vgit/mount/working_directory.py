@@ -346,11 +346,11 @@ class WorkingDirectory:
             self._trust(reload)
             # Each was what the plan saw, so the store has it. They go before the journal, that none stays behind.
             areas.empty_outgoing()
+            inside = MountedInside(self._root, cache)  # by the rows from before
             with cache.transaction():
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
-                inside = MountedInside(self._root, cache)
                 inside.keep(inside.gone if local is not Local.DISCARD else ())
                 cache.set_left_out([*reload.left_out.values(), *areas.refused()])
                 self._root_mode.take(cache, root_mode, local)
