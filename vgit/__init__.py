@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from vgit.volume import Volume
     from vgit.warned import LeftOutWarning, LocalChangesWarning
 
+__version__ = "0.1.0.dev0"  # written nowhere else: pyproject.toml and the command line take it from here
+
 __all__ = [
     "AlreadyExistsError",
     "BackendUnavailableError",

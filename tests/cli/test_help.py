@@ -8,6 +8,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from tests.cli.conftest import Vgit
+from vgit import __version__
 from vgit.cli.main import program
 from vgit.cli.table import COMMANDS, SECTIONS
 
@@ -89,7 +90,7 @@ def test_reading_for_a_pipe_does_not_load_rich(data: object) -> None:
 
 
 def test_version(vgit: Vgit) -> None:
-    assert vgit("--version").stdout.startswith("vgit")
+    assert vgit("--version").stdout == f"vgit {__version__}\n"
 
 
 def test_mistakes_in_the_command_line_exit_2(vgit: Vgit) -> None:

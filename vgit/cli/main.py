@@ -17,6 +17,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from vgit import __version__
 from vgit.cli.command import STORE_OPTIONS, format_examples
 from vgit.cli.output import shown
 from vgit.cli.table import COMMANDS, SECTIONS
@@ -119,12 +120,7 @@ def _describe(error: Exception) -> str:
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
     if not value or ctx.resilient_parsing:
         return
-    from importlib.metadata import PackageNotFoundError, version  # slower to import than all that --help needs
-
-    try:
-        click.echo(f"vgit {version('vgit')}")
-    except PackageNotFoundError:
-        click.echo("vgit, run from a source tree that is not installed")
+    click.echo(f"vgit {__version__}")
     ctx.exit()
 
 
