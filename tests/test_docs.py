@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.rglob("*.md")) + [page for page in (ROOT / "README.md",) if page.exists()]
+PAGES = sorted(DOCS.rglob("*.md")) + sorted(ROOT.glob("*.md"))
 
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -54,6 +54,19 @@ def missing_files(page: Path, text: str) -> Iterator[str]:
             yield f"{name_of(page)}: `{code}` does not exist"
 
 
+def reached(start: Path) -> set[Path]:
+    """Return the pages that a reader who begins at ``start`` can come to by following links."""
+    found, pending = {start}, [start]
+    while pending:
+        page = pending.pop()
+        links = _LINK.findall(_CODE.sub("", _FENCE.sub("", page.read_text())))
+        targets = {(page.parent / link.partition("#")[0]).resolve() for link in links if not re.match(r"[a-z]+:", link)}
+        new = {target for target in targets if target.suffix == ".md" and target.exists()} - found
+        found |= new
+        pending += new
+    return found
+
+
 def modules() -> set[str]:
     """Return every module of vgit by its path below vgit/; of the packages only vgit's own face."""
     paths = (ROOT / "vgit").rglob("*.py")
@@ -73,6 +86,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_are_named_exist(page: Path) -> None:
     assert list(missing_files(page, page.read_text())) == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    assert [name_of(page) for page in PAGES if page not in reached(ROOT / "README.md")] == []
 
 
 def test_every_module_has_one_row_in_the_map() -> None:

@@ -61,7 +61,7 @@ def test_every_command_in_a_message_or_docstring_exists() -> None:
 
 def test_every_command_on_a_page_exists() -> None:
     found = []
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]:
         found += unknown_in_page(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
     assert not found, "\n" + "\n".join(found)
 
