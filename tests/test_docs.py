@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,17 +68,6 @@ def reached(start: Path) -> set[Path]:
     return found
 
 
-def modules() -> set[str]:
-    """Return every module of vgit by its path below vgit/; of the packages only vgit's own face."""
-    paths = (ROOT / "vgit").rglob("*.py")
-    names = {path.relative_to(ROOT / "vgit").as_posix() for path in paths}
-    return {name for name in names if not name.endswith("/__init__.py")}
-
-
-def rows_of_the_map() -> list[str]:
-    return re.findall(r"^\| `([\w/]+\.py)` \|", (DOCS / "architecture.md").read_text(), re.MULTILINE)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     assert list(broken_links(page, page.read_text())) == []
@@ -92,11 +82,9 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert [name_of(page) for page in PAGES if page not in reached(ROOT / "README.md")] == []
 
 
-def test_every_module_has_one_row_in_the_map() -> None:
-    rows = rows_of_the_map()
-    assert sorted(rows) == sorted(set(rows)), "a module has two rows"
-    assert set(rows) - modules() == set(), "the map names modules that are not there"
-    assert modules() - set(rows) == set(), "docs/architecture.md lacks modules"
+def test_the_page_of_modules_is_what_the_docstrings_say() -> None:
+    done = subprocess.run([ROOT / "tools" / "module_table", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_page_of_the_format_is_in_its_index() -> None:
