@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Path:
         for name in ("ruff", "mypy", "python", "coverage"):
             program(tmp_path / venv / "bin" / name)
     program(tmp_path / "tools" / "setup")
+    program(tmp_path / "tools" / "in_memory", '#!/bin/sh\nexec "$@"\n')
     program(tmp_path / "path" / "python3.99", "#!/bin/sh\necho 3.99 /opt/python3.99\n")
     program(tmp_path / "path" / "python3.98", "#!/bin/sh\nexit 127\n")  # as pyenv has for what is not chosen
     return tmp_path
