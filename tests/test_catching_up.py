@@ -131,3 +131,20 @@ def test_who_waits_for_the_command_may_work_in_the_mount(volume: vgit.Volume, tm
         ["sh", "-c", command], env=environment, capture_output=True, text=True, cwd=tmp_path / "m", check=True
     )
     assert done.stdout == "theirs\n"
+
+
+SLOW_WITNESS = """
+import os, time
+os.register_at_fork(after_in_child=lambda: time.sleep(0.5))
+from vgit.cli.start import main
+main()
+"""
+
+
+def test_what_watches_signals_for_the_command_is_not_taken_for_one_who_uses_the_mount(
+    volume: vgit.Volume, tmp_path: Path
+) -> None:
+    environment = os.environ | {"VGIT_STORE": volume._client.store, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SLOW_WITNESS, "run", "-v", "x:.", "--", "cat", "log"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path / "m", check=False)
+    assert (done.stdout, done.stderr) == ("theirs\n", "")

@@ -60,6 +60,8 @@ class Witness:
             os.close(sink)
 
     def __enter__(self) -> Self:
+        # Until it has let go of the directory and the files that it was forked with, it is somebody who uses them.
+        self._is_ready = self._read(_START_SECONDS) == _READY
         return self
 
     def __exit__(self, *exc: object) -> None:
