@@ -20,7 +20,8 @@ RULES = "python -m pytest tests/test_layers.py tests/test_style.py tests/test_do
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools" / "check", tmp_path / "tools")
+    for name in ("check", "in_memory"):
+        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
     for venv in (".venv", ".venv-3.99"):
         for name in ("ruff", "mypy", "python", "coverage"):
             program(tmp_path / venv / "bin" / name)
@@ -39,7 +40,7 @@ def program(path: Path, text: str = PROGRAM) -> None:
 
 def check(project: Path, *options: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     path = f"{project / 'path'}:{os.environ['PATH']}"
-    env = {"HOME": str(project), "PATH": path, "TOUCHED": "", **variables}
+    env = {"HOME": str(project), "PATH": path, "TMPDIR": str(project), "TOUCHED": "", **variables}
     return subprocess.run([project / "tools" / "check", *options], cwd="/", env=env, capture_output=True, text=True)
 
 
