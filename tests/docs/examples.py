@@ -120,6 +120,7 @@ class Reader:
         self.home = room / "home"
         self.home.mkdir()
         self._program = room / "program.py"
+        (room / "tmp").mkdir()
         bin = room / "bin"
         bin.mkdir()
         for name, arguments in (("python", ""), ("vgit", "-m vgit")):
@@ -129,6 +130,7 @@ class Reader:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self._environment = kept | {
             "HOME": str(self.home),
+            "TMPDIR": str(room / "tmp"),  # a pytest that is shown would tidy up after all others' in the common one
             "PATH": f"{bin}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
