@@ -208,7 +208,9 @@ class MemoryBackend:
 
     def get_into(self, key: str, start: int, buffers: Sequence[bytearray | memoryview]) -> int:
         """Fill ``buffers`` in order with the value from ``start``; return how many bytes there were."""
-        rest = self.get(key, start)
+        check_range(start, None)
+        # A view: a copy of the rest would be most of a pack, for each chunk that is read from it.
+        rest = memoryview(self._space.read(self._key(key)))[start:]
         done = 0
         for buffer in buffers:
             piece = rest[done : done + len(buffer)]
