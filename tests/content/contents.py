@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from vgit.backend.memory import MemoryBackend
 from vgit.content import Content, StoredContent, read_content, store_bytes, store_file, write_content
@@ -18,6 +19,21 @@ MIB = 1 << 20
 
 def new_store() -> ObjectStore:
     return ObjectStore(MemoryBackend())
+
+
+def store_with(data: bytes) -> tuple[ObjectStore, StoredContent]:
+    """Return a store of its own that has ``data``, a constant of the test's module, and what that is in it."""
+    stored, content = _stored(data)
+    backend = MemoryBackend()
+    for listed in stored.list(""):
+        backend.put(listed.key, stored.get(listed.key))
+    return ObjectStore(backend), content
+
+
+@lru_cache(maxsize=2)
+def _stored(data: bytes) -> tuple[MemoryBackend, StoredContent]:
+    backend = MemoryBackend()
+    return backend, put(ObjectStore(backend), data)[0]
 
 
 def noise(size: int, seed: int = 0) -> bytes:

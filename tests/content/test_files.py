@@ -5,13 +5,14 @@ import os
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import pytest
 from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.content.contents import MIB, chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd
+from tests.content.contents import MIB, chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd, store_with
 from vgit.content import chunk_tree_info, hash_file, is_chunk_tree, store_file, store_stream, write_content
 from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
 from vgit.content.windows import BODY_SIZE, FIRST_BODY_SIZE
@@ -169,8 +170,7 @@ def edited(data: bytes, edits: list[tuple[int, int, int, str]], seed: int) -> by
 def test_the_tree_does_not_depend_on_history(
     first: list[tuple[int, int, int, str]], second: list[tuple[int, int, int, str]], seed: int
 ) -> None:
-    store = new_store()
-    content, _ = put(store, BASE)
+    store, content = store_with(BASE)
     data = BASE
     for edits in (first, second):
         data = edited(data, edits, seed)
@@ -184,8 +184,7 @@ def test_the_tree_does_not_depend_on_history(
 @given(st.integers(0, 10**6), st.integers(-2, 2), st.sampled_from(["end", "flip", "insert", "cut"]))
 def test_edits_next_to_a_border(seed: int, shift: int, how: str) -> None:
     """Where a chunk is whole but the byte after it is not: what FastCDC also looks at."""
-    store = new_store()
-    old, _ = put(store, BASE)
+    store, old = store_with(BASE)
     chunk = random.Random(seed).choice(chunks_of(store, old))
     at = min(max(chunk.offset + chunk.size + shift, 0), len(BASE) - 1)
     data = {
@@ -200,8 +199,7 @@ def test_edits_next_to_a_border(seed: int, shift: int, how: str) -> None:
 @pytest.mark.parametrize("value", range(0, 256, 32))
 def test_the_byte_after_a_chunk_can_move_its_end(value: int) -> None:
     """The reason why the last of a run of equal chunks is cut anew."""
-    store = new_store()
-    old, _ = put(store, BASE)
+    store, old = store_with(BASE)
     chunk = next(chunk for chunk in chunks_of(store, old)[4:] if chunk.size < MAX_SIZE)
     end = chunk.offset + chunk.size
     data = BASE[:end] + bytes([value]) + BASE[end + 1 :]
@@ -209,22 +207,25 @@ def test_the_byte_after_a_chunk_can_move_its_end(value: int) -> None:
 
 
 def test_an_old_version_that_is_of_no_use() -> None:
-    store = new_store()
+    store, good = store_with(BASE)
     data = noise(9 * MIB, seed=9)
     expected = put_bytes(new_store(), data)
-    good, _ = put(store, BASE)
     blob, _ = put(store, b"small")
     missing = good._replace(id=type(good.id)(bytes(20)))
     for old in (missing, blob, good._replace(hash=bytes(32))):
         assert put(store, data, old)[0] == expected
 
 
+@cache
+def large() -> bytes:
+    return noise(64 * MIB)
+
+
 @pytest.mark.parametrize("with_old", [True, False])
 @pytest.mark.parametrize("edit", ["overwritten", "inserted", "appended"])
 def test_an_edit_adds_little_more_than_what_changed(edit: str, with_old: bool) -> None:
-    data = noise(64 * MIB)
-    store = new_store()
-    old, _ = put(store, data)
+    data = large()
+    store, old = store_with(data)
     new, changed = {
         "overwritten": (data[: 32 * MIB] + noise(MIB, 5) + data[33 * MIB :], MIB),
         "inserted": (data[:5000] + noise(1024, 6) + data[5000:], 1024),
@@ -236,8 +237,7 @@ def test_an_edit_adds_little_more_than_what_changed(edit: str, with_old: bool) -
 
 
 def test_an_edit_gives_sha1_only_to_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = new_store()
-    old, _ = put(store, BASE)
+    store, old = store_with(BASE)
     named: list[int] = []
     object_id = ObjectFormat.object_id
 

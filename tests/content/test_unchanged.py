@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.content.contents import chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd
+from tests.content.contents import chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd, store_with
 from vgit.content import large_file, store_file, unchanged
 from vgit.content.windows import Windows
 from vgit.objects.writer import ObjectWriter
@@ -39,8 +39,7 @@ def window_count(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 @pytest.mark.parametrize("seed", range(40))
 def test_edits_next_to_the_borders_of_chunks(seed: int) -> None:
     chance = random.Random(seed)
-    store = new_store()
-    old, _ = put(store, BASE)
+    store, old = store_with(BASE)
     data = bytearray(BASE)
     for chunk in sorted(chance.sample(chunks_of(store, old)[8:], 3), reverse=True):
         at = chunk.offset + chunk.size + chance.randint(-2, 2)
@@ -70,8 +69,7 @@ def test_most_of_a_file_is_left_to_the_workers(window_count: list[int]) -> None:
 def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, how: str, seed: int) -> None:
     """What is stored is one of the states that each byte had, and is sound."""
     chance = random.Random(seed)
-    store = new_store()
-    old, _ = put(store, BASE)
+    store, old = store_with(BASE)
     preadv = os.preadv
     changing = threading.Lock()
 
@@ -96,8 +94,7 @@ def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, h
 
 @pytest.mark.usefixtures("short_runs")
 def test_chunks_that_the_store_has_no_more_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = new_store()
-    old, _ = put(store, BASE)
+    store, old = store_with(BASE)
     monkeypatch.setattr(ObjectWriter, "has_blob", lambda writer, id: id in writer._pack.entries)
     content, added = put(store, BASE, old)
     assert content == old
@@ -106,8 +103,7 @@ def test_chunks_that_the_store_has_no_more_are_written(monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("short_runs")
 def test_an_error_of_reading_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = new_store()
-    old, _ = put(store, BASE)
+    store, old = store_with(BASE)
     preadv = os.preadv
 
     def fail(fd: int, buffers: list[memoryview], offset: int) -> int:
