@@ -14,6 +14,7 @@ PROGRAM = """#!/bin/sh
 echo "$(basename "$0") $*" "${PYTHON:+with $PYTHON}" "${CHECK_UNTIL:+until}" "${GIT_DIR-}" >>calls
 case "$0 $*" in *"${FAIL:-no such thing}"*) exit 1 ;; *touched_tests) echo "$TOUCHED" ;; esac
 """
+ALL_TESTS = "python -m pytest -p tools.plugins.deadline -n 2"
 RULES = "python -m pytest tests/test_layers.py tests/test_style.py tests/test_docs.py"
 
 
@@ -52,7 +53,7 @@ def test_all_steps_in_their_order(project: Path) -> None:
     done = check(project)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("check: passed\n")
-    assert calls(project) == ["setup .venv", "ruff check .", "ruff format --check .", "mypy", "python -m pytest -n 2"]
+    assert calls(project) == ["setup .venv", "ruff check .", "ruff format --check .", "mypy", ALL_TESTS]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_help(project: Path) -> None:
 def test_what_a_hook_of_git_sets_does_not_reach_the_tests(project: Path) -> None:
     assert check(project, GIT_DIR="/of/the/hook", GIT_INDEX_FILE="/other").returncode == 0
     assert calls(project)[0].endswith("/of/the/hook")
-    assert calls(project)[-1] == "python -m pytest -n 2"
+    assert calls(project)[-1] == ALL_TESTS
 
 
 def test_pre_commit_calls_it() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 
-TESTS = "def test_one(): pass\ndef test_other(): pass\n"
+TESTS = "import time\ndef test_one(): time.sleep(1.1)\ndef test_other(): pass\n"
 
 
 def pytest_with(plugin: str, *words: str | Path, coverage: tuple[str, ...] = (), **variables: str) -> str:
@@ -20,10 +20,16 @@ def pytest_with(plugin: str, *words: str | Path, coverage: tuple[str, ...] = (),
     return done.stdout
 
 
-def test_what_is_late_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_what_is_late_or_would_be_is_left_out_and_counted(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # so that the cache is there
     said = pytest_with("deadline", tmp_path, "-n", "1", CHECK_UNTIL=str(time.time() - 1))
     assert "2 tests were left out: no time was left" in said
+    assert "left out" not in pytest_with("deadline", tmp_path, "-n", "1")
+    slow = tmp_path / ".pytest_cache" / "v" / "deadline" / "slow"
+    slow.write_text(slow.read_text().replace("1.", "1000."))
+    said = pytest_with("deadline", tmp_path, "-n", "1", CHECK_UNTIL=str(time.time() + 100))
+    assert "1 tests were left out" in said
 
 
 def test_coverage_sees_what_a_worker_runs(tmp_path: Path) -> None:
