@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 BENCH = ROOT / "tools" / "bench"
 
 sys.path.append(str(ROOT / "tools"))  # where the package that the program is made of lies
