@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from vgit import workers
 from vgit.mount import syscalls
+from vgit.runtime import worker_processes
 
 _listdir = os.listdir
 _ONE_NAME = ("open", "stat", "mkdir", "unlink", "rmdir", "utime", "chmod", "readlink", "mknod")
@@ -59,4 +59,4 @@ def fold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "symlink", folding_symlink)
     monkeypatch.setattr(os, "rename", folding_rename)
     monkeypatch.setattr(syscalls, "_rename_with", folding_rename_with)
-    monkeypatch.setattr(workers, "workers_wanted", lambda: 0)
+    monkeypatch.setattr(worker_processes, "workers_wanted", lambda: 0)

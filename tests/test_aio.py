@@ -18,7 +18,7 @@ import pytest
 
 import vgit
 from tests.gitjudge import fsck
-from vgit import awaiting, cancel, mounts, snapshot, volumes
+from vgit import awaiting, mounts, snapshot, volumes
 from vgit.aio import Both, Call, Generator, Method
 from vgit.backend import lockfile, turns
 from vgit.backend.file_lock import FileLock
@@ -29,6 +29,7 @@ from vgit.mount import checkout, reload, scan, small_files, stage
 from vgit.objects.writer import ObjectWriter
 from vgit.refs import Refs
 from vgit.repository import Repository
+from vgit.runtime import cancel
 from vgit.transfer import local_tree, upload
 
 ROOT = FilePath(__file__).parent.parent

@@ -10,8 +10,8 @@ import pytest
 
 import vgit
 from tests.gitjudge import fsck, log
-from vgit import cancel
 from vgit.batch import Batch
+from vgit.runtime import cancel
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ ROOT = Path(__file__).parent.parent
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(line.split())
     for line in (
-        "errors late beside",
-        "names paths clock ids cancel",
-        "workers aftermath",
+        "errors",
+        "runtime/",
+        "names paths clock ids",
+        "aftermath",
         "backend/",
         "objects/ refs",
         "content/ tree/",
@@ -57,8 +58,8 @@ ALLOWED: dict[str, frozenset[str] | None] = {
 EXTRAS = frozenset({"obstore", "fsspec", "starlette", "uvicorn"})
 # The package imports its public names when they are first used: `vgit --help` need not wait for all of vgit. They are
 # imported under TYPE_CHECKING as well, where the rules see them; test_package holds the two together.
-LAZY = frozenset({"vgit/__init__.py", "vgit/late.py"})
-# Modules that are imported at their first use by way of vgit/late.py, so that programs start fast; imported under
+LAZY = frozenset({"vgit/__init__.py", "vgit/runtime/lazy_import.py"})
+# Modules that are imported at their first use by way of lazy_import, so that programs start fast; imported under
 # TYPE_CHECKING as well. What each spares those who do not need it is of some 20 ms that Python itself takes to start.
 LATE: dict[str, dict[str, str]] = {
     "vgit/aio.py": {"vgit.awaiting": "asyncio, 20 ms; most programs never await anything"},
@@ -86,7 +87,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/snapshot.py": {"vgit.mounts": "as in vgit/volume.py"},
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
     "vgit/warned.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
-    "vgit/workers.py": {"subprocess": "5 ms; only work on many files is worth a process"},
+    "vgit/runtime/worker_processes.py": {"subprocess": "5 ms; only work on many files is worth a process"},
     "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
     "vgit/volume.py": {
         "vgit.handed": "with vgit.mounts",
@@ -295,7 +296,7 @@ def test_every_late_import_is_one_for_the_type_checker_too() -> None:
 
 
 def _is_late(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id == "late"
+    return isinstance(node.func, ast.Name) and node.func.id == "lazy_import"
 
 
 def test_every_unit_stands_in_one_layer() -> None:
@@ -307,8 +308,8 @@ GOOD = {
     "vgit/errors.py": "import os\nfrom collections import abc\n",
     "vgit/names.py": "from vgit.clock import Clock\nfrom vgit.errors import Error\n",
     "vgit/clock.py": "import vgit.errors\n",
-    "vgit/background.py": "from vgit.late import late\nlogging = late('logging')\n",
-    "vgit/late.py": "from importlib import import_module\nimport_module('x')\n",
+    "vgit/background.py": "from vgit.runtime.lazy_import import lazy_import\nlogging = lazy_import('logging')\n",
+    "vgit/runtime/lazy_import.py": "from importlib import import_module\nimport_module('x')\n",
     "vgit/backend/__init__.py": "from vgit.backend.protocol import Backend\n",
     "vgit/backend/protocol.py": "",
     "vgit/backend/cloud.py": "import obstore\nfrom obstore.store import S3Store\n",
@@ -373,9 +374,21 @@ def test_good_sources_pass() -> None:
         ("vgit/refs.py", "import importlib\nimportlib.import_module('vgit.cli')", "in disguise"),
         ("vgit/refs.py", "from importlib import import_module", "in disguise"),
         ("vgit/refs.py", "__import__('vgit.cli')", "in disguise"),
-        ("vgit/refs.py", "from vgit.late import late\njson = late('json')", "give the reason"),
-        ("vgit/names.py", "from vgit.late import late\nx = late('logging')", "give the reason"),
-        ("vgit/background.py", "from vgit.late import late\nx = late('log' + 'ging')", "give the reason"),
+        (
+            "vgit/refs.py",
+            "from vgit.runtime.lazy_import import lazy_import\njson = lazy_import('json')",
+            "give the reason",
+        ),
+        (
+            "vgit/names.py",
+            "from vgit.runtime.lazy_import import lazy_import\nx = lazy_import('logging')",
+            "give the reason",
+        ),
+        (
+            "vgit/background.py",
+            "from vgit.runtime.lazy_import import lazy_import\nx = lazy_import('log' + 'ging')",
+            "give the reason",
+        ),
     ],
 )
 def test_bad_sources_fail(path: str, source: str, complaint: str) -> None:

@@ -119,7 +119,7 @@ def test_a_program_in_another_locale_is_told_what_to_do(
 
 WORKER = """
 import pickle, sys
-from vgit.workers import _Worker
+from vgit.runtime.worker_processes import _Worker
 from tests.test_locales import encoding_of_names
 worker = _Worker(pickle.dumps(encoding_of_names), ())
 worker.send(0)

@@ -15,14 +15,14 @@ answer comes first where there is one to be given, and a note says what is publi
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vgit.cancel import uninterrupted
 from vgit.errors import Error
-from vgit.late import late
+from vgit.runtime.cancel import uninterrupted
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import logging
 else:
-    logging = late("logging")
+    logging = lazy_import("logging")
 
 
 class Aftermath:

@@ -13,12 +13,12 @@ from contextlib import AbstractContextManager
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from vgit.late import late
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from vgit import awaiting
 else:
-    awaiting = late("vgit.awaiting")
+    awaiting = lazy_import("vgit.awaiting")
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,7 +1,7 @@
 """Awaiting: a blocking call run in a worker thread, as a task of asyncio waits for it.
 
 **Nothing runs on unseen.** When the task is cancelled the call is told, by a
-token (``cancel.py``), and the thread is waited for, however often the task is
+token (``runtime/cancel.py``), and the thread is waited for, however often the task is
 cancelled meanwhile; only then does CancelledError go to the task. A call that
 gave something which now nobody gets, such as a mount, has it taken back.
 
@@ -20,9 +20,9 @@ from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
-from vgit.backend.forks import start_afresh_after_fork
-from vgit.cancel import Cancelled, Token, run_with
 from vgit.clock import SYSTEM_CLOCK
+from vgit.runtime.cancel import Cancelled, Token, run_with
+from vgit.runtime.forks import reset_after_fork
 
 _THREADS = 64
 _SLICE_SECONDS = 0.001  # a thread costs a tenth of that to ask, which is too much for one entry of a listing
@@ -35,7 +35,7 @@ class _Workers:
 
     def __init__(self) -> None:
         self.after_fork()
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def after_fork(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="vgit-aio")

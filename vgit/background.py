@@ -17,16 +17,16 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from vgit.backend.forks import start_afresh_after_fork
 from vgit.clock import Clock
 from vgit.errors import Error, InvalidError
-from vgit.late import late
 from vgit.paths import Path, format_path, printable
+from vgit.runtime.forks import reset_after_fork
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import logging
 else:
-    logging = late("logging")
+    logging = lazy_import("logging")
 
 LONG_SECONDS = 60
 _LONG_TIMES = 3  # commits, however slow they are
@@ -107,7 +107,7 @@ class Background:
         self._ended = threading.Event()  # an interrupted Thread.join takes the thread for ended (Python 3.11)
         # A daemon: a program that forgets to close its mount must still come to its end.
         self._thread = threading.Thread(target=self._run, name=f"vgit commits {where}", daemon=True)
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
         self._thread.start()
 
     def after_fork(self) -> None:

@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import IO
 
 from vgit.aio import Both
-from vgit.backend.forks import start_afresh_after_fork
 from vgit.errors import InvalidError
 from vgit.repository import Repository
 from vgit.results import commit_info
+from vgit.runtime.forks import reset_after_fork
 from vgit.transfer.progress import Progress
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.streams import Stream
@@ -46,7 +46,7 @@ class Batch:
         self._progress = progress
         self._repository: Repository | None = None
         self._puts: list[Put] | None = None  # None: outside the block
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def after_fork(self) -> None:
         """Forget what was queued: it is the parent's, which uploads it."""

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from vgit.backend.local import LocalBackend
-from vgit.backend.once import Once
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.commit import clean_identity
@@ -24,6 +23,7 @@ from vgit.errors import InvalidError
 from vgit.maintenance.roll_up import roll_up
 from vgit.names import check_environment_name
 from vgit.paths import local_place
+from vgit.runtime.once import Once
 
 DEFAULT_ENVIRONMENT = "main"
 

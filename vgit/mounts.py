@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from vgit.aftermath import Aftermath
 from vgit.aio import Both, Method
-from vgit.backend.forks import start_afresh_after_fork
 from vgit.background import Background, HeldBack, check_commit_every
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
 from vgit.history.changes import edited
-from vgit.late import late
 from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
 from vgit.mount.layout import is_mount
@@ -30,13 +28,15 @@ from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, parse_path, printable
 from vgit.repository import Repository
 from vgit.results import change, commit_info, local_change, reload_info
+from vgit.runtime.forks import reset_after_fork
+from vgit.runtime.lazy_import import lazy_import
 from vgit.types import Change, CommitInfo, LeftOut, MountStatus, ReloadInfo
 from vgit.warned import log_left_out, warn_of_left_out, warn_of_local_changes
 
 if TYPE_CHECKING:
     import pathlib
 else:
-    pathlib = late("pathlib")
+    pathlib = lazy_import("pathlib")
 
 
 class _OpenMounts:
@@ -45,7 +45,7 @@ class _OpenMounts:
     def __init__(self) -> None:
         self._mounts: list[Mount] = []
         self._guard = threading.Lock()
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def after_fork(self) -> None:
         self._mounts = []
@@ -85,7 +85,7 @@ class Mount:
         self._is_inherited = False
         self._is_closed = False
         self._closing = threading.RLock()  # a second close waits for the first
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def after_fork(self) -> None:
         """Note that the mount is the parent's: what is half done in it is not this process's to publish."""

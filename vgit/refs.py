@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 from vgit.backend import Backend
 from vgit.errors import BackendUnavailableError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
-from vgit.late import late
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from dulwich import errors as dulwich_errors
     from dulwich import refs as dulwich_refs
 else:
-    dulwich_errors, dulwich_refs = late("dulwich.errors"), late("dulwich.refs")
+    dulwich_errors, dulwich_refs = lazy_import("dulwich.errors"), lazy_import("dulwich.refs")
 
 MAIN = "refs/heads/main"
 TAGS = "refs/tags/"

@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 from vgit.aftermath import Aftermath
 from vgit.backend import Backend
-from vgit.cancel import checkpoint
 from vgit.clock import Clock
 from vgit.commit import (
     RECEIPT_LIMIT,
@@ -44,6 +43,7 @@ from vgit.objects.writer import ObjectWriter, PackVanished
 from vgit.paths import Path
 from vgit.refs import MAIN, Refs
 from vgit.repository_config import CONFIG, object_format
+from vgit.runtime.cancel import checkpoint
 from vgit.tree.directory import Directory, DirectoryReader, as_read, write_directory
 from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import TREE_MODE, Entry

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from vgit.errors import CorruptVolumeError
 from vgit.ids import FORMATS, SHA1, ObjectFormat
-from vgit.late import late
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from dulwich import config as git_config
 else:
-    git_config = late("dulwich.config")
+    git_config = lazy_import("dulwich.config")
 
 CONFIG = b"""\
 [core]

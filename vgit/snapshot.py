@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from vgit.aio import Generator, Method
-from vgit.cancel import checkpoint
 from vgit.content import read_content
 from vgit.errors import (
     ConflictError,
@@ -19,16 +18,17 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.ids import CommitId, TreeId
-from vgit.late import late
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository import Repository
+from vgit.runtime.cancel import checkpoint
+from vgit.runtime.lazy_import import lazy_import
 from vgit.tree.entry import TREE_MODE, Entry, Kind
 from vgit.types import FileEntry, time_of_commit
 
 if TYPE_CHECKING:
     from vgit import mounts
 else:
-    mounts = late("vgit.mounts")
+    mounts = lazy_import("vgit.mounts")
 
 
 class TreeView:

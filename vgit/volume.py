@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from vgit.aio import Both, Generator, Method
-from vgit.backend.once import Once
 from vgit.client import Client, given_or_default
 from vgit.errors import InvalidError, ReadOnlyError
 from vgit.history.changes import changes
@@ -21,16 +20,27 @@ from vgit.history.moment import to_seconds
 from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import delete_tag, list_tags, set_tag
-from vgit.late import late
 from vgit.names import check_volume_id, check_volume_name
 from vgit.namespace import Objects, Renaming, check_version
 from vgit.paths import ROOT, Path, local_place, parse_path
 from vgit.repository import Repository
 from vgit.results import answer, change
+from vgit.runtime.lazy_import import lazy_import
+from vgit.runtime.once import Once
 from vgit.snapshot import Readable, Snapshot, TreeView
-from vgit.types import Change, CommitInfo, ReloadInfo, VolumeInfo, time_of
-from vgit.types import FileEntry as FileEntry  # also here, because Modal's programs take them from modal.volume
-from vgit.types import FileEntryType as FileEntryType
+from vgit.types import (
+    Change,
+    CommitInfo,
+    ReloadInfo,
+    VolumeInfo,
+    time_of,
+)
+from vgit.types import (
+    FileEntry as FileEntry,  # also here, because Modal's programs take them from modal.volume
+)
+from vgit.types import (
+    FileEntryType as FileEntryType,
+)
 from vgit.volumes import Resolved, ephemeral, look_up
 from vgit.writable import Writable
 
@@ -39,8 +49,9 @@ if TYPE_CHECKING:
     from vgit.mount import open as mount_open
     from vgit.mount import scope
 else:
-    mounts, mount_open, scope = late("vgit.mounts"), late("vgit.mount.open"), late("vgit.mount.scope")
-    handed, together = late("vgit.handed"), late("vgit.together")
+    mounts, handed = lazy_import("vgit.mounts"), lazy_import("vgit.handed")
+    together = lazy_import("vgit.together")
+    mount_open, scope = lazy_import("vgit.mount.open"), lazy_import("vgit.mount.scope")
 
 
 class MountOptions(NamedTuple):

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vgit.files.left_out import LeftOutKind
-from vgit.late import late
 from vgit.paths import printable
+from vgit.runtime.lazy_import import lazy_import
 from vgit.types import Change, CommitInfo, LeftOut
 
 if TYPE_CHECKING:
     import logging
 else:
-    logging = late("logging")
+    logging = lazy_import("logging")
 
 _EFFECTS = {
     LeftOutKind.UNREADABLE: "could not be read, so that what is published there stays as it was",

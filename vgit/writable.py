@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from vgit.aio import Method
 from vgit.client import Client
 from vgit.errors import InvalidError
-from vgit.late import late
 from vgit.repository import Repository
 from vgit.results import answer
+from vgit.runtime.lazy_import import lazy_import
 from vgit.types import CommitInfo
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from vgit.transfer import copy, remove
     from vgit.transfer.progress import Progress
 else:
-    batch, copy, remove = late("vgit.batch"), late("vgit.transfer.copy"), late("vgit.transfer.remove")
+    batch, copy, remove = (
+        lazy_import("vgit.batch"),
+        lazy_import("vgit.transfer.copy"),
+        lazy_import("vgit.transfer.remove"),
+    )
 
 
 class Writable:

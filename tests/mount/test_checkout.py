@@ -9,10 +9,10 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.mount.conftest import AUTHOR, Bench, listing
-from vgit import workers
 from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK
+from vgit.runtime import worker_processes
 
 MTIME_NS = 1_600_000_000_123_456_789
 
@@ -20,9 +20,9 @@ MOUNT_AND_DIE = """
 import os, sys
 sys.path[:] = {path!r}
 from tests.mount.conftest import Bench
-from vgit import workers
+from vgit.runtime import worker_processes
 from vgit.mount import checkout
-workers.workers_wanted = lambda: 1
+worker_processes.workers_wanted = lambda: 1
 keep = checkout.Checkout._keep
 def die(self, *args):
     keep(self, *args)
@@ -63,14 +63,14 @@ def many_files(top: FilePath) -> None:
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_processes_together_make_what_one_makes(bench: Bench, monkeypatch: pytest.MonkeyPatch, umask: int) -> None:
-    monkeypatch.setattr(workers, "workers_wanted", lambda: 0)
+    monkeypatch.setattr(worker_processes, "workers_wanted", lambda: 0)
     source = bench.mount("source")
     many_files(bench.base / "source")
     source.commit(AUTHOR)
-    monkeypatch.setattr(workers, "workers_wanted", lambda: 2)
+    monkeypatch.setattr(worker_processes, "workers_wanted", lambda: 2)
     started = []
-    make = workers._Worker.__init__
-    monkeypatch.setattr(workers._Worker, "__init__", lambda self, *args: started.append(make(self, *args)))
+    make = worker_processes._Worker.__init__
+    monkeypatch.setattr(worker_processes._Worker, "__init__", lambda self, *args: started.append(make(self, *args)))
     before = os.umask(umask)
     try:
         out = bench.mount("out")

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 
 from tests.mount.conftest import AUTHOR, Bench, listing
-from vgit import workers
-from vgit.cancel import Cancelled
 from vgit.errors import BackendUnavailableError, InvalidError
 from vgit.mount import open as opening
 from vgit.mount import working_directory
 from vgit.mount.checkout import Checkout
 from vgit.mount.place import Placer
+from vgit.runtime import worker_processes
+from vgit.runtime.cancel import Cancelled
 
 NAMES = ("f", "d/f", "d/e/f", "z/f")
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "workers_wanted", lambda: 0)
+    monkeypatch.setattr(worker_processes, "workers_wanted", lambda: 0)
 
 
 def fill(bench: Bench) -> None:

@@ -34,7 +34,7 @@ def test_what_is_late_or_would_be_is_left_out_and_counted(tmp_path: Path) -> Non
 
 def test_coverage_sees_what_a_worker_runs(tmp_path: Path) -> None:
     data = f"--data-file={tmp_path / 'data'}"
-    tests = ["tests/test_workers.py", "-k", "workers_do_a_part"]
+    tests = ["tests/runtime/test_worker_processes.py", "-k", "workers_do_a_part"]
     pytest_with("measured_workers", *tests, coverage=("coverage", "run", data, "-m"))
     for words in (["combine", "-q", data], ["json", "-q", data, f"-o{tmp_path / 'report'}"]):
         subprocess.run(

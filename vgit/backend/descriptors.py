@@ -12,7 +12,7 @@ import stat
 import threading
 from collections import OrderedDict
 
-from vgit.backend.forks import start_afresh_after_fork
+from vgit.runtime.forks import reset_after_fork
 
 
 class OpenFile:
@@ -43,7 +43,7 @@ class Descriptors:
         self._limit = limit
         self._files: OrderedDict[str, OpenFile] = OrderedDict()
         self._lock = threading.Lock()
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def find(self, path: str) -> OpenFile | None:
         """Return the file if it is here."""

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from vgit.backend.forks import no_fork, start_afresh_after_fork
-from vgit.cancel import checkpoint
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.errors import LockedError
 from vgit.paths import printable
+from vgit.runtime.cancel import checkpoint
+from vgit.runtime.forks import no_fork, reset_after_fork
 
 _NOTE_LIMIT_BYTES = 500
 _FIRST_WAIT_SECONDS = 0.001
@@ -41,7 +41,7 @@ class FileLock:
         self._message = message
         self._directory_fd = directory_fd
         self._clock = clock
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     @property
     def is_held(self) -> bool:

@@ -10,12 +10,12 @@ import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from vgit.late import late
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import ctypes
 else:
-    ctypes = late("ctypes")
+    ctypes = lazy_import("ctypes")
 
 # Of these another machine may change files, or times are the server's: caches and clocks are not ours.
 _NETWORK_KINDS = frozenset((

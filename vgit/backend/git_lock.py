@@ -17,9 +17,9 @@ import stat
 from vgit.backend.directories import create_file
 from vgit.backend.keys import LOCK_SUFFIX
 from vgit.backend.os_errors import ABSENT
-from vgit.cancel import checkpoint
 from vgit.clock import Clock
 from vgit.errors import LockedError
+from vgit.runtime.cancel import checkpoint
 
 _MODE = 0o444
 _WRITE_BITS = 0o222

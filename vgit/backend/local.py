@@ -52,13 +52,13 @@ from vgit.backend.protocol import Buffer, Listed
 from vgit.backend.staged import STAGED_MODE, LocalStagedFile
 from vgit.backend.turns import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
-from vgit.late import late
 from vgit.paths import require_utf8
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import shutil
 else:
-    shutil = late("shutil")
+    shutil = lazy_import("shutil")
 
 
 class LocalBackend:

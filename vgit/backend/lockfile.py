@@ -21,12 +21,12 @@ import threading
 
 from vgit.backend import git_lock
 from vgit.backend.directories import create_file
-from vgit.backend.forks import no_fork, start_afresh_after_fork
 from vgit.backend.keys import LOCK_SUFFIX, check_key
 from vgit.backend.os_errors import write_failed
-from vgit.cancel import acquire, checkpoint
 from vgit.clock import Clock
 from vgit.errors import BackendUnavailableError, InvalidError, LockedError
+from vgit.runtime.cancel import acquire, checkpoint
+from vgit.runtime.forks import no_fork, reset_after_fork
 
 _NAME = "vgit.lock"
 _WAIT_SECONDS = 60.0
@@ -50,7 +50,7 @@ class ExclusiveLock:
         self._depth = 0
         self._fd = -1
         self._flock_works = False
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def __enter__(self) -> None:
         deadline = self._clock.monotonic() + _WAIT_SECONDS

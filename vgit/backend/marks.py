@@ -10,9 +10,9 @@ import os
 from contextlib import suppress
 
 from vgit.backend.directories import create_file
-from vgit.backend.forks import no_fork, start_afresh_after_fork
 from vgit.backend.in_use import is_alone
 from vgit.backend.os_errors import write_failed
+from vgit.runtime.forks import no_fork, reset_after_fork
 
 _MODE = 0o644
 
@@ -24,7 +24,7 @@ class LocalMark:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
         self._open()
         while not self._is_named():  # somebody removed it before we held it
             self._close()

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vgit.backend.directories import create_file
-from vgit.backend.forks import no_fork
 from vgit.backend.os_errors import write_failed
-from vgit.cancel import checkpoint
 from vgit.clock import Clock
+from vgit.runtime.cancel import checkpoint
+from vgit.runtime.forks import no_fork
 
 _NAME = "vgit-turn.lock"
 _LAST_POLL_SECONDS = 0.02

@@ -9,11 +9,11 @@ A death between any two leaves the key, so that the next one finishes.
 """
 
 from vgit.backend import Held
-from vgit.cancel import uninterrupted
 from vgit.catalog.record import CatalogRecord
 from vgit.catalog.store_root import EPHEMERAL, StoreRoot
 from vgit.errors import BackendUnavailableError, Error, NotFoundError
 from vgit.names import check_volume_id
+from vgit.runtime.cancel import uninterrupted
 
 _TRIES = 100
 

@@ -11,8 +11,6 @@ two leaves an unnamed repository (gc's to collect) and never a broken name.
 from collections.abc import Callable
 
 from vgit.backend import Backend
-from vgit.backend.once import Once
-from vgit.cancel import uninterrupted
 from vgit.catalog.catalog import Catalog
 from vgit.catalog.record import CatalogRecord
 from vgit.clock import Clock
@@ -22,6 +20,8 @@ from vgit.ids import SHA1
 from vgit.names import check_environment_name, check_new_volume_name, check_volume_id, new_volume_id
 from vgit.refs import MAIN, Refs
 from vgit.repository import Repository
+from vgit.runtime.cancel import uninterrupted
+from vgit.runtime.once import Once
 
 _CATALOG = "catalog.git"
 _VOLUMES = "volumes/"

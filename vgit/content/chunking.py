@@ -14,12 +14,12 @@ text: docs/format/content.md):
 
 from typing import TYPE_CHECKING, Final
 
-from vgit.late import late
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import pyfastcdc
 else:
-    pyfastcdc = late("pyfastcdc")
+    pyfastcdc = lazy_import("pyfastcdc")
 
 BLOB_LIMIT = 4 << 20  # the largest file stored as one blob, in bytes
 

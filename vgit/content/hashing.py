@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from blake3 import blake3
 
 from vgit.ids import BlobId, ObjectFormat
-from vgit.late import late
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from concurrent import futures
 else:
-    futures = late("concurrent.futures")
+    futures = lazy_import("concurrent.futures")
 
 WORKER_COUNT = 2
 

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from vgit.cancel import checkpoint
 from vgit.content.chunk_tree import ChunkTreeWriter
 from vgit.content.hashing import OrderedHash, Span
 from vgit.content.planners import FollowingPlanner, Plan, Planner
@@ -21,6 +20,7 @@ from vgit.content.windows import BUFFER_COUNT, Body, Windows
 from vgit.ids import BlobId
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.writer import ObjectWriter
+from vgit.runtime.cancel import checkpoint
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
-from vgit.cancel import checkpoint
 from vgit.content.chunking import MAX_SIZE, Chunker
 from vgit.content.hashing import OrderedHash, Span, spans_of
 from vgit.content.old_chunks import OldChunks
 from vgit.content.windows import ReadInto, reading_file
 from vgit.ids import BlobId
+from vgit.runtime.cancel import checkpoint
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vgit.errors import CorruptObjectError
-from vgit.late import late
 from vgit.maintenance.drop_replaced import drop_replaced
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.repository import Repository
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import logging
 else:
-    logging = late("logging")
+    logging = lazy_import("logging")
 
 _LARGEST_BYTES = 4 << 20
 _PACKS_A_TIER = 32

@@ -14,7 +14,6 @@ from collections import deque
 from functools import partial
 from typing import NamedTuple, Self
 
-from vgit.cancel import checkpoint
 from vgit.content import StoredContent
 from vgit.errors import Error
 from vgit.files.filesystem_clock import trusted
@@ -40,9 +39,10 @@ from vgit.mount.small_files import (
     worker,
 )
 from vgit.paths import ROOT, Path, encode_name
+from vgit.runtime.cancel import checkpoint
+from vgit.runtime.worker_processes import Workers
 from vgit.tree.edits import Edit, Edits, Whole
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry, same_content
-from vgit.workers import Workers
 
 _IN_MEMORY_BYTES = 4 << 20
 

@@ -23,7 +23,6 @@ from itertools import islice
 from typing import NamedTuple
 
 from vgit.backend import Backend
-from vgit.cancel import checkpoint
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import CorruptObjectError, NotADirectoryConflict
 from vgit.files.left_out import LeftOutKind, Omitted
@@ -37,8 +36,9 @@ from vgit.mount.stat_cache import StatCache
 from vgit.mount.write_back import WriteBack
 from vgit.paths import ROOT, Path, is_state_name
 from vgit.repository import Repository
+from vgit.runtime.cancel import checkpoint
+from vgit.runtime.worker_processes import Workers
 from vgit.tree.entry import Entry, Kind
-from vgit.workers import Workers
 
 _PART_ENTRIES = 200
 

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from vgit.cancel import checkpoint
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import LockedError
 from vgit.mount.layout import sync_directory
 from vgit.mount.leave import Leave, Modes, no_note
 from vgit.mount.root import RootDirectory, may
 from vgit.paths import MODES_NAME, ROOT, decode_name, encode_name, parse_path, printable
+from vgit.runtime.cancel import checkpoint
 
 _ALL = os.R_OK | os.W_OK | os.X_OK
 _WAIT_SECONDS = 600.0  # another one may have many GB to write

@@ -23,7 +23,6 @@ from vgit.errors import (
     NotMountedError,
 )
 from vgit.ids import CommitId
-from vgit.late import late
 from vgit.mount.layout import (
     DISPLACED,
     FILLING_FILE,
@@ -46,11 +45,12 @@ from vgit.mount.lease import Lease, renew_lease
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path, format_path, printable
 from vgit.repository import Repository
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import shutil
 else:
-    shutil = late("shutil")
+    shutil = lazy_import("shutil")
 
 
 class Binding(NamedTuple):

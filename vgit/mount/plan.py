@@ -11,7 +11,6 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from vgit.cancel import checkpoint
 from vgit.errors import ConflictError
 from vgit.mount.changes import ChangeReader
 from vgit.mount.leave import Leave
@@ -20,6 +19,7 @@ from vgit.mount.rows import Row, Stat, to_stat
 from vgit.mount.spelling import Spelling
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path, has_state_name
+from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry, Kind, same_content
 
 

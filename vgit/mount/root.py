@@ -19,14 +19,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotMountedError
-from vgit.late import late
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
 from vgit.paths import Path, format_path, printable, require_utf8
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import shutil
 else:
-    shutil = late("shutil")
+    shutil = lazy_import("shutil")
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # asks no right on the directory

@@ -16,7 +16,6 @@ import stat
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from vgit.cancel import checkpoint
 from vgit.errors import InvalidError
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
@@ -25,6 +24,7 @@ from vgit.mount.mounted_inside import GONE
 from vgit.mount.root import RootDirectory
 from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, to_stat
 from vgit.paths import ROOT, Path, encode_name, is_state_name
+from vgit.runtime.cancel import checkpoint
 
 _TRIES = 5
 _KEPT_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK}

@@ -13,8 +13,6 @@ from functools import cached_property
 
 from vgit.backend.file_lock import FileLock
 from vgit.backend.file_systems import FileSystem, file_system_of
-from vgit.backend.forks import start_afresh_after_fork
-from vgit.cancel import holding
 from vgit.clock import Clock
 from vgit.errors import LockedError, NotMountedError
 from vgit.files.filesystem_clock import Clocks, Probe, probe
@@ -34,6 +32,8 @@ from vgit.mount.leave import Leave, no_note
 from vgit.mount.root import RootDirectory
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT, printable
+from vgit.runtime.cancel import holding
+from vgit.runtime.forks import reset_after_fork
 
 _LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB to write
 
@@ -58,7 +58,7 @@ class Session:
         self._turn = threading.RLock()
         self._cache: StatCache | None = None
         self._lock: FileLock | None = None  # of the operation under way
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
         self._owner = FileLock(
             self._state(OWNER_FILE), f"{self.root.path} is mounted by a running program already", clock=clock
         )

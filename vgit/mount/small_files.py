@@ -12,7 +12,6 @@ from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
 
-from vgit.cancel import checkpoint
 from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.steady_read import in_flight_ns, wait_for_buffered_writes
 from vgit.files.writers import is_open_for_writing
@@ -22,6 +21,7 @@ from vgit.mount.root import RootDirectory
 from vgit.mount.rows import Stat
 from vgit.objects.encoded import EncodedBlob, encode_blob
 from vgit.paths import Path
+from vgit.runtime.cancel import checkpoint
 
 LARGEST = 65_536  # bytes
 IN_FLIGHT_NS = in_flight_ns(LARGEST)

@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from vgit.cancel import checkpoint
 from vgit.ids import CommitId
 from vgit.mount.areas import Areas
 from vgit.mount.durable import Durable
@@ -16,6 +15,7 @@ from vgit.mount.place import Placer, naming
 from vgit.mount.plan import Step
 from vgit.mount.rows import Stat
 from vgit.paths import Path
+from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry
 
 BATCH_BYTES = 1 << 30

@@ -9,8 +9,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vgit.beside import Beside
-from vgit.cancel import uninterrupted
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
 from vgit.files.filesystem_clock import TICK_SECONDS, trusted
@@ -43,6 +41,8 @@ from vgit.mount.syscalls import syncfs
 from vgit.mount.take_back import take_back
 from vgit.paths import ROOT, Path, parse_path
 from vgit.repository import Proposal, Published, Repository
+from vgit.runtime.cancel import uninterrupted
+from vgit.runtime.side_thread import Beside
 from vgit.tree.entry import Entry
 
 

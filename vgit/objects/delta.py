@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from vgit.backend.protocol import Buffer
-from vgit.late import late
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from dulwich import errors, pack
 else:
-    errors, pack = late("dulwich.errors"), late("dulwich.pack")
+    errors, pack = lazy_import("dulwich.errors"), lazy_import("dulwich.pack")
 
 LONGEST_CHAIN = 4096  # git's own limit for --depth is 4,095.
 

@@ -7,13 +7,13 @@ wants, all of it without the interpreter lock; the writer would stand still.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vgit.late import late
 from vgit.objects.pack_writer import PackWriter, WrittenPack
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from concurrent import futures
 else:
-    futures = late("concurrent.futures")
+    futures = lazy_import("concurrent.futures")
 
 
 class PackFinish:

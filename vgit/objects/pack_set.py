@@ -17,7 +17,6 @@ from contextlib import suppress
 from operator import itemgetter
 from typing import NamedTuple
 
-from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
@@ -25,6 +24,7 @@ from vgit.objects.loose import loose_id, loose_key
 from vgit.objects.pack_index import index_key
 from vgit.objects.pack_reader import PackReader
 from vgit.objects.replaced import ReplacedPacks, list_records
+from vgit.runtime.forks import reset_after_fork
 
 OBJECTS = "objects/"
 _PACKS = "objects/pack/"
@@ -63,7 +63,7 @@ class PackSet:
         self._replaced = ReplacedPacks(backend)
         self._opened: dict[str, PackReader] = {}  # of those
         self._changing = threading.Lock()
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def after_fork(self) -> None:
         """Make a new lock: the thread that held it does not exist in a child."""

@@ -16,14 +16,14 @@ from isal import isal_zlib
 
 from vgit.backend.protocol import Buffer, StagedFile
 from vgit.ids import ObjectFormat
-from vgit.late import late
 from vgit.objects.deflate import encode, stored
 from vgit.objects.pack_entry import encode_header
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from concurrent import futures
 else:
-    futures = late("concurrent.futures")
+    futures = lazy_import("concurrent.futures")
 
 _ROOM = 5 << 18  # bytes: the largest chunk of a file fits, framed
 # Chunks of large files are tried less often after so many that did not shrink: trying costs 0.1 s a GiB.

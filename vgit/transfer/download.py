@@ -18,7 +18,6 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from vgit.cancel import checkpoint
 from vgit.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -27,13 +26,14 @@ from vgit.errors import (
     InvalidError,
     IsADirectoryConflict,
 )
-from vgit.late import late
 from vgit.mount.noted_leave import noted_leave
 from vgit.mount.place import Placer
 from vgit.mount.root import RootDirectory, set_mode
 from vgit.mount.syscalls import rename_noreplace, syncfs
 from vgit.paths import Path, encode_name, format_path, printable
 from vgit.repository import Repository
+from vgit.runtime.cancel import checkpoint
+from vgit.runtime.lazy_import import lazy_import
 from vgit.transfer.local_target import LocalTarget, Missing, Source, entries_of, locate
 from vgit.transfer.progress import NoProgress, Progress
 from vgit.tree.entry import Entry, Kind
@@ -41,7 +41,7 @@ from vgit.tree.entry import Entry, Kind
 if TYPE_CHECKING:
     import shutil
 else:
-    shutil = late("shutil")
+    shutil = lazy_import("shutil")
 
 _BATCH_FILES = 10_000
 _BATCH_BYTES = 1 << 30

@@ -17,7 +17,6 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from vgit.cancel import checkpoint
 from vgit.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -32,6 +31,7 @@ from vgit.mount.root import RootDirectory, may
 from vgit.mount.spelling import Spelling
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
 from vgit.repository import Repository
+from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry, Kind
 
 _DEFAULT_NAME_MAX = 255

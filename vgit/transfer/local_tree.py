@@ -10,13 +10,13 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from vgit.cancel import checkpoint
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.mount.layout import MOUNT_FILE
 from vgit.mount.leave import Leave
 from vgit.mount.rows import bounded
 from vgit.paths import MODES_NAME, Path, encode_name, is_state_name, printable
+from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry
 
 

@@ -21,17 +21,17 @@ from vgit.files.filesystem_clock import Clocks
 from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.steady_read import TRIES, Moved, Place, Watch, wait_for_writes
 from vgit.files.writers import all_shared_writable
-from vgit.late import late
 from vgit.mount.keep import Keeper
 from vgit.mount.rows import Stat, to_stat
 from vgit.paths import Path, printable
+from vgit.runtime.lazy_import import lazy_import
 from vgit.transfer.local_tree import LocalFile, gone
 from vgit.tree.entry import Entry
 
 if TYPE_CHECKING:
     from concurrent import futures
 else:
-    futures = late("concurrent.futures")
+    futures = lazy_import("concurrent.futures")
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # opening a FIFO must not wait for its writer
 _SMALL_BYTES = 1 << 20

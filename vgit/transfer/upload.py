@@ -13,7 +13,6 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from vgit.cancel import checkpoint
 from vgit.commit import Commit
 from vgit.content import StoredContent, store_stream
 from vgit.content.hashing import workers
@@ -22,6 +21,7 @@ from vgit.mount.keep import PackKeeper
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository import Proposal, Published, Repository
+from vgit.runtime.cancel import checkpoint
 from vgit.transfer.local_directories import LocalDirectories
 from vgit.transfer.local_tree import LocalFile, LocalLink
 from vgit.transfer.plan import FileObject, Plan, Source, make_plan

@@ -7,9 +7,9 @@ turn comes, so a caller that stops early has not paid for the rest.
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from vgit.cancel import checkpoint
 from vgit.ids import TreeId
 from vgit.paths import ROOT, Path
+from vgit.runtime.cancel import checkpoint
 from vgit.tree.directory import DirectoryReader
 from vgit.tree.entry import Entry
 

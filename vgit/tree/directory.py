@@ -14,7 +14,6 @@ from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeAlias
 
-from vgit.backend.forks import start_afresh_after_fork
 from vgit.backend.protocol import Buffer
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import BlobId, ObjectId, TreeId
@@ -22,6 +21,7 @@ from vgit.objects.git_tree import MODES, TreeRow, sort_key, split_tree
 from vgit.objects.kinds import BLOB, TREE
 from vgit.objects.store import ObjectStore
 from vgit.paths import decode_name, encode_name
+from vgit.runtime.forks import reset_after_fork
 from vgit.tree.columns import read_columns
 from vgit.tree.entry import (
     EXECUTABLE_MODE,
@@ -80,7 +80,7 @@ class DirectoryReader:
         self._chunk_tree_info = chunk_tree_info
         self._limit = kept_entries
         self._lock = Lock()
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
         self._kept: OrderedDict[TreeId, Directory] = OrderedDict()
         self._count = 0  # of all entries in _kept, and one for each directory
 

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from vgit.backend.forks import start_afresh_after_fork
-from vgit.cancel import holding
+from vgit.runtime.cancel import holding
+from vgit.runtime.forks import reset_after_fork
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Once(Generic[T]):
         self._made: tuple[T, ...] = ()
         # Re-entrant, since a handler of signals may come here in the middle of it.
         self._making = threading.RLock()
-        start_afresh_after_fork(self)
+        reset_after_fork(self)
 
     def get(self, make: Callable[[], T]) -> T:
         """Return the value, made now if there is none. If that raises, the next call tries again."""

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from vgit.backend.once import Once
+from vgit.runtime.once import Once
 
 
 def test_threads_that_come_together_get_one_value() -> None:

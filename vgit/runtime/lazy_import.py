@@ -1,9 +1,9 @@
-"""Late: modules that are imported when they are first used, because most programs never need them.
+"""Lazy import: modules that are imported when they are first used, because most programs never need them.
 
     if TYPE_CHECKING:
         from dulwich import pack
     else:
-        pack = late("dulwich.pack")
+        pack = lazy_import("dulwich.pack")
 
     pack.apply_delta(base, delta)  # imports it, the first time
 
@@ -27,6 +27,6 @@ class _Late:
         return value
 
 
-def late(name: str) -> Any:
+def lazy_import(name: str) -> Any:
     """Return what stands for the module ``name``; importing it fails, if it must, at the first use."""
     return _Late(name)

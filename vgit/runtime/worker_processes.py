@@ -25,13 +25,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Self, TypeVar
 
-from vgit.cancel import checkpoint
-from vgit.late import late
+from vgit.runtime.cancel import checkpoint
+from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     import subprocess
 else:
-    subprocess = late("subprocess")
+    subprocess = lazy_import("subprocess")
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -43,8 +43,9 @@ _AHEAD = 2  # jobs a worker has: one that it does, one to go on with
 _POLL_MS = 20
 _LENGTH_BYTES = 8
 _PR_SET_PDEATHSIG = 1
-_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_PROGRAM = "import sys; sys.path[:] = {path!r}; from vgit.workers import main; main()"
+# Where the package is found: this file's place less one component for each name of the module, wherever it moves.
+_PACKAGE_PARENT = os.path.abspath(__file__).rsplit(os.sep, __name__.count(".") + 1)[0]
+_PROGRAM = "import sys; sys.path[:] = {path!r}; from vgit.runtime.worker_processes import main; main()"
 
 
 class Workers(Generic[Job, Result]):

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 
 class ForkAware(Protocol):
-    """An object that ``start_afresh_after_fork`` takes."""
+    """An object that ``reset_after_fork`` takes."""
 
     def after_fork(self) -> None:
         """Close inherited descriptors and make new thread locks; runs in the child, which has one thread."""
@@ -27,7 +27,7 @@ no_fork = threading.RLock()
 _owners: "WeakSet[ForkAware]" = WeakSet()
 
 
-def start_afresh_after_fork(owner: ForkAware) -> None:
+def reset_after_fork(owner: ForkAware) -> None:
     """Have ``owner.after_fork()`` called in each child that this process forks from now on."""
     with no_fork:
         _owners.add(owner)

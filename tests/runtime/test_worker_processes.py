@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from vgit import workers
-from vgit.workers import Workers
+from vgit.runtime import worker_processes
+from vgit.runtime.worker_processes import Workers
 
 JOBS = 300
 
 
 @pytest.fixture(autouse=True)
 def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "workers_wanted", lambda: 2)
+    monkeypatch.setattr(worker_processes, "workers_wanted", lambda: 2)
 
 
 def returns_its_process(_: int) -> int:
@@ -93,9 +93,9 @@ def test_what_cannot_be_made_elsewhere_is_done_here(factory: Any) -> None:
 def test_without_an_interpreter_there_is_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(sys, "executable", "/usr/bin/a-program-that-embeds-python")
-    assert workers.workers_wanted() == 0
+    assert worker_processes.workers_wanted() == 0
     monkeypatch.setattr(sys, "executable", "/no/such/python3")
-    monkeypatch.setattr(workers, "workers_wanted", lambda: 1)
+    monkeypatch.setattr(worker_processes, "workers_wanted", lambda: 1)
     assert set(run(process_ids).values()) == {os.getpid()}
 
 
@@ -142,14 +142,14 @@ def test_a_worker_ends_with_its_caller() -> None:
     program = (
         "import os, sys, time; sys.path[:] = %r\n"
         "from collections import deque\n"
-        "from tests import test_workers; from vgit import workers\n"
-        "workers.workers_wanted = lambda: 1\n"
+        "from tests.runtime import test_worker_processes as tasks; from vgit.runtime import worker_processes\n"
+        "worker_processes.workers_wanted = lambda: 1\n"
         "def finish(_, process):\n"
         "    if process == os.getpid(): return\n"
         "    print(process, flush=True)\n"
         "    if os.fork() == 0: os.close(1); time.sleep(30); os._exit(0)\n"  # it has the pipe too, and lives on
         "    os.kill(os.getpid(), 9)\n"
-        "with workers.Workers(test_workers.process_ids, test_workers.returns_its_process) as running:\n"
+        "with worker_processes.Workers(tasks.process_ids, tasks.returns_its_process) as running:\n"
         "    running.run(deque(range(10_000)), finish)\n"
     ) % [os.getcwd(), *sys.path]
     with os.popen(f"{sys.executable} - <<'EOT'\n{program}\nEOT") as output:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from vgit.beside import Beside
+from vgit.runtime.side_thread import Beside
 
 
 def test_the_call_runs_while_the_caller_goes_on() -> None:
