@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from vgit.backend import Backend, Buffer, Held, Listed, Mark, StagedFile
+from vgit.backend import Backend, Held, Listed, Mark, StagedFile
 from vgit.errors import BackendUnavailableError
+from vgit.runtime.buffer import Buffer
 
 _Result = TypeVar("_Result")
 

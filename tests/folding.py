@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from vgit.mount import syscalls
+from vgit.localfs import syscalls
 from vgit.runtime import worker_processes
 
 _listdir = os.listdir

@@ -21,10 +21,10 @@ from tests.gitjudge import fsck
 from vgit import awaiting, mounts, snapshot, volumes
 from vgit.aio import Both, Call, Generator, Method
 from vgit.backend import lockfile, turns
-from vgit.backend.file_lock import FileLock
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
 from vgit.content import files, write
+from vgit.localfs.file_lock import FileLock
 from vgit.mount import checkout, reload, scan, small_files, stage
 from vgit.objects.writer import ObjectWriter
 from vgit.refs import Refs

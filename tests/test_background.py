@@ -18,14 +18,14 @@ import pytest
 import vgit
 from tests import torn_writes
 from tests.gitjudge import fsck
-from vgit.backend.file_systems import is_memory_file_system
 from vgit.background import LONG_SECONDS, HeldBack
 from vgit.clock import Clock
-from vgit.files.filesystem_clock import Clocks, Probe
 from vgit.files.steady_read import wait_for_writes
+from vgit.localfs.file_systems import is_memory_file_system
+from vgit.localfs.filesystem_clock import Clocks, Probe
+from vgit.localfs.syscalls import exchange
 from vgit.mount import session
 from vgit.mount.changes import Unstable
-from vgit.mount.syscalls import exchange
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.mounts import mounts_of
 

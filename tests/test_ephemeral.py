@@ -13,12 +13,12 @@ import pytest
 
 import vgit
 from tests.faults import Crash, FaultBackend, Script, Strike
-from vgit.backend import liveness
 from vgit.backend.local import LocalBackend
 from vgit.backend.memory import MemoryBackend
 from vgit.catalog import StoreRoot, create_ephemeral, reap_ephemerals
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import BackendUnavailableError
+from vgit.localfs import liveness
 
 ROOT = Path(__file__).parent.parent
 AUTHOR = "Test <t@x>"

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.backend.conftest import FakeTime
-from vgit.backend import bulk, directories, lockfile
-from vgit.backend.descriptors import Descriptors
+from vgit.backend import directories, lockfile
 from vgit.backend.local import LocalBackend
 from vgit.errors import BackendUnavailableError, LockedError, NotFoundError
+from vgit.localfs import write_hints
+from vgit.localfs.descriptors import Descriptors
 
 
 @pytest.fixture
@@ -139,8 +140,8 @@ def test_room_that_was_asked_for_is_given_back(
     local: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     if not known:
-        monkeypatch.setattr(bulk, "_fallocate", None)
-        monkeypatch.setattr(bulk, "_sync_file_range", None)
+        monkeypatch.setattr(write_hints, "_fallocate", None)
+        monkeypatch.setattr(write_hints, "_sync_file_range", None)
     with local.stage() as staged:
         for _ in range(70):
             staged.write([bytes(1 << 20)])

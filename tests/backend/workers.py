@@ -10,9 +10,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from tests import gitjudge
-from vgit.backend.descriptors import Descriptors
 from vgit.backend.local import LocalBackend
 from vgit.errors import BackendUnavailableError, Error, NotFoundError
+from vgit.localfs.descriptors import Descriptors
 
 
 def count_up(path: str, key: str, times: int) -> None:

@@ -19,7 +19,7 @@ import vgit as api
 from tests.cli.conftest import ROOT, Vgit
 from tests.gitjudge import fsck
 from vgit.client import Client
-from vgit.mount.syscalls import exchange
+from vgit.localfs.syscalls import exchange
 from vgit.volume import Volume
 
 AT_FDCWD = -100  # names relative to it that are absolute are just that

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vgit.files.filesystem_clock import Clocks, Probe
 from vgit.files.steady_read import Belief, Moved, Place, Watch, in_flight_ns, wait_for_writes
+from vgit.localfs.filesystem_clock import Clocks, Probe
 
 WRITER = """
 import mmap, os, sys, time

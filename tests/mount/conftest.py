@@ -14,7 +14,7 @@ from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK
 from vgit.mount.open import Binding, open_mount, reopen_mount
-from vgit.mount.root import RootDirectory
+from vgit.mount.root import MountRoot
 from vgit.mount.scope import Scope
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path
@@ -128,6 +128,6 @@ def top() -> Iterator[FilePath]:
 
 
 @pytest.fixture
-def root(top: FilePath) -> Iterator[RootDirectory]:
-    with RootDirectory(str(top)) as opened:
+def root(top: FilePath) -> Iterator[MountRoot]:
+    with MountRoot(str(top)) as opened:
         yield opened

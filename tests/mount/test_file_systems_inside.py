@@ -9,8 +9,8 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.mount.conftest import AUTHOR, Bench
-from vgit.backend.file_systems import FileSystem
-from vgit.files import filesystem_clock
+from vgit.localfs import filesystem_clock
+from vgit.localfs.file_systems import FileSystem
 from vgit.mount import changes
 from vgit.mount.changes import Unstable
 from vgit.mount.working_directory import WorkingDirectory

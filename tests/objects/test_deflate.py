@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.objects.repositories import noise, text
-from vgit.backend import Buffer
 from vgit.objects.deflate import STORED_BELOW, encode, inflate, inflate_start, stored
 from vgit.objects.stored_blocks import BLOCK, framed_size, head, read_framed
+from vgit.runtime.buffer import Buffer
 
 SIZES = [0, 1, 15, 16, 511, 512, 513, 4095, 4096, 4097, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 200_001]
 

@@ -7,11 +7,11 @@ import pytest
 from tests import gitjudge
 from tests.objects.repositories import blob_id, noise, open_store, packs, stock_object, text
 from vgit.backend.memory import MemoryBackend
-from vgit.backend.protocol import Buffer
 from vgit.errors import BackendUnavailableError
 from vgit.ids import SHA1, BlobId
 from vgit.objects import pack_stream, writer
 from vgit.objects.pack_writer import PackWriter
+from vgit.runtime.buffer import Buffer
 
 BLOBS = [noise(1 << 20, seed) for seed in range(14)]
 SMALL = [noise(3000, 100 + seed) for seed in range(8)]

@@ -22,16 +22,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from vgit.backend import git_lock
-from vgit.backend.descriptors import Descriptors, OpenFile
-from vgit.backend.directories import (
-    create_temporary,
-    make_directory,
-    rename_over,
-    sync_directory,
-    walk,
-    walk_names,
-)
-from vgit.backend.file_lock import FileLock
+from vgit.backend.directories import create_temporary, make_directory, rename_over, walk, walk_names
 from vgit.backend.in_use import remove_if_dead
 from vgit.backend.keys import (
     LOCK_SUFFIX,
@@ -42,17 +33,21 @@ from vgit.backend.keys import (
     is_immutable,
     is_temporary,
 )
-from vgit.backend.liveness import may_be_held_elsewhere, note_of_this_kernel
 from vgit.backend.lockfile import ExclusiveLock
-from vgit.backend.mapping import map_file
 from vgit.backend.marks import LocalMark
-from vgit.backend.os_errors import ABSENT, read_failed, write_failed
-from vgit.backend.positional import read_at, read_into, write_at
-from vgit.backend.protocol import Buffer, Listed
+from vgit.backend.protocol import Listed
 from vgit.backend.staged import STAGED_MODE, LocalStagedFile
 from vgit.backend.turns import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
+from vgit.localfs.descriptors import Descriptors, OpenFile
+from vgit.localfs.durable import sync_directory
+from vgit.localfs.file_lock import FileLock
+from vgit.localfs.liveness import may_be_held_elsewhere, note_of_this_kernel
+from vgit.localfs.mapping import map_file
+from vgit.localfs.os_errors import ABSENT, read_failed, write_failed
+from vgit.localfs.positional import read_at, read_into, write_at
 from vgit.paths import require_utf8
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedDict
 
 from vgit.backend.keys import check_key, check_prefix, check_range
-from vgit.backend.protocol import Buffer, Listed
+from vgit.backend.protocol import Listed
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.errors import (
     InvalidError,
@@ -23,6 +23,7 @@ from vgit.errors import (
     NotADirectoryConflict,
     NotFoundError,
 )
+from vgit.runtime.buffer import Buffer
 
 _WAIT_SECONDS = 60.0
 

@@ -17,9 +17,9 @@ A backend knows nothing of git. What every backend must keep:
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
+from vgit.runtime.buffer import Buffer
 
 
 class Listed(NamedTuple):

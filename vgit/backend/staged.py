@@ -7,14 +7,14 @@ them and its prune sweeps what a crash left.
 import os
 from collections.abc import Callable, Sequence
 
-from vgit.backend.bulk import BulkWrites
 from vgit.backend.directories import create_temporary, rename_over
 from vgit.backend.keys import check_key, check_range
-from vgit.backend.os_errors import read_failed, write_failed
-from vgit.backend.positional import read_at, write_at
-from vgit.backend.protocol import Buffer
 from vgit.clock import Clock
 from vgit.errors import Error, InvalidError
+from vgit.localfs.os_errors import read_failed, write_failed
+from vgit.localfs.positional import read_at, write_at
+from vgit.localfs.write_hints import BulkWrites
+from vgit.runtime.buffer import Buffer
 
 STAGED_MODE = 0o444  # git's habit for what is never written again
 _BESIDE = "objects/pack/staged"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
-from vgit.backend import Buffer
 from vgit.content.chunk_tree import ChunkTreeWriter
 from vgit.content.chunking import BLOB_LIMIT, USUAL_SIZE, Chunker
 from vgit.content.hashing import OrderedHash, spans_of, workers
@@ -24,6 +23,7 @@ from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.cancel import checkpoint
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from operator import attrgetter
 
 from blake3 import blake3
 
-from vgit.backend import Buffer
 from vgit.content.chunk_tree import Chunk, ChunkTree, read_chunks, require_chunk_tree
 from vgit.content.stored_content import Content
 from vgit.errors import CorruptObjectError, InvalidError
@@ -24,6 +23,7 @@ from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.kinds import BLOB
 from vgit.objects.store import ObjectStore
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.cancel import checkpoint
 
 PIECE_SIZE = 8 << 20  # the most bytes that are given out at a time

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from vgit.backend import Buffer
 from vgit.content.chunk_tree import Chunk, ChunkTree, read_chunks
 from vgit.content.chunking import MAX_SIZE
 from vgit.content.hashing import workers
@@ -21,6 +20,7 @@ from vgit.content.read import open_content, read_blob, read_chunk, read_content,
 from vgit.content.stored_content import Content
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.cancel import checkpoint
 
 if TYPE_CHECKING:

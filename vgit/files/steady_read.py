@@ -28,9 +28,9 @@ import threading
 from collections.abc import Callable, Collection
 from typing import NamedTuple, TypeAlias
 
-from vgit.backend.file_systems import FileSystem
-from vgit.files.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Clocks, Probe, trusted
-from vgit.files.writers import Identity, OpenForWriting, is_open_for_writing
+from vgit.localfs.file_systems import FileSystem
+from vgit.localfs.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Clocks, Probe, trusted
+from vgit.localfs.writers import Identity, OpenForWriting, is_open_for_writing
 
 TRIES = 3
 QUIET_BYTES = 1 << 20  # of a file that is_quiet may find so at a glance

@@ -16,10 +16,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Self
 
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.localfs.rooted import remove_entry
 from vgit.mount.layout import DISPLACED, TEMPORARY
 from vgit.mount.mounted_inside import mounted_below
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
-from vgit.mount.root import RootDirectory, remove_entry
+from vgit.mount.root import MountRoot
 from vgit.paths import BESIDE_NAME, Path, format_path
 
 _BESIDE = "beside/"
@@ -30,7 +31,7 @@ _READ_ONLY = "what others changed in it cannot be brought in: another file syste
 class Areas:
     """The places of one mount, those in ``.vgit`` empty; a context manager that removes the others."""
 
-    def __init__(self, root: RootDirectory) -> None:
+    def __init__(self, root: MountRoot) -> None:
         self._root = root
         self._stack = ExitStack()
         self._open: dict[str, int] = {}
@@ -113,7 +114,7 @@ class Areas:
 
 
 @contextmanager
-def _made(root: RootDirectory, point: Path) -> Iterator[int]:
+def _made(root: MountRoot, point: Path) -> Iterator[int]:
     with root.opened(point) as top:
         try:
             os.mkdir(BESIDE_NAME, 0o700, dir_fd=top)
@@ -128,7 +129,7 @@ def _made(root: RootDirectory, point: Path) -> Iterator[int]:
 
 
 @contextmanager
-def found_area(root: RootDirectory, name: str) -> Iterator[int | None]:
+def found_area(root: MountRoot, name: str) -> Iterator[int | None]:
     """Give the place ``name`` of a journal with what is in it, to be emptied; None if what was mounted is gone."""
     if not name.startswith(_BESIDE):
         with root.area(name) as descriptor:

@@ -16,15 +16,16 @@ from typing import NamedTuple, Self
 
 from vgit.content import StoredContent
 from vgit.errors import Error
-from vgit.files.filesystem_clock import trusted
 from vgit.files.left_out import LeftOutKind, NotKept, Omitted
 from vgit.files.steady_read import TRIES, Moved, Place, Watch, is_read_twice
 from vgit.ids import ObjectFormat, TreeId
+from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
+from vgit.localfs.filesystem_clock import trusted
+from vgit.localfs.rooted import RootDirectory
 from vgit.mount.keep import Keeper
 from vgit.mount.new_tree import NewTree
 from vgit.mount.recorded import file_entry, is_as_seen, recorded
-from vgit.mount.root import RootDirectory
-from vgit.mount.rows import FARTHEST_NS, Packed, PackedRows, Row, Stat, join_rows, pack_rows, to_stat, untrusted
+from vgit.mount.rows import Packed, PackedRows, Row, join_rows, pack_rows, untrusted
 from vgit.mount.scan import Scan
 from vgit.mount.small_files import (
     IN_FLIGHT_NS,

@@ -8,12 +8,12 @@ data came. Anything else is somebody else's.
 import os
 import stat
 
-from vgit.backend import Buffer
 from vgit.content import read_content
 from vgit.errors import ConflictError
-from vgit.mount.root import open_file_at
+from vgit.localfs.rooted import open_file_at
 from vgit.objects.store import ObjectStore
 from vgit.paths import encode_name
+from vgit.runtime.buffer import Buffer
 from vgit.tree.entry import Entry
 
 _BLOCK = 4096  # what a file system writes at once; smaller parts of a file do not get lost

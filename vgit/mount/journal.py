@@ -9,9 +9,9 @@ from typing import NamedTuple, cast
 
 from vgit.errors import NotMountedError
 from vgit.ids import CommitId
+from vgit.localfs.file_stat import Stat
 from vgit.mount.layout import DISPLACED, STATE_DIRECTORY
 from vgit.mount.leave import Modes
-from vgit.mount.rows import Stat
 from vgit.mount.stage import Waiting
 
 _COMMIT = "commit"

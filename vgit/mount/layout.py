@@ -22,7 +22,8 @@ import os
 from dataclasses import asdict, dataclass
 
 from vgit.errors import InvalidError, NotMountedError
-from vgit.files.filesystem_clock import PROBE_FILE
+from vgit.localfs.durable import sync_directory
+from vgit.localfs.filesystem_clock import PROBE_FILE
 from vgit.paths import STATE_NAME
 
 STATE_DIRECTORY = STATE_NAME
@@ -70,15 +71,6 @@ def write_record(root: str, record: MountRecord) -> None:
         os.fsync(file.fileno())
     os.replace(temporary, os.path.join(state, MOUNT_FILE))
     sync_directory(state)
-
-
-def sync_directory(path: str) -> None:
-    """Make the names in a directory durable."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def is_mount(root: str) -> bool:

@@ -17,9 +17,9 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from typing import Self, TypeAlias
 
-from vgit.mount.durable import Durable
-from vgit.mount.root import RootDirectory, may, set_mode
-from vgit.mount.rows import Stat, to_stat
+from vgit.localfs.durable import Durable
+from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.rooted import RootDirectory, may, set_mode
 from vgit.paths import Path, format_path, printable
 
 Modes: TypeAlias = Mapping[Path, int]  # directory → the permission bits that it had

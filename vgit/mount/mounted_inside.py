@@ -10,9 +10,9 @@ removal; when nothing is missing any more, that is the one from then on.
 import os
 from collections.abc import Collection
 
-from vgit.backend.file_systems import read_mount_points
+from vgit.localfs.file_systems import read_mount_points
+from vgit.localfs.rooted import RootDirectory
 from vgit.mount.layout import STATE_DIRECTORY
-from vgit.mount.root import RootDirectory
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path, decode_name
 

@@ -23,6 +23,7 @@ from vgit.errors import (
     NotMountedError,
 )
 from vgit.ids import CommitId
+from vgit.localfs.durable import sync_directory
 from vgit.mount.layout import (
     DISPLACED,
     FILLING_FILE,
@@ -38,7 +39,6 @@ from vgit.mount.layout import (
     is_mount,
     marker_of,
     read_record,
-    sync_directory,
     write_record,
 )
 from vgit.mount.lease import Lease, renew_lease

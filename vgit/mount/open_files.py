@@ -1,6 +1,6 @@
 """Open files: which processes use files of a mount, read from /proc.
 
-Under which names a process sees them is ``vgit/files/views.py``'s to know. Not
+Under which names a process sees them is ``vgit/localfs/views.py``'s to know. Not
 seen are processes of other users (unless we are root), and what of a process
 cannot be looked at, as a path of more than 4,096 bytes.
 
@@ -12,8 +12,8 @@ import os
 from collections.abc import Collection
 
 from vgit.errors import FilesOpenError
-from vgit.files.shared_maps import read_maps, unescape_newlines
-from vgit.files.views import Spelling, Views, own_process, passing_over, path_inside, processes
+from vgit.localfs.shared_maps import read_maps, unescape_newlines
+from vgit.localfs.views import Spelling, Views, own_process, passing_over, path_inside, processes
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.paths import decode_name, printable
 

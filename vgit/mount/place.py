@@ -8,14 +8,15 @@ from typing import NoReturn
 
 from blake3 import blake3
 
-from vgit.backend import Buffer
 from vgit.content import read_content, write_content
 from vgit.errors import BackendUnavailableError, CorruptObjectError, Error, NotFoundError
-from vgit.mount.rows import Row, to_stat
+from vgit.localfs.file_stat import to_stat
+from vgit.mount.rows import Row
 from vgit.objects.blob_run import LARGEST as LARGEST_IN_RUN
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.paths import Path, decode_name, format_path, printable
+from vgit.runtime.buffer import Buffer
 from vgit.tree.entry import Entry, Kind
 
 # Who may run a file as somebody else is not for a volume to say: set-user-id and set-group-id are recorded only.

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from vgit.errors import ConflictError
+from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.spelling import Spelling
 from vgit.mount.changes import ChangeReader
 from vgit.mount.leave import Leave
-from vgit.mount.root import RootDirectory
-from vgit.mount.rows import Row, Stat, to_stat
-from vgit.mount.spelling import Spelling
+from vgit.mount.root import MountRoot
+from vgit.mount.rows import Row
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path, has_state_name
 from vgit.runtime.cancel import checkpoint
@@ -63,7 +64,7 @@ class Planner:
     """Looks at candidates, given what the mount has seen."""
 
     def __init__(
-        self, root: RootDirectory, cache: StatCache, reader: ChangeReader, leave: Leave, local: Local = Local.KEEP
+        self, root: MountRoot, cache: StatCache, reader: ChangeReader, leave: Leave, local: Local = Local.KEEP
     ) -> None:
         self._root = root
         self._cache = cache

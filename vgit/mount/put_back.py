@@ -4,7 +4,7 @@ Beside means ``<name>.displaced-<n>``: a file that stands at the name by now
 is newer still, and neither of the two may be lost.
 """
 
-from vgit.mount.syscalls import rename_noreplace
+from vgit.localfs.syscalls import rename_noreplace
 
 _NAME_BYTES = 255  # of Linux file systems
 _SUFFIX_ROOM = 20

@@ -19,6 +19,8 @@ import os
 from collections.abc import Callable
 
 from vgit.ids import CommitId
+from vgit.localfs.rooted import remove_entry
+from vgit.localfs.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.mount.areas import found_area, point_of
 from vgit.mount.journal import Journal, Notes, decode_journal
 from vgit.mount.layout import DISPLACED, TEMPORARY
@@ -26,13 +28,12 @@ from vgit.mount.leave import Leave, no_note
 from vgit.mount.plan import Action, Planner
 from vgit.mount.put_back import put_back
 from vgit.mount.recorded import is_as_seen
-from vgit.mount.root import RootDirectory, remove_entry
+from vgit.mount.root import MountRoot
 from vgit.mount.rows import Row, untrusted
 from vgit.mount.scope import Scope
 from vgit.mount.stage import Waiting
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.swap import is_as_planned
-from vgit.mount.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.paths import Path
 from vgit.repository import Repository
 from vgit.tree.edits import Edits
@@ -43,7 +44,7 @@ def recover(
     cache: StatCache,
     repository: Repository,
     scope: Scope,
-    root: RootDirectory,
+    root: MountRoot,
     planner: Callable[[Leave], Planner],
     check_history: Callable[[CommitId], None],
 ) -> None:
@@ -109,7 +110,7 @@ def settle_reload(
     cache: StatCache,
     candidates: dict[Path, Entry | None],
     planner: Planner,
-    root: RootDirectory,
+    root: MountRoot,
     journal: Journal,
     leave: Leave,
 ) -> None:
@@ -147,7 +148,7 @@ def settle_reload(
         cache.drop_journal()
 
 
-def put_all_back(root: RootDirectory, journal: Journal | None, leave: Leave) -> list[Waiting]:
+def put_all_back(root: MountRoot, journal: Journal | None, leave: Leave) -> list[Waiting]:
     """Empty the areas beside as ``_put_back`` does; return what the journal says may have been there."""
     found = journal.decode_waiting() if journal is not None else []
     leave.enter_if_possible([*(one.path[:-1] for one in found), *(point_of(one.area) for one in found)])
@@ -157,7 +158,7 @@ def put_all_back(root: RootDirectory, journal: Journal | None, leave: Leave) -> 
     return found
 
 
-def _put_back(root: RootDirectory, area: str, waiting: dict[tuple[str, str], Waiting]) -> None:
+def _put_back(root: MountRoot, area: str, waiting: dict[tuple[str, str], Waiting]) -> None:
     """Empty one of the areas beside; what came out of the mount and was not as planned goes back."""
     with found_area(root, area) as area_fd:
         for name in os.listdir(area_fd) if area_fd is not None else ():
@@ -170,7 +171,7 @@ def _put_back(root: RootDirectory, area: str, waiting: dict[tuple[str, str], Wai
                 _return_change(root, area_fd, name, known)
 
 
-def _return_change(root: RootDirectory, area_fd: int, name: str, known: Waiting) -> None:
+def _return_change(root: MountRoot, area_fd: int, name: str, known: Waiting) -> None:
     """Give a local change that was displaced its place again."""
     path = known.path
     try:

@@ -21,14 +21,15 @@ from contextlib import AbstractContextManager
 
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.ids import CommitId
+from vgit.localfs.durable import FEW, Durable
+from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.spelling import Spelling
 from vgit.mount.areas import Areas
-from vgit.mount.durable import FEW, Durable
 from vgit.mount.leave import Leave
 from vgit.mount.place import Placer
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
-from vgit.mount.root import RootDirectory
-from vgit.mount.rows import Row, Stat, to_stat, untrusted
-from vgit.mount.spelling import Spelling
+from vgit.mount.rows import Row, untrusted
 from vgit.mount.stage import Staged, Stager, Waiting, batches
 from vgit.mount.swap import Swapper
 from vgit.paths import Path

@@ -11,11 +11,11 @@ import stat
 
 from vgit.errors import CorruptObjectError
 from vgit.ids import CommitId
+from vgit.localfs.rooted import RootDirectory
 from vgit.merge import DEFAULT_DIRECTORY_MODE
 from vgit.mount.changes import Changes
 from vgit.mount.place import Placer
 from vgit.mount.plan import Local
-from vgit.mount.root import RootDirectory
 from vgit.mount.scope import Scope
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT

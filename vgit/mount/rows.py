@@ -12,20 +12,17 @@ that the file system rounded is no change; mtimes beyond an i64 are cut to it. A
 this row, read the file again.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple, TypeAlias
 
 from vgit.ids import ObjectFormat, ObjectId
+from vgit.localfs.file_stat import FARTHEST_NS, Stat, bounded
 from vgit.paths import decode_name, encode_name
 from vgit.tree.entry import Entry
 
-Stat: TypeAlias = tuple[int, int, int, int, int]  # mode, size, mtime_ns, ctime_ns, ino
-
 UNTRUSTED_CTIME = 0
-FARTHEST_NS = 2**63 - 1  # about the year 2262; some file systems (tmpfs, btrfs) hold mtimes beyond
 _STAT = Struct("<IqqqQ")
 _HASH_SIZE = 32
 _HAS_ID = 1
@@ -42,16 +39,6 @@ class Row(NamedTuple):
 def untrusted(stat: Stat) -> Stat:
     """Return ``stat`` so that it never equals what ``lstat`` gives."""
     return (stat[0], stat[1], stat[2], UNTRUSTED_CTIME, stat[4])
-
-
-def bounded(mtime_ns: int) -> int:
-    """Return the mtime as a row holds it."""
-    return max(-FARTHEST_NS, min(FARTHEST_NS, mtime_ns))
-
-
-def to_stat(found: os.stat_result) -> Stat:
-    """Return the five fields that rows compare."""
-    return (found.st_mode, found.st_size, bounded(found.st_mtime_ns), found.st_ctime_ns, found.st_ino)
 
 
 class PackedRows:

@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 from vgit.errors import InvalidError
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
 from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
 from vgit.mount.leave import Leave
 from vgit.mount.mounted_inside import GONE
-from vgit.mount.root import RootDirectory
-from vgit.mount.rows import FARTHEST_NS, PackedRows, Stat, to_stat
+from vgit.mount.root import MountRoot
+from vgit.mount.rows import PackedRows
 from vgit.paths import ROOT, Path, encode_name, is_state_name
 from vgit.runtime.cancel import checkpoint
 
@@ -57,7 +58,7 @@ class Scanner:
 
     def __init__(
         self,
-        root: RootDirectory,
+        root: MountRoot,
         rows: dict[Path, PackedRows],
         mapped: Collection[int] = (),
         take: Callable[[Path, list[tuple[str, Stat]]], list[tuple[str, Stat]]] | None = None,

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
-from vgit.backend.file_lock import FileLock
-from vgit.backend.file_systems import FileSystem, file_system_of
 from vgit.clock import Clock
 from vgit.errors import LockedError, NotMountedError
-from vgit.files.filesystem_clock import Clocks, Probe, probe
 from vgit.files.steady_read import Watch
-from vgit.files.writers import shared_writable_maps
 from vgit.ids import ObjectFormat
+from vgit.localfs.file_lock import FileLock
+from vgit.localfs.file_systems import FileSystem, file_system_of
+from vgit.localfs.filesystem_clock import Clocks, Probe, probe
+from vgit.localfs.writers import shared_writable_maps
 from vgit.mount.layout import (
     DATABASE_FILE,
     FILLING_FILE,
@@ -29,7 +29,7 @@ from vgit.mount.layout import (
     half_unmounted,
 )
 from vgit.mount.leave import Leave, no_note
-from vgit.mount.root import RootDirectory
+from vgit.mount.root import MountRoot
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT, printable
 from vgit.runtime.cancel import holding
@@ -51,7 +51,7 @@ class Session:
         settle: Callable[[StatCache], None],
         marker: str = MOUNT_FILE,
     ) -> None:
-        self.root = RootDirectory(path, marker=marker)
+        self.root = MountRoot(path, marker=marker)
         self._format = object_format
         self._clock = clock
         self._settle = settle
@@ -172,7 +172,7 @@ class Session:
         return os.path.join(self.root.path, STATE_DIRECTORY, name)
 
 
-def without_base(root: RootDirectory) -> NotMountedError:
+def without_base(root: MountRoot) -> NotMountedError:
     """Return the error for a mount that knows nothing of what was checked out into it."""
     path = printable(root.path)
     if root.exists((STATE_DIRECTORY, FILLING_FILE)):

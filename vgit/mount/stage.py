@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vgit.ids import CommitId
+from vgit.localfs.durable import Durable
+from vgit.localfs.file_stat import Stat
 from vgit.mount.areas import Areas
-from vgit.mount.durable import Durable
 from vgit.mount.place import Placer, naming
 from vgit.mount.plan import Step
-from vgit.mount.rows import Stat
 from vgit.paths import Path
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry

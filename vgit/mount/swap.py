@@ -8,9 +8,9 @@ moment a name is the old file or the new one, whole.
 import errno
 import os
 
+from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.syscalls import exchange, rename_noreplace
 from vgit.mount.put_back import put_back
-from vgit.mount.rows import Stat, to_stat
-from vgit.mount.syscalls import exchange, rename_noreplace
 
 # Somebody else's entry, or none, where one was planned; or another file system has been mounted there.
 _IN_THE_WAY = (errno.EEXIST, errno.ENOENT, errno.EXDEV, errno.EBUSY)

@@ -11,12 +11,13 @@ import stat
 
 from vgit.errors import Error
 from vgit.ids import TreeId
+from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.rooted import RootDirectory
 from vgit.mount.checkout import Checkout
 from vgit.mount.half_made import is_half_made
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.leave import Leave, no_note
-from vgit.mount.root import RootDirectory
-from vgit.mount.rows import PackedRows, Stat, to_stat
+from vgit.mount.rows import PackedRows
 from vgit.paths import ROOT, Path
 from vgit.repository import Repository
 from vgit.tree.entry import Entry

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
-from vgit.files.filesystem_clock import TICK_SECONDS, trusted
 from vgit.files.left_out import Omitted, unread
 from vgit.files.steady_read import Watch
 from vgit.ids import CommitId
+from vgit.localfs.filesystem_clock import TICK_SECONDS, trusted
+from vgit.localfs.syscalls import syncfs
 from vgit.mount.areas import Areas
 from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
@@ -37,7 +38,6 @@ from vgit.mount.scope import Scope
 from vgit.mount.session import Session, without_base
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_content, check_history, check_present
-from vgit.mount.syscalls import syncfs
 from vgit.mount.take_back import take_back
 from vgit.paths import ROOT, Path, parse_path
 from vgit.repository import Proposal, Published, Repository

@@ -13,8 +13,8 @@ from typing import cast
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Buffer
 from vgit.objects.stored_blocks import frame, framed_size
+from vgit.runtime.buffer import Buffer
 
 STORED_BELOW = 512
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vgit.backend.protocol import Buffer
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:

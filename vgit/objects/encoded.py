@@ -4,11 +4,11 @@ from typing import TypeAlias
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Buffer
 from vgit.ids import BlobId, ObjectFormat, ObjectId
 from vgit.objects.deflate import STORED_BELOW, encode
 from vgit.objects.kinds import BLOB, KIND_NAMES
 from vgit.objects.pack_entry import encode_header, encode_small
+from vgit.runtime.buffer import Buffer
 
 # What a pack and its index need of an object: id, entry (header and zlib stream), CRC-32 of the entry. A plain tuple,
 # as 10^5 of them go from process to process.

@@ -12,7 +12,7 @@ from struct import Struct
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Buffer
+from vgit.runtime.buffer import Buffer
 
 OFS_DELTA, REF_DELTA = 6, 7
 

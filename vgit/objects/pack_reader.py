@@ -13,7 +13,7 @@ memory is taken, and damage is a CorruptObjectError that names the pack.
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from vgit.backend.protocol import Backend, Buffer, Listed
+from vgit.backend.protocol import Backend, Listed
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects import stored_blocks
@@ -23,6 +23,7 @@ from vgit.objects.kinds import KIND_NAMES
 from vgit.objects.pack_entry import LONGEST_HEADER, OFS_DELTA, REF_DELTA, parse_distance, parse_header
 from vgit.objects.pack_index import PackIndex, index_key, open_index
 from vgit.objects.windows import Windows
+from vgit.runtime.buffer import Buffer
 
 HEADER_SIZE = 12
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Buffer, StagedFile
+from vgit.backend.protocol import StagedFile
 from vgit.ids import ObjectFormat
 from vgit.objects.deflate import encode, stored
 from vgit.objects.pack_entry import encode_header
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Backend, Buffer, Mark, StagedFile
+from vgit.backend.protocol import Backend, Mark, StagedFile
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
 from vgit.objects.encoded import Encoded, encode_entry
@@ -26,6 +26,7 @@ from vgit.objects.pack_entry import LONGEST_HEADER
 from vgit.objects.pack_index import encode_index
 from vgit.objects.pack_stream import PackStream, Written
 from vgit.objects.stored_blocks import framed_size
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.side_thread import Beside
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ An object may be in several packs, and loose. In order:
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
-from vgit.backend.protocol import Buffer
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects.kinds import KIND_NAMES
 from vgit.objects.pack_reader import Ids, PackReader
 from vgit.objects.pack_set import PackSet, Seen
+from vgit.runtime.buffer import Buffer
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ packs that vanish, is in search.py.
 
 from typing import TypeVar
 
-from vgit.backend.protocol import Backend, Buffer
+from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import SHA1, ObjectFormat, ObjectId
 from vgit.objects.blob_run import BlobRun
@@ -19,6 +19,7 @@ from vgit.objects.pack_set import PackSet
 from vgit.objects.search import Ask, Search, checked
 from vgit.objects.windows import Windows
 from vgit.objects.writer import ObjectWriter
+from vgit.runtime.buffer import Buffer
 
 T = TypeVar("T")
 

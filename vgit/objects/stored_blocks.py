@@ -17,7 +17,7 @@ from struct import Struct
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Buffer
+from vgit.runtime.buffer import Buffer
 
 BLOCK = 65_535  # The longest a stored deflate block can be; part of the format.
 HEAD_SIZE = 7  # zlib header and first block header

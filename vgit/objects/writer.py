@@ -23,7 +23,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vgit.backend.protocol import Backend, Buffer
+from vgit.backend.protocol import Backend
 from vgit.errors import BackendUnavailableError, NotFoundError
 from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.deflate import STORED_BELOW
@@ -34,6 +34,7 @@ from vgit.objects.pack_index import index_key
 from vgit.objects.pack_set import PackSet
 from vgit.objects.pack_stream import Written
 from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
+from vgit.runtime.buffer import Buffer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -26,9 +26,9 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.ids import CommitId, TreeId
+from vgit.localfs.rooted import RootDirectory, may
+from vgit.localfs.spelling import Spelling
 from vgit.mount.leave import Leave
-from vgit.mount.root import RootDirectory, may
-from vgit.mount.spelling import Spelling
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
 from vgit.repository import Repository
 from vgit.runtime.cancel import checkpoint

@@ -14,13 +14,13 @@ from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeAlias
 
-from vgit.backend.protocol import Buffer
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import BlobId, ObjectId, TreeId
 from vgit.objects.git_tree import MODES, TreeRow, sort_key, split_tree
 from vgit.objects.kinds import BLOB, TREE
 from vgit.objects.store import ObjectStore
 from vgit.paths import decode_name, encode_name
+from vgit.runtime.buffer import Buffer
 from vgit.runtime.forks import reset_after_fork
 from vgit.tree.columns import read_columns
 from vgit.tree.entry import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vgit.mount import syscalls
-from vgit.mount.syscalls import (
+from vgit.localfs import syscalls
+from vgit.localfs.syscalls import (
     exchange,
     rename_noreplace,
     syncfs,

@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from vgit.backend.file_systems import FileSystem
-from vgit.files import filesystem_clock
-from vgit.files.filesystem_clock import (
+from vgit.localfs import filesystem_clock
+from vgit.localfs.file_systems import FileSystem
+from vgit.localfs.filesystem_clock import (
     COARSE_MARGIN_NS,
     FINE_MARGIN_NS,
     UNKNOWN_MARGIN_NS,

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from vgit.backend.file_systems import MountPoint, mount_point_of, read_mount_points
+from vgit.localfs.file_systems import MountPoint, mount_point_of, read_mount_points
 
 _OUR_TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # it would hide every process, not one
 

@@ -12,7 +12,7 @@ that each reload tries again.
 
 import os
 
-from vgit.mount.root import RootDirectory
+from vgit.localfs.rooted import RootDirectory
 from vgit.paths import Path, printable
 
 _DIRECTORIES = 64  # whose listings are kept

@@ -21,8 +21,8 @@ import signal
 from itertools import repeat
 from typing import TypeAlias
 
-from vgit.files.shared_maps import Mapped, shared_writable
-from vgit.files.views import Spelling, Views, identity, is_our_trouble, passing_over, path_inside, processes
+from vgit.localfs.shared_maps import Mapped, shared_writable
+from vgit.localfs.views import Spelling, Views, identity, is_our_trouble, passing_over, path_inside, processes
 
 Identity: TypeAlias = tuple[int, int]  # st_dev, st_ino
 

@@ -10,7 +10,7 @@ import errno
 import os
 from collections.abc import Sequence
 
-from vgit.backend.protocol import Buffer
+from vgit.runtime.buffer import Buffer
 
 _IOV_MAX = 1024  # Linux's UIO_MAXIOV: more buffers in one call are refused with EINVAL.
 

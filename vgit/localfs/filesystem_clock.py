@@ -29,7 +29,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from vgit.backend.file_systems import FileSystem, file_system_of, is_network_file_system
+from vgit.localfs.file_systems import FileSystem, file_system_of, is_network_file_system
 
 PROBE_FILE = "probe"
 FINE_MARGIN_NS = 20_000_000

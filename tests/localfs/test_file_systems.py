@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vgit.backend import file_systems
-from vgit.backend.file_systems import (
+from vgit.localfs import file_systems
+from vgit.localfs.file_systems import (
     MountPoint,
     is_memory_file_system,
     is_network_file_system,
@@ -104,7 +104,7 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 os.chdir("/vgit-chroot")
 import vgit
-from vgit.backend.file_systems import file_system_of, mount_point_of
+from vgit.localfs.file_systems import file_system_of, mount_point_of
 from vgit.mount.changes import Unstable
 root = os.open("/vgit-chroot", os.O_RDONLY)
 assert mount_point_of(root) is None, "not what is to be tried"

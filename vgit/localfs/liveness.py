@@ -9,7 +9,7 @@ concluded there.
 
 import os
 
-from vgit.backend.file_systems import is_network_file_system
+from vgit.localfs.file_systems import is_network_file_system
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 

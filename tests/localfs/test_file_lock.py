@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from vgit.backend.file_lock import FileLock
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import LockedError
+from vgit.localfs.file_lock import FileLock
 
 BUSY = "the mount is busy"
 
@@ -35,7 +35,7 @@ def is_free(path: str) -> bool:
 def holder(path: str, more: str = "") -> Iterator["subprocess.Popen[bytes]"]:
     """Another process that holds the lock till its input ends."""
     script = (
-        f"import sys, os\nsys.path[:] = {sys.path!r}\nfrom vgit.backend.file_lock import FileLock\n"
+        f"import sys, os\nsys.path[:] = {sys.path!r}\nfrom vgit.localfs.file_lock import FileLock\n"
         f"lock = FileLock({path!r}, '')\nlock.acquire(5, 'the other one')\n{more}\n"
         "print(flush=True)\nsys.stdin.read()"
     )

@@ -1,15 +1,25 @@
-"""Durable: a few files and directories are synced each by itself; of many, the file systems that they are on.
+"""Durable: names and bytes that survive a power cut.
 
-A ``syncfs`` costs little more than one fsync, but for what others have left
+A few files and directories are synced each by itself; of many, the file systems that
+they are on. A ``syncfs`` costs little more than one fsync, but for what others have left
 dirty there. A mount may have other file systems mounted in it.
 """
 
 import os
 from typing import Self
 
-from vgit.mount.syscalls import syncfs
+from vgit.localfs.syscalls import syncfs
 
 FEW = 16
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 class Durable:

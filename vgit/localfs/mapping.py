@@ -11,7 +11,7 @@ import mmap
 import os
 import weakref
 
-from vgit.backend.positional import read_at
+from vgit.localfs.positional import read_at
 
 _COPY_BELOW = 65536  # Copying this much costs less than a map's page faults and its two system calls.
 _MAP_FAILED = ctypes.c_void_p(-1).value

@@ -1,0 +1,1 @@
+"""Localfs: this machine: descriptors, system calls, locks, clocks. Knows no volume and nothing of git."""
