@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from vgit.ids import ObjectId, TreeId
-from vgit.merge import Merged, NewDirectory
 from vgit.paths import Path
+from vgit.repository.merge import Merged, NewDirectory
 from vgit.tree.directory import Directory
 from vgit.tree.entry import FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, TREE_MODE, Entry
 

@@ -27,8 +27,8 @@ from vgit.content import files, write
 from vgit.localfs.file_lock import FileLock
 from vgit.mount import checkout, reload, scan, small_files, stage
 from vgit.objects.writer import ObjectWriter
-from vgit.refs import Refs
-from vgit.repository import Repository
+from vgit.repository.refs import Refs
+from vgit.repository.repository import Repository
 from vgit.runtime import cancel
 from vgit.transfer import local_tree, upload
 

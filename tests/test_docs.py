@@ -113,4 +113,6 @@ def test_the_judges_can_condemn() -> None:
     assert len(list(broken_links(page, "[a](nowhere.md) [b](architecture.md#no-such-heading)"))) == 2
     assert not list(broken_links(page, "[a](architecture.md#layers) `[b](nowhere.md)` [c](https://example.org)"))
     assert len(list(missing_files(page, "`vgit/nowhere.py` `nowhere.py` `tests/none/`"))) == 3
-    assert not list(missing_files(page, "`vgit/refs.py` `refs.py` `a/<b>.py` `vgit/leases/x` `objects/pack`"))
+    assert not list(
+        missing_files(page, "`vgit/repository/refs.py` `repository/refs.py` `a/<b>.py` `vgit/leases/x` `objects/pack`")
+    )

@@ -24,12 +24,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "runtime/",
         "names paths clock ids",
         "localfs/",
-        "aftermath",
         "backend/",
-        "objects/ refs",
+        "objects/",
         "content/ tree/",
-        "commit merge repository_config",
-        "repository",
+        "repository/",
         "files/",
         "history/ maintenance/ mount/ catalog/",
         "transfer/",
@@ -65,7 +63,7 @@ LAZY = frozenset({"vgit/__init__.py", "vgit/runtime/lazy_import.py"})
 LATE: dict[str, dict[str, str]] = {
     "vgit/aio.py": {"vgit.awaiting": "asyncio, 20 ms; most programs never await anything"},
     "vgit/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
-    "vgit/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
+    "vgit/repository/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
     "vgit/maintenance/roll_up.py": {"logging": "3 ms; only damage is logged"},
     "vgit/localfs/file_systems.py": {"ctypes": "2 ms; only where the mount table does not tell, as in a chroot"},
     "vgit/backend/local.py": {"shutil": "3 ms; only a repository that is deleted is removed as a tree"},
@@ -80,11 +78,11 @@ LATE: dict[str, dict[str, str]] = {
     },
     "vgit/objects/pack_finish.py": {"concurrent.futures": "5 ms; only a full pack is finished in a thread"},
     "vgit/objects/pack_stream.py": {"concurrent.futures": "5 ms; only a pack above 8 MiB is written by a thread"},
-    "vgit/refs.py": {
+    "vgit/repository/refs.py": {
         "dulwich.errors": "with dulwich.refs",
         "dulwich.refs": "5 ms; only packed refs, and names that are not plain, need git's rules",
     },
-    "vgit/repository_config.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
+    "vgit/repository/config.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
     "vgit/snapshot.py": {"vgit.mounts": "as in vgit/volume.py"},
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
     "vgit/warned.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
@@ -216,7 +214,7 @@ def _imports(module: str, node: ast.AST, modules: set[str], *, late: bool) -> It
             yield Import(module, alias.name, node.lineno, late)
     elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
         for alias in node.names:
-            # `from vgit import refs` imports the module vgit.refs, not a name of vgit/__init__.py.
+            # `from vgit import refs` imports the module vgit.repository.refs, not a name of vgit/__init__.py.
             whole = f"{node.module}.{alias.name}"
             yield Import(module, whole if whole in modules else node.module, node.lineno, late)
 
@@ -317,9 +315,9 @@ GOOD = {
     "vgit/backend/locate.py": "def f():\n    from vgit.backend.cloud import x\n    return x\n",
     "vgit/objects/store.py": "from vgit.backend import x\nfrom vgit.objects import kinds\nimport isal.x",
     "vgit/objects/kinds.py": "",
-    "vgit/commit.py": "from vgit.merge import merge\nfrom vgit.objects.store import ObjectStore\n",
-    "vgit/merge.py": "from dulwich.refs import DiskRefsContainer\n",
-    "vgit/volume.py": "from vgit import names\nfrom vgit.commit import Commit\n",
+    "vgit/repository/commit.py": "from vgit.repository.merge import x\nfrom vgit.objects.store import ObjectStore\n",
+    "vgit/repository/merge.py": "from dulwich.refs import DiskRefsContainer\n",
+    "vgit/volume.py": "from vgit import names\nfrom vgit.repository.commit import Commit\n",
     "vgit/__init__.py": "import importlib\nfrom vgit.volume import Volume\nimportlib.import_module('vgit.volume')\n",
     "vgit/filesystem.py": "import fsspec\n",
     "vgit/cli/main.py": "import click\ndef f():\n    import rich.table\n    from vgit import Volume\n",
@@ -339,8 +337,8 @@ def test_good_sources_pass() -> None:
         ("vgit/errors.py", "from vgit import names", "upward import of vgit.names"),
         ("vgit/errors.py", "import vgit", "upward import of vgit "),
         ("vgit/errors.py", "if TYPE_CHECKING:\n    from vgit.names import x", "upward import of vgit.names"),
-        ("vgit/objects/kinds.py", "from vgit.refs import Refs", "another folder"),
-        ("vgit/refs.py", "from vgit.objects.store import x", "another folder"),
+        ("vgit/objects/kinds.py", "from vgit.repository.refs import Refs", "upward import of vgit.repository.refs"),
+        ("vgit/content/read.py", "from vgit.tree.entry import x", "another folder"),
         ("vgit/tree/entry.py", "from vgit.content.files import x", "another folder"),
         ("vgit/mount/scan.py", "from vgit.history.log import x", "another folder"),
         ("vgit/backend/local.py", "def f():\n    import json", "import of json inside"),
@@ -370,13 +368,13 @@ def test_good_sources_pass() -> None:
         ("vgit/names.py", "from numpy.random import x", "not among the dependencies"),
         ("vgit/volume.py", "import obstore", "only backend/ may"),
         ("vgit/cli/serve.py", "def f():\n    import uvicorn", "only web/ may"),
-        ("vgit/refs.py", "from dulwich.refs import _private", "private to dulwich"),
-        ("vgit/refs.py", "from dulwich._diff_tree import x", "private to dulwich"),
-        ("vgit/refs.py", "import importlib\nimportlib.import_module('vgit.cli')", "in disguise"),
-        ("vgit/refs.py", "from importlib import import_module", "in disguise"),
-        ("vgit/refs.py", "__import__('vgit.cli')", "in disguise"),
+        ("vgit/repository/refs.py", "from dulwich.refs import _private", "private to dulwich"),
+        ("vgit/repository/refs.py", "from dulwich._diff_tree import x", "private to dulwich"),
+        ("vgit/repository/refs.py", "import importlib\nimportlib.import_module('vgit.cli')", "in disguise"),
+        ("vgit/repository/refs.py", "from importlib import import_module", "in disguise"),
+        ("vgit/repository/refs.py", "__import__('vgit.cli')", "in disguise"),
         (
-            "vgit/refs.py",
+            "vgit/repository/refs.py",
             "from vgit.runtime.lazy_import import lazy_import\njson = lazy_import('json')",
             "give the reason",
         ),

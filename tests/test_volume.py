@@ -18,7 +18,7 @@ import pytest
 import vgit
 from tests.gitjudge import fsck, log
 from vgit.catalog import Catalog, StoreRoot
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 ROOT = FilePath(__file__).parent.parent
 

@@ -8,7 +8,7 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.content import read_content
 from vgit.ids import CommitId, TreeId
 from vgit.paths import Path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 AUTHOR = "tester <t@x>"
 

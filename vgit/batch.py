@@ -7,7 +7,7 @@ from typing import IO
 
 from vgit.aio import Both
 from vgit.errors import InvalidError
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.results import commit_info
 from vgit.runtime.forks import reset_after_fork
 from vgit.transfer.progress import Progress

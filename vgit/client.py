@@ -18,11 +18,11 @@ from typing import Any
 from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK, Clock
-from vgit.commit import clean_identity
 from vgit.errors import InvalidError
 from vgit.maintenance.roll_up import roll_up
 from vgit.names import check_environment_name
 from vgit.paths import local_place
+from vgit.repository.commit import clean_identity
 from vgit.runtime.once import Once
 
 DEFAULT_ENVIRONMENT = "main"

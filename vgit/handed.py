@@ -16,7 +16,7 @@ from vgit.mount.open import reopen_mount, unbind
 from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.mounts import Mount, mounts_of
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.results import reload_info
 from vgit.types import ReloadInfo
 

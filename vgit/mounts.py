@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from vgit.aftermath import Aftermath
 from vgit.aio import Both, Method
 from vgit.background import Background, HeldBack, check_commit_every
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
@@ -26,7 +25,8 @@ from vgit.mount.results import Committed, Reloaded
 from vgit.mount.scope import overlap
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, parse_path, printable
-from vgit.repository import Repository
+from vgit.repository.aftermath import Aftermath
+from vgit.repository.repository import Repository
 from vgit.results import change, commit_info, local_change, reload_info
 from vgit.runtime.forks import reset_after_fork
 from vgit.runtime.lazy_import import lazy_import

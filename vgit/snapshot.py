@@ -19,7 +19,7 @@ from vgit.errors import (
 )
 from vgit.ids import CommitId, TreeId
 from vgit.paths import Path, format_path, parse_path, printable
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.lazy_import import lazy_import
 from vgit.tree.entry import TREE_MODE, Entry, Kind

@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 
-from vgit.aftermath import Aftermath
 from vgit.errors import Error
 from vgit.mounts import Mount
 from vgit.paths import format_path, parse_path, printable
+from vgit.repository.aftermath import Aftermath
 from vgit.results import commit_info
 from vgit.types import CommitInfo, LeftOut, ReloadInfo
 from vgit.warned import LeftOutWarning, warn_of_left_out

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import floor
 
-from vgit.commit import Commit
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.ids import CommitId
 from vgit.paths import ROOT, Path, format_path
+from vgit.repository.commit import Commit
 from vgit.tree.edits import Counts
 from vgit.tree.entry import GITLINK_MODE, Entry
 

@@ -23,7 +23,7 @@ from vgit.history.tags import delete_tag, list_tags, set_tag
 from vgit.names import check_volume_id, check_volume_name
 from vgit.namespace import Objects, Renaming, check_version
 from vgit.paths import ROOT, Path, local_place, parse_path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.results import answer, change
 from vgit.runtime.lazy_import import lazy_import
 from vgit.runtime.once import Once

@@ -9,7 +9,7 @@ from vgit.catalog import CatalogRecord, create_ephemeral, reap_ephemerals
 from vgit.client import Client
 from vgit.errors import AlreadyExistsError, NotFoundError
 from vgit.names import check_volume_id
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vgit.aio import Method
 from vgit.client import Client
 from vgit.errors import InvalidError
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.results import answer
 from vgit.runtime.lazy_import import lazy_import
 from vgit.types import CommitInfo

@@ -12,7 +12,7 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.content import store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.names import new_volume_id
-from vgit.repository import Proposal, Repository
+from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import FILE_MODE, Entry
 

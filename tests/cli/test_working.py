@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Vgit
 from vgit.mount import open as mount_open
 from vgit.mount.lease import Lease, renew_lease
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.volume import Volume
 
 

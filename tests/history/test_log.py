@@ -26,7 +26,7 @@ from vgit.errors import InvalidError, NotFoundError
 from vgit.history.log import counts_of, log
 from vgit.ids import CommitId
 from vgit.paths import Path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Counts
 from vgit.tree.lookup import find_entry
 

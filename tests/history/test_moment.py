@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgit.commit import format_moment
 from vgit.history.moment import parse_moment
+from vgit.repository.commit import format_moment
 
 NOW = 1_793_004_800  # 2026-10-26T08:53:20Z
 HOUR, DAY = 3600, 86_400

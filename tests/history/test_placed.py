@@ -7,14 +7,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.history.volumes import AUTHOR, START, TestClock, volume
-from vgit.commit import Commit, commit_times, encode_commit
 from vgit.errors import NotFoundError
 from vgit.history.log import log
 from vgit.history.placed import placed
 from vgit.history.revision import resolve_revision
 from vgit.ids import CommitId
-from vgit.refs import MAIN
-from vgit.repository import Repository
+from vgit.repository.commit import Commit, commit_times, encode_commit
+from vgit.repository.refs import MAIN
+from vgit.repository.repository import Repository
 
 DAY = 86_400
 YEAR = 365 * DAY

@@ -33,8 +33,8 @@ from vgit.history.restore import restore, restore_edits
 from vgit.ids import CommitId
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path, parse_path
-from vgit.refs import MAIN
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.refs import MAIN
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
 from vgit.tree.lookup import find_entry

@@ -13,7 +13,7 @@ from vgit.errors import NotFoundError
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import set_tag
 from vgit.ids import CommitId
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 Git = Callable[..., bytes]
 HOUR = 3600

@@ -11,13 +11,13 @@ from tests.tree.trees import names
 from vgit.backend import Backend
 from vgit.backend.memory import MemoryBackend
 from vgit.clock import Clock
-from vgit.commit import Commit, encode_commit
 from vgit.content import store_bytes
 from vgit.ids import CommitId, TreeId
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import ROOT, Path, is_state_name, parse_path
-from vgit.refs import MAIN
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.commit import Commit, encode_commit
+from vgit.repository.refs import MAIN
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.directory import write_directory
 from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import NO_GIT_ENTRY, SYMLINK_MODE, TREE_MODE, Entry

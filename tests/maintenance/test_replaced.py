@@ -24,7 +24,7 @@ from vgit.maintenance.sweep import sweep
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.objects.replaced import REPLACED, list_records, read_replaced
-from vgit.repository import Proposal, Repository
+from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
 

@@ -13,7 +13,7 @@ from vgit.content import read_content, store_bytes
 from vgit.maintenance.roll_up import roll_up
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
-from vgit.repository import Proposal, Repository
+from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
 

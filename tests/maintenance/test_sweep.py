@@ -17,7 +17,7 @@ from vgit.errors import BackendUnavailableError
 from vgit.maintenance.sweep import OLD_SECONDS, sweep
 from vgit.objects.pack_writer import PACKS
 from vgit.objects.writer import ObjectWriter
-from vgit.repository import Proposal, Repository
+from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
 

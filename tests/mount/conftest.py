@@ -18,7 +18,7 @@ from vgit.mount.root import MountRoot
 from vgit.mount.scope import Scope
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Entry
 

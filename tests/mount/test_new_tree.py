@@ -14,7 +14,7 @@ from vgit.mount import small_files
 from vgit.mount.small_files import Small, SmallFileReader
 from vgit.objects.writer import ObjectWriter, PackVanished
 from vgit.paths import ROOT, Path
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edits
 
 NAMES = [".git", ".vgitx", ".vgit~x", "per%cent", "new\nline", "ünï", "plain", "zero", "run"]

@@ -9,11 +9,11 @@ import pytest
 
 from tests.mount.conftest import AUTHOR, Bench
 from tests.mount.ordinary_user import mode_of
-from vgit.commit import encode_commit
 from vgit.mount.open import unbind
 from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import parse_path
+from vgit.repository.commit import encode_commit
 from vgit.tree.directory import write_directory
 from vgit.tree.lookup import find_entry
 

@@ -12,7 +12,7 @@ from tests.history import volumes as states
 from tests.transfer.uploads import commits, contents, cp, entry, expect_entry, new_volume, nothing_happens, put
 from tests.volumes import create_local, open_local
 from vgit.errors import ConflictError, InvalidError, IsADirectoryConflict, NotADirectoryConflict, NotFoundError
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.entry import Kind
 
 LARGE = random.Random(0).randbytes(9 << 20)

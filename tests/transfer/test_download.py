@@ -29,7 +29,7 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.paths import parse_path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.snapshot import TreeView
 from vgit.transfer import download as download_module
 from vgit.transfer.download import download

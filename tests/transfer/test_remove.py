@@ -9,7 +9,7 @@ from tests.history import volumes as states
 from tests.transfer.uploads import commits, contents, entry, expect_entry, new_volume, nothing_happens, put, rm
 from tests.volumes import create_local
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotFoundError
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 START = {"f": b"f", "g": b"g", "d/x": b"dx", "d/e/y": b"dey", "t/f": b"tf"}
 

@@ -14,7 +14,7 @@ from vgit.localfs import filesystem_clock
 from vgit.localfs.file_systems import FileSystem, is_memory_file_system
 from vgit.localfs.filesystem_clock import Clocks
 from vgit.mount.keep import PackKeeper
-from vgit.repository import Published
+from vgit.repository.repository import Published
 from vgit.transfer.puts import Put, put_file
 from vgit.tree.entry import Entry
 

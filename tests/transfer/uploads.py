@@ -8,7 +8,7 @@ from tests.volumes import AUTHOR
 from vgit.backend import Backend
 from vgit.backend.memory import MemoryBackend
 from vgit.paths import Path, parse_path
-from vgit.repository import Published, Repository
+from vgit.repository.repository import Published, Repository
 from vgit.transfer.copy import copy
 from vgit.transfer.progress import Progress
 from vgit.transfer.puts import Put, put_directory, put_file

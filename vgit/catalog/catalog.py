@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 from vgit.catalog.record import CatalogRecord, decode_record
 from vgit.clock import Clock
-from vgit.commit import Commit
 from vgit.content import read_content, store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, NotFoundError
 from vgit.ids import TreeId
 from vgit.names import check_new_volume_name
-from vgit.repository import Proposal, Repository
+from vgit.repository.commit import Commit
+from vgit.repository.repository import Proposal, Repository
 from vgit.tree.directory import Directory
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import FILE_MODE, Entry, Kind

@@ -14,12 +14,12 @@ from vgit.backend import Backend
 from vgit.catalog.catalog import Catalog
 from vgit.catalog.record import CatalogRecord
 from vgit.clock import Clock
-from vgit.commit import clean_identity
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.ids import SHA1
 from vgit.names import check_environment_name, check_new_volume_name, check_volume_id, new_volume_id
-from vgit.refs import MAIN, Refs
-from vgit.repository import Repository
+from vgit.repository.commit import clean_identity
+from vgit.repository.refs import MAIN, Refs
+from vgit.repository.repository import Repository
 from vgit.runtime.cancel import uninterrupted
 from vgit.runtime.once import Once
 

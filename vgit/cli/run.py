@@ -22,7 +22,7 @@ from vgit.errors import Error, InvalidError
 from vgit.mounts import Mount
 from vgit.names import check_volume_name
 from vgit.paths import local_place
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 _FAILED = 1  # the exit code: a last commit failed
 

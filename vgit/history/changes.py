@@ -19,9 +19,9 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from vgit.ids import TreeId
-from vgit.merge import DEFAULT_DIRECTORY_MODE
 from vgit.paths import ROOT, Path
-from vgit.repository import Repository
+from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
+from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import TREE_MODE, Entry, Kind, same_content

@@ -10,14 +10,14 @@ costs one tree, and at the path's end the one line of a record.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from vgit.commit import Commit
 from vgit.errors import InvalidError, NotFoundError
 from vgit.history.changes import count_changes
 from vgit.history.path_versions import PathVersions
 from vgit.history.placed import Placed, placed
 from vgit.ids import CommitId, TreeId
 from vgit.paths import Path, format_path, printable
-from vgit.repository import Repository
+from vgit.repository.commit import Commit
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Counts
 from vgit.tree.lookup import find_entry
 

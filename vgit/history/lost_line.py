@@ -7,7 +7,7 @@ from vgit.ids import CommitId, ObjectId, TreeId
 from vgit.objects.git_tree import TREE_MODE, parse_tree
 from vgit.objects.kinds import TREE
 from vgit.objects.writer import ObjectWriter
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Kind
 

@@ -18,7 +18,7 @@ from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_tree import FILE_MODE, MODES, SYMLINK_MODE, TREE_MODE, TreeRow, split_tree
 from vgit.objects.kinds import BLOB, TREE
 from vgit.paths import Path, encode_name
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 from vgit.tree.escape import escape_name
 from vgit.tree.stored_name import RECORD_NAME, decode_stored_name, encode_stored_name

@@ -22,9 +22,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vgit.commit import Commit
 from vgit.ids import CommitId
-from vgit.repository import Repository
+from vgit.repository.commit import Commit
+from vgit.repository.repository import Repository
 
 DOUBT_SECONDS = 60
 _CALM = 64  # so many states in a row that are in order end the doubt

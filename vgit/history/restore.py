@@ -12,14 +12,14 @@ far as the store has all of it: mounts that came from there can go on.
 
 from collections.abc import Sequence
 
-from vgit.commit import escape_path
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.history.changes import diff_below, entry_at
 from vgit.history.lost_line import objects_of, rely_on_line
 from vgit.ids import CommitId, TreeId
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, has_state_name, printable
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.commit import escape_path
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry, Kind, same_content
 

@@ -17,14 +17,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from vgit.commit import Commit, format_moment
 from vgit.errors import InvalidError, NotFoundError
 from vgit.history.moment import parse_moment
 from vgit.history.placed import placed
 from vgit.history.tags import find_tag, peel
 from vgit.ids import CommitId, ObjectId
 from vgit.paths import printable
-from vgit.repository import Repository
+from vgit.repository.commit import Commit, format_moment
+from vgit.repository.repository import Repository
 
 _FORM = re.compile(r"(?P<base>.*?)(?P<steps>(?:\^|~[0-9]{0,9})*)", re.DOTALL)
 _TIME = re.compile(r"@\{(.*)\}", re.DOTALL)

@@ -10,8 +10,8 @@ import re
 from vgit.errors import AlreadyExistsError, CorruptObjectError, InvalidError, NotFoundError
 from vgit.ids import CommitId, ObjectId
 from vgit.objects.kinds import COMMIT, TAG
-from vgit.refs import TAGS, check_ref_name
-from vgit.repository import Repository
+from vgit.repository.refs import TAGS, check_ref_name
+from vgit.repository.repository import Repository
 
 _WHOLE_ID = re.compile("[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")  # in whichever object format: volumes may be converted
 _MAX_TAG_DEPTH = 10  # tags of tags; more is no history but a trap

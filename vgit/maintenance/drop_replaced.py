@@ -21,7 +21,7 @@ from vgit.objects.join_packs import ids_of_whole_pack
 from vgit.objects.pack_index import index_key, open_index
 from vgit.objects.pack_writer import PACKS
 from vgit.objects.replaced import REPLACED, Replaced, read_replaced
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 GRACE_SECONDS = 600.0
 MOST_WAITING = 2048

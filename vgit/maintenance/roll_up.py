@@ -15,7 +15,7 @@ from vgit.errors import CorruptObjectError
 from vgit.maintenance.drop_replaced import drop_replaced
 from vgit.objects.join_packs import join_packs
 from vgit.objects.pack_writer import PACKS
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:

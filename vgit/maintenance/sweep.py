@@ -17,7 +17,7 @@ here too, once it has waited long enough (drop_replaced.py).
 from vgit.backend.protocol import Listed
 from vgit.maintenance.drop_replaced import drop_replaced
 from vgit.objects.pack_writer import PACKS
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 OLD_SECONDS = 86_400.0  # no commit takes a day between naming its packs and moving the ref
 

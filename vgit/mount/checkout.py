@@ -36,7 +36,7 @@ from vgit.mount.place import Placer, raise_named
 from vgit.mount.rows import Packed, Row, join_rows, pack_rows, untrust_from
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT, Path, is_state_name
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.worker_processes import Workers
 from vgit.tree.entry import Entry, Kind

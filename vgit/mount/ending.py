@@ -24,7 +24,7 @@ from vgit.mount.reload import Reload
 from vgit.mount.session import Session
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vgit.errors import NotFoundError
 from vgit.ids import CommitId
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 _REFS = "refs/vgit/lease/"
 _FILES = "vgit/leases/"

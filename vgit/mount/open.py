@@ -44,7 +44,7 @@ from vgit.mount.layout import (
 from vgit.mount.lease import Lease, renew_lease
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import ROOT, Path, format_path, printable
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:

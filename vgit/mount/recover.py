@@ -35,7 +35,7 @@ from vgit.mount.stage import Waiting
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.swap import is_as_planned
 from vgit.paths import Path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
 

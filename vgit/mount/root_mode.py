@@ -12,14 +12,14 @@ import stat
 from vgit.errors import CorruptObjectError
 from vgit.ids import CommitId
 from vgit.localfs.rooted import RootDirectory
-from vgit.merge import DEFAULT_DIRECTORY_MODE
 from vgit.mount.changes import Changes
 from vgit.mount.place import Placer
 from vgit.mount.plan import Local
 from vgit.mount.scope import Scope
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT
-from vgit.repository import Repository
+from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
+from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry, directory_entry
 
 _NEEDED = stat.S_IRUSR | stat.S_IXUSR  # without them vgit, and whoever works there, does not find what is in a mount

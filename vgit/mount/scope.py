@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
 from vgit.ids import CommitId, TreeId
-from vgit.merge import DEFAULT_DIRECTORY_MODE
 from vgit.mount.layout import STATE_DIRECTORY
 from vgit.paths import Path, format_path, has_state_name, printable
-from vgit.repository import Repository
+from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
+from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry

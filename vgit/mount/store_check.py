@@ -11,13 +11,13 @@ import os
 from collections.abc import Collection, Iterable
 from itertools import islice
 
-from vgit.commit import format_moment
 from vgit.errors import CorruptObjectError, CorruptVolumeError
 from vgit.ids import CommitId
 from vgit.mount.layout import MountRecord
 from vgit.paths import printable
-from vgit.refs import MAIN
-from vgit.repository import Repository
+from vgit.repository.commit import format_moment
+from vgit.repository.refs import MAIN
+from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 
 _NAMED_COMMITS = 4

@@ -19,7 +19,7 @@ from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.leave import Leave, no_note
 from vgit.mount.rows import PackedRows
 from vgit.paths import ROOT, Path
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 
 

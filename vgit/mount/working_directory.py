@@ -40,7 +40,7 @@ from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_content, check_history, check_present
 from vgit.mount.take_back import take_back
 from vgit.paths import ROOT, Path, parse_path
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.runtime.cancel import uninterrupted
 from vgit.runtime.side_thread import Beside
 from vgit.tree.entry import Entry

@@ -14,11 +14,11 @@ links and never followed, a destination that is a link is replaced.
 
 from collections.abc import Sequence
 
-from vgit.commit import Commit
 from vgit.errors import ConflictError, InvalidError, IsADirectoryConflict, NotADirectoryConflict, NotFoundError
 from vgit.ids import TreeId
 from vgit.paths import Path, has_state_name, parse_path
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.commit import Commit
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.transfer.puts import check_target, shown
 from vgit.transfer.targets import Targets, TreeLooker, to_edits
 from vgit.tree.diff import diff_trees

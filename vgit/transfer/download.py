@@ -31,7 +31,7 @@ from vgit.localfs.syscalls import rename_noreplace, syncfs
 from vgit.mount.noted_leave import noted_leave
 from vgit.mount.place import Placer
 from vgit.paths import Path, encode_name, format_path, printable
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.lazy_import import lazy_import
 from vgit.transfer.local_target import LocalTarget, Missing, Source, entries_of, locate

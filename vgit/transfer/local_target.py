@@ -30,7 +30,7 @@ from vgit.localfs.rooted import RootDirectory, may
 from vgit.localfs.spelling import Spelling
 from vgit.mount.leave import Leave
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry, Kind
 

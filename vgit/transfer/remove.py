@@ -6,11 +6,11 @@ directory then (docs/merge.md). A parent that becomes empty stays too.
 
 from collections.abc import Sequence
 
-from vgit.commit import Commit
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict
 from vgit.ids import TreeId
 from vgit.paths import Path, parse_path
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.commit import Commit
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.transfer.puts import shown
 from vgit.transfer.targets import TreeLooker, add_parents
 from vgit.tree.diff import diff_trees

@@ -12,12 +12,12 @@ Others publish meanwhile, so this is asked of every head that the transfer could
 
 from collections.abc import Collection, Mapping
 
-from vgit.commit import Commit
 from vgit.errors import AlreadyExistsError, IsADirectoryConflict, NotADirectoryConflict, NotFoundError
 from vgit.ids import TreeId
-from vgit.merge import DEFAULT_DIRECTORY_MODE
 from vgit.paths import Path
-from vgit.repository import Repository
+from vgit.repository.commit import Commit
+from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
+from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.transfer.puts import shown
 from vgit.tree.edits import Edit, Edits

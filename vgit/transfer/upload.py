@@ -13,14 +13,14 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from vgit.commit import Commit
 from vgit.content import StoredContent, store_stream
 from vgit.content.hashing import workers
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.mount.keep import PackKeeper
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path
-from vgit.repository import Proposal, Published, Repository
+from vgit.repository.commit import Commit
+from vgit.repository.repository import Proposal, Published, Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.transfer.local_directories import LocalDirectories
 from vgit.transfer.local_tree import LocalFile, LocalLink

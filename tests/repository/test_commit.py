@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests import gitjudge
-from vgit.commit import (
+from vgit.errors import CorruptObjectError
+from vgit.ids import SHA1, CommitId, ObjectId, TreeId
+from vgit.paths import decode_name
+from vgit.repository.commit import (
     RECEIPT_LIMIT,
     Commit,
     Overwritten,
@@ -19,12 +22,9 @@ from vgit.commit import (
     escape_path,
     unescape_path,
 )
-from vgit.errors import CorruptObjectError
-from vgit.ids import SHA1, CommitId, ObjectId, TreeId
-from vgit.paths import decode_name
 from vgit.tree.edits import Counts
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 EMPTY_TREE = TreeId(ObjectId(bytes.fromhex("4b825dc642cb6eb9a060e54bf8d69288fbee4904")))
 ID = CommitId(ObjectId(bytes(20)))
 SPECIMEN = Commit(

@@ -6,8 +6,8 @@ import pytest
 
 from tests.directories import Directories, Plain, directory, fifo, file, symlink
 from vgit.ids import ObjectId
-from vgit.merge import DEFAULT_DIRECTORY_MODE, UNSET_MODE, Merged, NewDirectory, merge
 from vgit.paths import Path
+from vgit.repository.merge import DEFAULT_DIRECTORY_MODE, UNSET_MODE, Merged, NewDirectory, merge
 from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import GITLINK_MODE, TREE_MODE, Entry, Kind, same_content
 

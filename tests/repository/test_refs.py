@@ -15,7 +15,7 @@ from vgit.backend.local import LocalBackend
 from vgit.backend.memory import MemoryBackend
 from vgit.errors import CorruptVolumeError, InvalidError
 from vgit.ids import SHA1, ObjectId
-from vgit.refs import MAIN, Refs, check_ref_name
+from vgit.repository.refs import MAIN, Refs, check_ref_name
 
 SPAWN = multiprocessing.get_context("spawn")
 

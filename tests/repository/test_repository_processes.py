@@ -10,7 +10,7 @@ from tests import gitjudge, volumes, writers
 from tests.volumes import files, messages
 from vgit.backend.memory import MemoryBackend
 from vgit.clock import SYSTEM_CLOCK
-from vgit.repository import Repository
+from vgit.repository.repository import Repository
 
 SPAWN = multiprocessing.get_context("spawn")
 

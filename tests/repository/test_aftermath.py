@@ -16,8 +16,8 @@ from vgit.ids import SHA1
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.objects.join_packs import join_packs
 from vgit.objects.writer import ObjectWriter
-from vgit.refs import MAIN, Refs
-from vgit.repository import Repository
+from vgit.repository.refs import MAIN, Refs
+from vgit.repository.repository import Repository
 from vgit.types import CommitInfo
 
 AUTHOR = "Test <test@example.org>"

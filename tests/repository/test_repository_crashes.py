@@ -15,8 +15,8 @@ from vgit.backend.local import LocalBackend
 from vgit.backend.memory import MemoryBackend
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import BackendUnavailableError
-from vgit.refs import MAIN
-from vgit.repository import Repository
+from vgit.repository.refs import MAIN
+from vgit.repository.repository import Repository
 
 OLD = {("a",): b"old", ("d", "b"): b"stays"}
 CHANGES: dict[tuple[str, ...], bytes | None] = {

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.directories import Directories, Plain, directory, fifo, file, symlink
 from vgit.ids import TreeId
-from vgit.merge import Merged, merge
 from vgit.paths import Path
+from vgit.repository.merge import Merged, merge
 from vgit.tree.edits import Counts, Edit, Edits, Whole
 from vgit.tree.entry import Entry, same_content
 

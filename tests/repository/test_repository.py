@@ -14,7 +14,6 @@ from tests.writers import publish
 from vgit.backend import Backend
 from vgit.backend.memory import MemoryBackend
 from vgit.clock import SYSTEM_CLOCK
-from vgit.commit import Commit, Overwritten
 from vgit.content import store_bytes
 from vgit.errors import (
     AlreadyExistsError,
@@ -24,8 +23,9 @@ from vgit.errors import (
     InvalidError,
 )
 from vgit.ids import SHA1, CommitId, ObjectId
-from vgit.refs import MAIN
-from vgit.repository import Proposal, Repository
+from vgit.repository.commit import Commit, Overwritten
+from vgit.repository.refs import MAIN
+from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import FILE_MODE, Entry
 

@@ -20,10 +20,18 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from vgit.aftermath import Aftermath
 from vgit.backend import Backend
 from vgit.clock import Clock
-from vgit.commit import (
+from vgit.content import chunk_tree_info
+from vgit.content.chunk_tree import read_chunks, require_chunk_tree
+from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
+from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId
+from vgit.objects.kinds import COMMIT
+from vgit.objects.store import ObjectStore
+from vgit.objects.writer import ObjectWriter, PackVanished
+from vgit.paths import Path
+from vgit.repository.aftermath import Aftermath
+from vgit.repository.commit import (
     RECEIPT_LIMIT,
     Commit,
     Overwritten,
@@ -32,17 +40,9 @@ from vgit.commit import (
     decode_commit,
     encode_commit,
 )
-from vgit.content import chunk_tree_info
-from vgit.content.chunk_tree import read_chunks, require_chunk_tree
-from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
-from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId
-from vgit.merge import UNSET_MODE, Lost, Merged, NewDirectory, merge
-from vgit.objects.kinds import COMMIT
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter, PackVanished
-from vgit.paths import Path
-from vgit.refs import MAIN, Refs
-from vgit.repository_config import CONFIG, object_format
+from vgit.repository.config import CONFIG, object_format
+from vgit.repository.merge import UNSET_MODE, Lost, Merged, NewDirectory, merge
+from vgit.repository.refs import MAIN, Refs
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.directory import Directory, DirectoryReader, as_read, write_directory
 from vgit.tree.edits import Counts, Edits
