@@ -24,8 +24,9 @@ from vgit.backend import lockfile, turns
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
 from vgit.content import files, write
+from vgit.files import small_files
 from vgit.localfs.file_lock import FileLock
-from vgit.mount import checkout, reload, scan, small_files, stage
+from vgit.mount import checkout, reload, scan, stage
 from vgit.objects.writer import ObjectWriter
 from vgit.repository.refs import Refs
 from vgit.repository.repository import Repository

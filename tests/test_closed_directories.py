@@ -18,8 +18,8 @@ from click.testing import CliRunner
 import vgit
 from tests.mount.ordinary_user import without_rights_of_root
 from vgit.cli.main import program
+from vgit.files import leave
 from vgit.localfs.rooted import set_mode
-from vgit.mount import leave
 from vgit.paths import MODES_NAME, parse_path
 from vgit.snapshot import TreeView
 from vgit.transfer.download import download

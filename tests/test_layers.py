@@ -29,8 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "content/ tree/",
         "repository/",
         "files/",
-        "history/ maintenance/ mount/ catalog/",
-        "transfer/",
+        "history/ maintenance/ mount/ transfer/ catalog/",
         "volume writable batch namespace volumes snapshot mounts handed together background warned"
         " results client aio awaiting types exception __init__",
         "filesystem web/",

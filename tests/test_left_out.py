@@ -11,8 +11,9 @@ import pytest
 
 import vgit
 from tests.test_background import SOON, wait_until
+from vgit.files import small_files
 from vgit.localfs import rooted
-from vgit.mount import changes, small_files
+from vgit.mount import changes
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from blake3 import blake3
 
 from tests.mount.conftest import AUTHOR, Bench
-from vgit.files import steady_read
-from vgit.mount import changes, small_files
+from vgit.files import small_files, steady_read
+from vgit.mount import changes
 from vgit.mount.changes import Unstable
 from vgit.mount.scan import Scan, Scanner
 

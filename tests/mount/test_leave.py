@@ -8,8 +8,8 @@ import pytest
 
 from tests.mount.ordinary_user import as_ordinary_user, mode_of, open_descriptors
 from vgit.errors import NotADirectoryConflict
+from vgit.files.leave import Leave, Modes, no_note
 from vgit.localfs.rooted import RootDirectory
-from vgit.mount.leave import Leave, Modes, no_note
 
 
 def make_new(root: RootDirectory, path: tuple[str, ...]) -> None:

@@ -10,8 +10,8 @@ import pytest
 from tests.gitjudge import clone
 from tests.mount.conftest import Bench, listing
 from vgit.errors import BackendUnavailableError
-from vgit.mount import small_files
-from vgit.mount.small_files import Small, SmallFileReader
+from vgit.files import small_files
+from vgit.files.small_files import Small, SmallFileReader
 from vgit.objects.writer import ObjectWriter, PackVanished
 from vgit.paths import ROOT, Path
 from vgit.repository.repository import Proposal, Published, Repository

@@ -12,10 +12,10 @@ import pytest
 
 from tests.mount.conftest import AUTHOR, Bench, listing
 from vgit.errors import BackendUnavailableError, InvalidError
+from vgit.files.placer import Placer
 from vgit.mount import open as opening
 from vgit.mount import working_directory
 from vgit.mount.checkout import Checkout
-from vgit.mount.place import Placer
 from vgit.runtime import worker_processes
 from vgit.runtime.cancel import Cancelled
 

@@ -34,7 +34,7 @@ from vgit.errors import (
     NotADirectoryConflict,
     NotFoundError,
 )
-from vgit.mount.keep import PackKeeper
+from vgit.files.content_sink import PackKeeper
 from vgit.transfer.puts import put_directory, put_file
 from vgit.tree.entry import Entry, Kind
 

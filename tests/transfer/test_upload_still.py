@@ -10,10 +10,10 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.transfer.uploads import contents, new_volume, put_all, tree
+from vgit.files.content_sink import PackKeeper
 from vgit.localfs import filesystem_clock
 from vgit.localfs.file_systems import FileSystem, is_memory_file_system
 from vgit.localfs.filesystem_clock import Clocks
-from vgit.mount.keep import PackKeeper
 from vgit.repository.repository import Published
 from vgit.transfer.puts import Put, put_file
 from vgit.tree.entry import Entry

@@ -10,10 +10,10 @@ from vgit.cli.command import Settings, settings_of
 from vgit.client import Client
 from vgit.errors import InvalidError, NotFoundError
 from vgit.handed import MountedDirectory
-from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY, MountRecord, find_marked, find_root, marker_of, read_record
+from vgit.mount.layout import MountRecord, find_marked, find_root, marker_of, read_record
 from vgit.mount.open import reopen_mount, reopen_to_unmount
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.paths import local_place
+from vgit.paths import MOUNT_FILE, STATE_NAME, local_place
 from vgit.volumes import resolve_id
 
 
@@ -49,7 +49,7 @@ def _taken_up(
     except NotFoundError as error:
         raise NotFoundError(
             f"{error} {root} is a mount of it. To keep its files and forget the volume, remove"
-            f" {os.path.join(root, STATE_DIRECTORY)}."
+            f" {os.path.join(root, STATE_NAME)}."
         ) from error
     # We were started in the mount, and must not be the process that uses it; the shell that started us still counts.
     os.chdir("/")

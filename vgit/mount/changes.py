@@ -16,18 +16,12 @@ from typing import NamedTuple, Self
 
 from vgit.content import StoredContent
 from vgit.errors import Error
+from vgit.files.content_sink import Keeper
 from vgit.files.left_out import LeftOutKind, NotKept, Omitted
-from vgit.files.steady_read import TRIES, Moved, Place, Watch, is_read_twice
-from vgit.ids import ObjectFormat, TreeId
-from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
-from vgit.localfs.filesystem_clock import trusted
-from vgit.localfs.rooted import RootDirectory
-from vgit.mount.keep import Keeper
-from vgit.mount.new_tree import NewTree
-from vgit.mount.recorded import file_entry, is_as_seen, recorded
-from vgit.mount.rows import Packed, PackedRows, Row, join_rows, pack_rows, untrusted
-from vgit.mount.scan import Scan
-from vgit.mount.small_files import (
+from vgit.files.metadata import file_entry, is_as_seen, recorded
+from vgit.files.new_tree import NewTree
+from vgit.files.rows import Packed, PackedRows, Row, join_rows, pack_rows, untrusted
+from vgit.files.small_files import (
     IN_FLIGHT_NS,
     LARGEST,
     Batch,
@@ -39,6 +33,12 @@ from vgit.mount.small_files import (
     open_to_read,
     worker,
 )
+from vgit.files.steady_read import TRIES, Moved, Place, Watch, is_read_twice
+from vgit.ids import ObjectFormat, TreeId
+from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
+from vgit.localfs.filesystem_clock import trusted
+from vgit.localfs.rooted import RootDirectory
+from vgit.mount.scan import Scan
 from vgit.paths import ROOT, Path, encode_name
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.worker_processes import Workers

@@ -26,14 +26,14 @@ from vgit.backend import Backend
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import CorruptObjectError, NotADirectoryConflict
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.files.placer import Placer, raise_named
+from vgit.files.rows import Packed, Row, join_rows, pack_rows, untrust_from
 from vgit.ids import CommitId, TreeId
 from vgit.localfs.file_stat import to_stat
 from vgit.localfs.rooted import RootDirectory, open_up
 from vgit.localfs.spelling import Spelling
 from vgit.localfs.write_hints import WriteBack
 from vgit.mount.half_made import is_half_made
-from vgit.mount.place import Placer, raise_named
-from vgit.mount.rows import Packed, Row, join_rows, pack_rows, untrust_from
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT, Path, is_state_name
 from vgit.repository.repository import Repository

@@ -12,18 +12,18 @@ unmount goes on with: what is clean by its rows is still to go.
 import os
 from collections.abc import Callable, Mapping
 
+from vgit.files.leave import Leave, no_note
+from vgit.files.placer import Placer
 from vgit.mount.areas import Areas
 from vgit.mount.journal import Notes, decode_journal, reload_journal
-from vgit.mount.layout import STATE_DIRECTORY, UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
+from vgit.mount.layout import UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
 from vgit.mount.lease import drop_lease
-from vgit.mount.leave import Leave, no_note
-from vgit.mount.place import Placer
 from vgit.mount.plan import Planner
 from vgit.mount.recover import put_all_back
 from vgit.mount.reload import Reload
 from vgit.mount.session import Session
 from vgit.mount.stat_cache import StatCache
-from vgit.paths import Path
+from vgit.paths import STATE_NAME, Path
 from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 
@@ -55,7 +55,7 @@ class Ending:
             self._root.mark_as(UNMOUNTED_FILE)
         else:
             self._remove(paths)
-        is_empty = os.listdir(self._root.fd) == [STATE_DIRECTORY]
+        is_empty = os.listdir(self._root.fd) == [STATE_NAME]
         drop_lease(self._repository, self._mount_id)
         self._session.end()
         return is_empty

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 from vgit.errors import NotMountedError
+from vgit.files.leave import Modes
 from vgit.ids import CommitId
 from vgit.localfs.file_stat import Stat
-from vgit.mount.layout import DISPLACED, STATE_DIRECTORY
-from vgit.mount.leave import Modes
+from vgit.mount.layout import DISPLACED
 from vgit.mount.stage import Waiting
+from vgit.paths import STATE_NAME
 
 _COMMIT = "commit"
 _RELOAD = "reload"
@@ -97,5 +98,5 @@ def decode_journal(data: bytes) -> Journal:
     except (ValueError, TypeError) as error:
         raise NotMountedError(
             f"the mount's journal is damaged ({error}). Copy out what you changed, and what is in"
-            f" {STATE_DIRECTORY}/{DISPLACED}; remove {STATE_DIRECTORY} and mount there again with --adopt (adopt=True)."
+            f" {STATE_NAME}/{DISPLACED}; remove {STATE_NAME} and mount there again with --adopt (adopt=True)."
         ) from error

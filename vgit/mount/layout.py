@@ -24,10 +24,8 @@ from dataclasses import asdict, dataclass
 from vgit.errors import InvalidError, NotMountedError
 from vgit.localfs.durable import sync_directory
 from vgit.localfs.filesystem_clock import PROBE_FILE
-from vgit.paths import STATE_NAME
+from vgit.paths import MOUNT_FILE, STATE_NAME
 
-STATE_DIRECTORY = STATE_NAME
-MOUNT_FILE = "mount"
 UNMOUNTING_FILE = "unmounting"
 UNMOUNTED_FILE = "unmounted"
 MARKERS = (MOUNT_FILE, UNMOUNTING_FILE, UNMOUNTED_FILE)  # one of them is there, from the first moment to the last
@@ -62,7 +60,7 @@ class MountRecord:
 
 def write_record(root: str, record: MountRecord) -> None:
     """Make ``root`` a mount; durable on return. ``.vgit/`` itself must exist."""
-    state = os.path.join(root, STATE_DIRECTORY)
+    state = os.path.join(root, STATE_NAME)
     temporary = os.path.join(state, MOUNT_FILE + ".new")
     with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump({"version": _VERSION, **asdict(record)}, file, indent=1)
@@ -75,12 +73,12 @@ def write_record(root: str, record: MountRecord) -> None:
 
 def is_mount(root: str) -> bool:
     """Return whether ``root`` is marked as a mount."""
-    return os.path.isfile(os.path.join(root, STATE_DIRECTORY, MOUNT_FILE))
+    return os.path.isfile(os.path.join(root, STATE_NAME, MOUNT_FILE))
 
 
 def marker_of(root: str) -> str | None:
     """Return the name of the file that tells what ``root`` is bound to, or was; None if there is none."""
-    return next((name for name in MARKERS if os.path.isfile(os.path.join(root, STATE_DIRECTORY, name))), None)
+    return next((name for name in MARKERS if os.path.isfile(os.path.join(root, STATE_NAME, name))), None)
 
 
 def is_half_unmounted(root: str) -> bool:
@@ -90,7 +88,7 @@ def is_half_unmounted(root: str) -> bool:
 
 def read_record(root: str, marker: str = MOUNT_FILE) -> MountRecord:
     """Return what ``root`` is bound to; NotMountedError if it is not a mount."""
-    path = os.path.join(root, STATE_DIRECTORY, marker)
+    path = os.path.join(root, STATE_NAME, marker)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             fields = json.load(file)
@@ -98,7 +96,7 @@ def read_record(root: str, marker: str = MOUNT_FILE) -> MountRecord:
         if is_half_unmounted(root):
             raise NotMountedError(f"{root} is no mount any more: {half_unmounted(root)}") from error
         raise NotMountedError(
-            f"{root} is not a mount: it has no {STATE_DIRECTORY}/{MOUNT_FILE}. If the directory was deleted and made"
+            f"{root} is not a mount: it has no {STATE_NAME}/{MOUNT_FILE}. If the directory was deleted and made"
             " again, nothing of the volume is lost: mount it again. If only that file is gone, mount it again with"
             " --adopt (adopt=True): no file is overwritten."
         ) from error
@@ -131,7 +129,7 @@ def find_root(start: str) -> str:
         return root
     if root is not None:
         raise NotMountedError(f"{start} is not in a mount: of {root}, {half_unmounted(root)}")
-    raise NotMountedError(f"{start} is not in a mount: no {STATE_DIRECTORY}/{MOUNT_FILE} in it or above it.")
+    raise NotMountedError(f"{start} is not in a mount: no {STATE_NAME}/{MOUNT_FILE} in it or above it.")
 
 
 def find_marked(start: str) -> str | None:

@@ -12,9 +12,8 @@ from collections.abc import Collection
 
 from vgit.localfs.file_systems import read_mount_points
 from vgit.localfs.rooted import RootDirectory
-from vgit.mount.layout import STATE_DIRECTORY
 from vgit.mount.stat_cache import StatCache
-from vgit.paths import Path, decode_name
+from vgit.paths import STATE_NAME, Path, decode_name
 
 GONE = (
     "another file system is mounted here than before, or none any more, so nothing of it counts as removed. Mount what"
@@ -31,7 +30,7 @@ def mounted_below(root: RootDirectory) -> list[Path]:
         return []  # no /proc: a rename says so, and what it concerns stays as it is
     below = {point.point.removeprefix(own) for point in points if point.point.startswith(own)}
     paths = [tuple(decode_name(point).split("/")) for point in below]
-    return sorted((path for path in paths if path[0] != STATE_DIRECTORY), key=len, reverse=True)
+    return sorted((path for path in paths if path[0] != STATE_NAME), key=len, reverse=True)
 
 
 class MountedInside:

@@ -27,8 +27,6 @@ from vgit.localfs.durable import sync_directory
 from vgit.mount.layout import (
     DISPLACED,
     FILLING_FILE,
-    MOUNT_FILE,
-    STATE_DIRECTORY,
     STATE_NAMES,
     TEMPORARY,
     MountRecord,
@@ -43,7 +41,7 @@ from vgit.mount.layout import (
 )
 from vgit.mount.lease import Lease, renew_lease
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.paths import ROOT, Path, format_path, printable
+from vgit.paths import MOUNT_FILE, ROOT, STATE_NAME, Path, format_path, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.lazy_import import lazy_import
 
@@ -193,17 +191,17 @@ def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
     if is_half_unmounted(path):
         raise InvalidError(f"cannot mount at {printable(path)}: {half_unmounted(printable(path))}")
     present = sorted(os.listdir(path))
-    if STATE_DIRECTORY in present and not is_mount(path) and _is_remains(path):
-        shutil.rmtree(os.path.join(path, STATE_DIRECTORY))  # of a mount that was cut off before it was one
-        present.remove(STATE_DIRECTORY)
+    if STATE_NAME in present and not is_mount(path) and _is_remains(path):
+        shutil.rmtree(os.path.join(path, STATE_NAME))  # of a mount that was cut off before it was one
+        present.remove(STATE_NAME)
     if present and not binding.adopt:
         more = f" and {len(present) - 1} more" if len(present) > 1 else ""
         raise InvalidError(
             f"cannot mount at {printable(path)}: it is not empty ({printable(present[0])}{more})."
             " Mount at an empty or new directory, or adopt its files into the volume (adopt=True, --adopt)."
         )
-    if STATE_DIRECTORY in present:
-        raise InvalidError(f"cannot mount at {printable(path)}: it has an entry {STATE_DIRECTORY} that is not vgit's.")
+    if STATE_NAME in present:
+        raise InvalidError(f"cannot mount at {printable(path)}: it has an entry {STATE_NAME} that is not vgit's.")
     record = MountRecord(
         mount_id=clock.random_bytes(16).hex(),
         store=binding.store,
@@ -221,7 +219,7 @@ def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
 
 def _make_state(path: str, record: MountRecord) -> None:
     """Make ``.vgit``, which marks the directory as a mount; nothing is left of it if that fails."""
-    state = os.path.join(path, STATE_DIRECTORY)
+    state = os.path.join(path, STATE_NAME)
     try:
         os.mkdir(state, 0o700)
     except OSError as error:
@@ -254,7 +252,7 @@ def _refuse_inside_a_mount(path: str) -> None:
 
 def _is_remains(path: str) -> bool:
     """Whether ``.vgit`` holds nothing but what is in a mount before it is one, or after it was one."""
-    return STATE_NAMES.issuperset(os.listdir(os.path.join(path, STATE_DIRECTORY)))
+    return STATE_NAMES.issuperset(os.listdir(os.path.join(path, STATE_NAME)))
 
 
 def _bring_up(
@@ -288,7 +286,7 @@ def _take_back(working: WorkingDirectory) -> None:
 def _fill(working: WorkingDirectory, path: str) -> None:
     """Bring the newest state into a mount, or finish its first checkout."""
     record, repository = working.record, working.repository
-    filling = os.path.join(path, STATE_DIRECTORY, FILLING_FILE)
+    filling = os.path.join(path, STATE_NAME, FILLING_FILE)
     if working.base is not None:
         working.catch_up()
     else:

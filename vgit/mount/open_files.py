@@ -14,12 +14,11 @@ from collections.abc import Collection
 from vgit.errors import FilesOpenError
 from vgit.localfs.shared_maps import read_maps, unescape_newlines
 from vgit.localfs.views import Spelling, Views, own_process, passing_over, path_inside, processes
-from vgit.mount.layout import STATE_DIRECTORY
-from vgit.paths import decode_name, printable
+from vgit.paths import STATE_NAME, decode_name, printable
 
 _COMMAND_CHARACTERS = 200
 _DELETED = b" (deleted)"  # appended by the kernel; also a name that a file may have
-_STATE = STATE_DIRECTORY.encode()
+_STATE = STATE_NAME.encode()
 _STATE_SLASH = _STATE + b"/"
 
 

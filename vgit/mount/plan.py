@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from vgit.errors import ConflictError
+from vgit.files.leave import Leave
+from vgit.files.rows import Row
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.spelling import Spelling
 from vgit.mount.changes import ChangeReader
-from vgit.mount.leave import Leave
 from vgit.mount.root import MountRoot
-from vgit.mount.rows import Row
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path, has_state_name
 from vgit.runtime.cancel import checkpoint

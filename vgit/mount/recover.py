@@ -18,18 +18,18 @@ whatever base says.
 import os
 from collections.abc import Callable
 
+from vgit.files.leave import Leave, no_note
+from vgit.files.metadata import is_as_seen
+from vgit.files.rows import Row, untrusted
 from vgit.ids import CommitId
 from vgit.localfs.rooted import remove_entry
 from vgit.localfs.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.mount.areas import found_area, point_of
 from vgit.mount.journal import Journal, Notes, decode_journal
 from vgit.mount.layout import DISPLACED, TEMPORARY
-from vgit.mount.leave import Leave, no_note
 from vgit.mount.plan import Action, Planner
 from vgit.mount.put_back import put_back
-from vgit.mount.recorded import is_as_seen
 from vgit.mount.root import MountRoot
-from vgit.mount.rows import Row, untrusted
 from vgit.mount.scope import Scope
 from vgit.mount.stage import Waiting
 from vgit.mount.stat_cache import StatCache

@@ -19,17 +19,17 @@ import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from vgit.files.leave import Leave
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.files.placer import Placer
+from vgit.files.rows import Row, untrusted
 from vgit.ids import CommitId
 from vgit.localfs.durable import FEW, Durable
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.rooted import RootDirectory
 from vgit.localfs.spelling import Spelling
 from vgit.mount.areas import Areas
-from vgit.mount.leave import Leave
-from vgit.mount.place import Placer
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
-from vgit.mount.rows import Row, untrusted
 from vgit.mount.stage import Staged, Stager, Waiting, batches
 from vgit.mount.swap import Swapper
 from vgit.paths import Path

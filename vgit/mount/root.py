@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 from vgit.errors import NotMountedError
 from vgit.localfs.rooted import RootDirectory, remove_entry
-from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
-from vgit.paths import Path, printable
+from vgit.paths import MOUNT_FILE, STATE_NAME, Path, printable
 
 _TRIES = 5
 
@@ -32,43 +31,43 @@ class MountRoot(RootDirectory):
         """
         try:
             found = os.stat(self.path)
-            marker = os.stat(STATE_DIRECTORY, dir_fd=self.fd, follow_symlinks=False)
-            os.stat(f"{STATE_DIRECTORY}/{self.marker}", dir_fd=self.fd, follow_symlinks=False)
+            marker = os.stat(STATE_NAME, dir_fd=self.fd, follow_symlinks=False)
+            os.stat(f"{STATE_NAME}/{self.marker}", dir_fd=self.fd, follow_symlinks=False)
         except OSError as error:
             raise self._gone(error.strerror or "it cannot be read") from error
         if not os.path.samestat(found, os.fstat(self.fd)):
             raise self._gone("another directory stands there now")
         if not stat.S_ISDIR(marker.st_mode):
-            raise self._gone(f"its {STATE_DIRECTORY} is not a directory")
+            raise self._gone(f"its {STATE_NAME} is not a directory")
 
     def is_mount(self, path: Path) -> bool:
         """Return whether the directory ``path`` is marked as a mount, as one that was moved in here is."""
         try:
-            if not stat.S_ISDIR(self.lstat((*path, STATE_DIRECTORY)).st_mode):
+            if not stat.S_ISDIR(self.lstat((*path, STATE_NAME)).st_mode):
                 return False
         except OSError:
             return False
         try:
-            return self.exists((*path, STATE_DIRECTORY, MOUNT_FILE))
+            return self.exists((*path, STATE_NAME, MOUNT_FILE))
         except PermissionError:
             return True  # another user's
 
     def mark_as(self, marker: str) -> None:
         """Say from now on that this directory is a mount no more, and how far its end is; durable on return."""
-        with self.opened((STATE_DIRECTORY,)) as state:
+        with self.opened((STATE_NAME,)) as state:
             os.rename(self.marker, marker, src_dir_fd=state, dst_dir_fd=state)
             os.fsync(state)
         self.marker = marker
 
     def remove_state(self) -> None:
         """Remove ``.vgit``, its mark last. Another one that stands there by now is left: a descriptor leads to ours."""
-        state = self.open_directory((STATE_DIRECTORY,))
+        state = self.open_directory((STATE_NAME,))
         try:
             for _ in range(_TRIES):
                 for name in sorted(os.listdir(state), key=self.marker.__eq__):
                     remove_entry(state, name)
                 try:
-                    os.rmdir(STATE_DIRECTORY, dir_fd=self.fd)
+                    os.rmdir(STATE_NAME, dir_fd=self.fd)
                 except OSError as error:
                     if error.errno != errno.ENOTEMPTY:
                         raise
@@ -83,11 +82,11 @@ class MountRoot(RootDirectory):
     def area(self, name: str) -> Iterator[int]:
         """Give a descriptor of a place beside, ``.vgit/name``; made anew if somebody took it away, as it was empty."""
         try:
-            with self.opened((STATE_DIRECTORY,)) as state:
+            with self.opened((STATE_NAME,)) as state:
                 os.mkdir(name, 0o700, dir_fd=state)
         except FileExistsError:
             pass
-        with self.opened((STATE_DIRECTORY, name)) as descriptor:
+        with self.opened((STATE_NAME, name)) as descriptor:
             yield descriptor
 
     def _gone(self, reason: str) -> NotMountedError:

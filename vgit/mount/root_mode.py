@@ -10,10 +10,10 @@ import os
 import stat
 
 from vgit.errors import CorruptObjectError
+from vgit.files.placer import Placer
 from vgit.ids import CommitId
 from vgit.localfs.rooted import RootDirectory
 from vgit.mount.changes import Changes
-from vgit.mount.place import Placer
 from vgit.mount.plan import Local
 from vgit.mount.scope import Scope
 from vgit.mount.stat_cache import StatCache

@@ -17,14 +17,13 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from vgit.errors import InvalidError
+from vgit.files.leave import Leave
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.files.rows import PackedRows
 from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
-from vgit.mount.layout import MOUNT_FILE, STATE_DIRECTORY
-from vgit.mount.leave import Leave
 from vgit.mount.mounted_inside import GONE
 from vgit.mount.root import MountRoot
-from vgit.mount.rows import PackedRows
-from vgit.paths import ROOT, Path, encode_name, is_state_name
+from vgit.paths import MOUNT_FILE, ROOT, STATE_NAME, Path, encode_name, is_state_name
 from vgit.runtime.cancel import checkpoint
 
 _TRIES = 5
@@ -204,7 +203,7 @@ class Scanner:
 
     def _kept_name(self, directory: Path, descriptor: int, name: str) -> list[Omitted]:
         """Return what to tell of a name that is never scanned; raise _IsMount if it makes its directory a mount."""
-        if not directory and name == STATE_DIRECTORY:
+        if not directory and name == STATE_NAME:
             return []
         try:
             os.stat(f"{name}/{MOUNT_FILE}", dir_fd=descriptor, follow_symlinks=False)

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
 from vgit.ids import CommitId, TreeId
-from vgit.mount.layout import STATE_DIRECTORY
-from vgit.paths import Path, format_path, has_state_name, printable
+from vgit.paths import STATE_NAME, Path, format_path, has_state_name, printable
 from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
 from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
@@ -93,7 +92,7 @@ def check_sub_path(repository: Repository, path: Path, revision: CommitId | None
     if not path:
         return
     if has_state_name(path):
-        raise InvalidError(f"cannot mount {printable(format_path(path))!r}: {STATE_DIRECTORY} is kept for mounts.")
+        raise InvalidError(f"cannot mount {printable(format_path(path))!r}: {STATE_NAME} is kept for mounts.")
     commit = revision or repository.head()
     entry = find_entry(repository.directories, repository.commit(commit).tree, path)
     shown = printable(format_path(path))

@@ -13,25 +13,17 @@ from functools import cached_property
 
 from vgit.clock import Clock
 from vgit.errors import LockedError, NotMountedError
+from vgit.files.leave import Leave, no_note
 from vgit.files.steady_read import Watch
 from vgit.ids import ObjectFormat
 from vgit.localfs.file_lock import FileLock
 from vgit.localfs.file_systems import FileSystem, file_system_of
 from vgit.localfs.filesystem_clock import Clocks, Probe, probe
 from vgit.localfs.writers import shared_writable_maps
-from vgit.mount.layout import (
-    DATABASE_FILE,
-    FILLING_FILE,
-    LOCK_FILE,
-    MOUNT_FILE,
-    OWNER_FILE,
-    STATE_DIRECTORY,
-    half_unmounted,
-)
-from vgit.mount.leave import Leave, no_note
+from vgit.mount.layout import DATABASE_FILE, FILLING_FILE, LOCK_FILE, OWNER_FILE, half_unmounted
 from vgit.mount.root import MountRoot
 from vgit.mount.stat_cache import StatCache
-from vgit.paths import ROOT, printable
+from vgit.paths import MOUNT_FILE, ROOT, STATE_NAME, printable
 from vgit.runtime.cancel import holding
 from vgit.runtime.forks import reset_after_fork
 
@@ -130,7 +122,7 @@ class Session:
 
     def probe(self) -> Probe:
         """Return what time it is for the file system that ``.vgit`` is on."""
-        descriptor = self.root.open_directory((STATE_DIRECTORY,))
+        descriptor = self.root.open_directory((STATE_NAME,))
         try:
             # What kind its file system is cannot change while the root is open, unless something is mounted on .vgit.
             is_of_root = os.fstat(descriptor).st_dev == os.fstat(self.root.fd).st_dev
@@ -140,7 +132,7 @@ class Session:
 
     def watch(self) -> Watch:
         """Look at clocks and maps from now on; clock first: a map that ends in between dated its file by then."""
-        state = os.stat(STATE_DIRECTORY, dir_fd=self.root.fd, follow_symlinks=False)
+        state = os.stat(STATE_NAME, dir_fd=self.root.fd, follow_symlinks=False)
         kind = self._file_system if state.st_dev == os.fstat(self.root.fd).st_dev else None
         clocks = Clocks(self._clock.sleep, state.st_dev, self.probe, kind)
         return Watch(clocks, lambda: shared_writable_maps(self.root.path))
@@ -169,18 +161,18 @@ class Session:
         return self._cache
 
     def _state(self, name: str) -> str:
-        return os.path.join(self.root.path, STATE_DIRECTORY, name)
+        return os.path.join(self.root.path, STATE_NAME, name)
 
 
 def without_base(root: MountRoot) -> NotMountedError:
     """Return the error for a mount that knows nothing of what was checked out into it."""
     path = printable(root.path)
-    if root.exists((STATE_DIRECTORY, FILLING_FILE)):
+    if root.exists((STATE_NAME, FILLING_FILE)):
         return NotMountedError(
             f"the first checkout of {path} was cut off, so that it cannot tell what is missing from what was"
             " removed. Mount the volume there again: that finishes it."
         )
     return NotMountedError(
-        f"{path} has lost its {STATE_DIRECTORY}/{DATABASE_FILE}, or taking its files into the volume was cut off: it"
+        f"{path} has lost its {STATE_NAME}/{DATABASE_FILE}, or taking its files into the volume was cut off: it"
         " cannot tell what is missing from what was removed. Mount the volume there again: no file is overwritten."
     )

@@ -8,11 +8,11 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from vgit.files.placer import Placer, naming
 from vgit.ids import CommitId
 from vgit.localfs.durable import Durable
 from vgit.localfs.file_stat import Stat
 from vgit.mount.areas import Areas
-from vgit.mount.place import Placer, naming
 from vgit.mount.plan import Step
 from vgit.paths import Path
 from vgit.runtime.cancel import checkpoint

@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 from vgit.errors import BackendUnavailableError, Error, NotMountedError
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.files.rows import Packed, PackedRows, Row, pack_rows
 from vgit.ids import CommitId, ObjectFormat
-from vgit.mount.rows import Packed, PackedRows, Row, pack_rows
 from vgit.paths import ROOT, Path, decode_name, encode_name
 from vgit.tree.entry import Entry
 

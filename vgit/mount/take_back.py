@@ -10,15 +10,14 @@ import os
 import stat
 
 from vgit.errors import Error
+from vgit.files.leave import Leave, no_note
+from vgit.files.rows import PackedRows
 from vgit.ids import TreeId
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.rooted import RootDirectory
 from vgit.mount.checkout import Checkout
 from vgit.mount.half_made import is_half_made
-from vgit.mount.layout import STATE_DIRECTORY
-from vgit.mount.leave import Leave, no_note
-from vgit.mount.rows import PackedRows
-from vgit.paths import ROOT, Path
+from vgit.paths import ROOT, STATE_NAME, Path
 from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 
@@ -56,7 +55,7 @@ class _TakeBack:
         packed = self._checkout.rows.get(path)
         rows = PackedRows(*packed, self._repository.format).by_name() if packed is not None else {}
         for name in os.listdir(descriptor):
-            if not path and name == STATE_DIRECTORY:
+            if not path and name == STATE_NAME:
                 continue
             try:
                 now = to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))

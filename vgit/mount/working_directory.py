@@ -11,7 +11,11 @@ from contextlib import contextmanager
 
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
+from vgit.files.content_sink import HashKeeper, Keeper, PackKeeper
+from vgit.files.leave import Leave
 from vgit.files.left_out import Omitted, unread
+from vgit.files.placer import Placer
+from vgit.files.rows import PackedRows, Row, untrusted
 from vgit.files.steady_read import Watch
 from vgit.ids import CommitId
 from vgit.localfs.filesystem_clock import TICK_SECONDS, trusted
@@ -21,25 +25,21 @@ from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
 from vgit.mount.ending import Ending
 from vgit.mount.journal import Notes, commit_journal, look_journal, reload_journal
-from vgit.mount.keep import HashKeeper, Keeper, PackKeeper
-from vgit.mount.layout import MOUNT_FILE, UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
-from vgit.mount.leave import Leave
+from vgit.mount.layout import UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
 from vgit.mount.mounted_inside import MountedInside
 from vgit.mount.open_files import check_no_open_files, this_and_its_ancestors
-from vgit.mount.place import Placer
 from vgit.mount.plan import Action, Local, Planner
 from vgit.mount.recover import recover, reload_candidates, still_divergent
 from vgit.mount.reload import Reload
 from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.root_mode import RootMode
-from vgit.mount.rows import PackedRows, Row, untrusted
 from vgit.mount.scan import Scanner
 from vgit.mount.scope import Scope
 from vgit.mount.session import Session, without_base
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_content, check_history, check_present
 from vgit.mount.take_back import take_back
-from vgit.paths import ROOT, Path, parse_path
+from vgit.paths import MOUNT_FILE, ROOT, Path, parse_path
 from vgit.repository.repository import Proposal, Published, Repository
 from vgit.runtime.cancel import uninterrupted
 from vgit.runtime.side_thread import Beside

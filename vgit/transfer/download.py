@@ -26,10 +26,10 @@ from vgit.errors import (
     InvalidError,
     IsADirectoryConflict,
 )
+from vgit.files.noted_leave import noted_leave
+from vgit.files.placer import Placer
 from vgit.localfs.rooted import RootDirectory, set_mode
 from vgit.localfs.syscalls import rename_noreplace, syncfs
-from vgit.mount.noted_leave import noted_leave
-from vgit.mount.place import Placer
 from vgit.paths import Path, encode_name, format_path, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint

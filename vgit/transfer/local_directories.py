@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from typing import Self
 
 from vgit.errors import NotADirectoryConflict
-from vgit.mount.leave import Leave
-from vgit.mount.noted_leave import noted_leave
+from vgit.files.leave import Leave
+from vgit.files.noted_leave import noted_leave
 from vgit.paths import Path, printable
 from vgit.transfer.local_tree import LocalItem, gone, walk
 

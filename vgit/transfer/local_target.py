@@ -25,10 +25,10 @@ from vgit.errors import (
     NotADirectoryConflict,
     NotFoundError,
 )
+from vgit.files.leave import Leave
 from vgit.ids import CommitId, TreeId
 from vgit.localfs.rooted import RootDirectory, may
 from vgit.localfs.spelling import Spelling
-from vgit.mount.leave import Leave
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
+from vgit.files.leave import Leave
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.localfs.file_stat import bounded
-from vgit.mount.layout import MOUNT_FILE
-from vgit.mount.leave import Leave
-from vgit.paths import MODES_NAME, Path, encode_name, is_state_name, printable
+from vgit.paths import MODES_NAME, MOUNT_FILE, Path, encode_name, is_state_name, printable
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry
 

@@ -5,8 +5,7 @@ import stat
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import InvalidError
-from vgit.mount.layout import STATE_DIRECTORY
-from vgit.paths import Path, encode_name, format_path, has_state_name, parse_path, printable
+from vgit.paths import STATE_NAME, Path, encode_name, format_path, has_state_name, parse_path, printable
 from vgit.transfer.streams import Stream, check_stream
 
 _NAME_BYTES = 255  # of Linux file systems: a longer name could be in no mount
@@ -54,7 +53,7 @@ def put_directory(local: object, remote: object, *, recursive: bool) -> PutDirec
 def check_target(path: Path) -> Path:
     """Return ``path``, unless no mount could hold it: the state of the mount is in the way, or a name is too long."""
     if has_state_name(path):
-        raise InvalidError(f"Invalid path: {shown(path)!r}; the name {STATE_DIRECTORY} is kept for mounts.")
+        raise InvalidError(f"Invalid path: {shown(path)!r}; the name {STATE_NAME} is kept for mounts.")
     for name in path:
         if len(name) > _NAME_BYTES // 4 and len(encode_name(name)) > _NAME_BYTES:
             raise InvalidError(f"Invalid path: {shown(path)!r} has a name of more than {_NAME_BYTES} bytes.")

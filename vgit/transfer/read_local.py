@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 from vgit.content import StoredContent
 from vgit.errors import InvalidError, IsADirectoryConflict
+from vgit.files.content_sink import Keeper
 from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.steady_read import TRIES, Moved, Place, Watch, wait_for_writes
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.filesystem_clock import Clocks
 from vgit.localfs.writers import all_shared_writable
-from vgit.mount.keep import Keeper
 from vgit.paths import Path, printable
 from vgit.runtime.lazy_import import lazy_import
 from vgit.transfer.local_tree import LocalFile, gone

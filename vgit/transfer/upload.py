@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.content import StoredContent, store_stream
 from vgit.content.hashing import workers
+from vgit.files.content_sink import PackKeeper
 from vgit.files.left_out import LeftOutKind, Omitted
-from vgit.mount.keep import PackKeeper
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository.commit import Commit

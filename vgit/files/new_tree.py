@@ -8,9 +8,9 @@ a worker process makes them as well, and nobody holds an edit for each file.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from vgit.files.rows import Packed, Row, pack_rows, untrusted
 from vgit.ids import BlobId, ObjectFormat, ObjectId, TreeId
 from vgit.localfs.file_stat import Stat
-from vgit.mount.rows import Packed, Row, pack_rows, untrusted
 from vgit.objects.encoded import Encoded, EncodedBlob, encode_object
 from vgit.objects.kinds import BLOB, TREE
 from vgit.runtime.buffer import Buffer

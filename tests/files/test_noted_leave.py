@@ -9,8 +9,8 @@ import pytest
 
 from tests.mount.ordinary_user import mode_of, without_rights_of_root
 from vgit.errors import LockedError
-from vgit.mount import noted_leave as module
-from vgit.mount.noted_leave import noted_leave
+from vgit.files import noted_leave as module
+from vgit.files.noted_leave import noted_leave
 from vgit.paths import MODES_NAME
 
 

@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeAlias
 from blake3 import blake3
 
 from vgit.files.left_out import LeftOutKind, NotKept
+from vgit.files.new_tree import NewTree, encode_new_tree
 from vgit.files.steady_read import in_flight_ns, wait_for_buffered_writes
 from vgit.ids import FORMATS, ObjectFormat
 from vgit.localfs.file_stat import Stat
 from vgit.localfs.rooted import RootDirectory
 from vgit.localfs.writers import is_open_for_writing
-from vgit.mount.new_tree import NewTree, encode_new_tree
 from vgit.objects.encoded import EncodedBlob, encode_blob
 from vgit.paths import Path
 from vgit.runtime.cancel import checkpoint

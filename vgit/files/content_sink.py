@@ -7,9 +7,9 @@ from blake3 import blake3
 
 from vgit.content import StoredContent, Watch, hash_file, store_bytes, store_file
 from vgit.content.stored_content import BLOB_CONTENT
+from vgit.files.new_tree import NewTree
+from vgit.files.small_files import Small
 from vgit.ids import ObjectFormat, ObjectId
-from vgit.mount.new_tree import NewTree
-from vgit.mount.small_files import Small
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
 from vgit.tree.entry import TREE_MODE, Entry

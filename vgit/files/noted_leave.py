@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import LockedError
+from vgit.files.leave import Leave, Modes, no_note
 from vgit.localfs.durable import sync_directory
 from vgit.localfs.rooted import RootDirectory, may
-from vgit.mount.leave import Leave, Modes, no_note
 from vgit.paths import MODES_NAME, ROOT, decode_name, encode_name, parse_path, printable
 from vgit.runtime.cancel import checkpoint
 

@@ -8,8 +8,8 @@ as what was to be there.
 import stat
 
 from vgit.content import StoredContent
+from vgit.files.rows import Row
 from vgit.localfs.file_stat import Stat
-from vgit.mount.rows import Row
 from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, Entry, same_content
 
 

@@ -10,8 +10,8 @@ from blake3 import blake3
 
 from vgit.content import read_content, write_content
 from vgit.errors import BackendUnavailableError, CorruptObjectError, Error, NotFoundError
+from vgit.files.rows import Row
 from vgit.localfs.file_stat import to_stat
-from vgit.mount.rows import Row
 from vgit.objects.blob_run import LARGEST as LARGEST_IN_RUN
 from vgit.objects.git_tree import TREE_MODE
 from vgit.objects.store import ObjectStore

@@ -5,11 +5,11 @@ from pathlib import Path as FilePath
 
 from blake3 import blake3
 
+from vgit.files.new_tree import NewTree
+from vgit.files.small_files import LARGEST, Batch, Batches, Part, Small, SmallFileReader
 from vgit.ids import SHA1
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.rooted import RootDirectory
-from vgit.mount.new_tree import NewTree
-from vgit.mount.small_files import LARGEST, Batch, Batches, Part, Small, SmallFileReader
 
 NEVER = 2**63 - 1  # written by nobody any more, whatever its ctime
 
