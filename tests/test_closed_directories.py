@@ -17,11 +17,11 @@ from click.testing import CliRunner
 
 import vgit
 from tests.mount.ordinary_user import without_rights_of_root
+from vgit.api.snapshot import TreeView
 from vgit.cli.main import program
 from vgit.files import leave
 from vgit.localfs.rooted import set_mode
 from vgit.paths import MODES_NAME, parse_path
-from vgit.snapshot import TreeView
 from vgit.transfer.download import download
 from vgit.transfer.local_target import Source
 from vgit.transfer.progress import NoProgress

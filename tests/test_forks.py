@@ -100,7 +100,7 @@ def test_what_it_asks_for_explicitly_is_refused(volume: vgit.Volume, tmp_path: P
 
 
 def volume_mount(path: Path) -> vgit.Mount:
-    from vgit import mounts
+    from vgit.api import mounts
 
     return next(mount for mount in mounts._open._mounts if mount.path == path)
 

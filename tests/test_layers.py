@@ -30,8 +30,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "repository/",
         "files/",
         "history/ maintenance/ mount/ transfer/ catalog/",
-        "volume writable batch namespace volumes snapshot mounts handed together background warned"
-        " results client aio awaiting types exception __init__",
+        "types exception",
+        "api/",
+        "volume __init__",
         "filesystem web/",
         "cli/",
         "__main__",
@@ -60,8 +61,8 @@ LAZY = frozenset({"vgit/__init__.py", "vgit/runtime/lazy_import.py"})
 # Modules that are imported at their first use by way of lazy_import, so that programs start fast; imported under
 # TYPE_CHECKING as well. What each spares those who do not need it is of some 20 ms that Python itself takes to start.
 LATE: dict[str, dict[str, str]] = {
-    "vgit/aio.py": {"vgit.awaiting": "asyncio, 20 ms; most programs never await anything"},
-    "vgit/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
+    "vgit/api/aio.py": {"vgit.api.asyncio_bridge": "asyncio, 20 ms; most programs never await anything"},
+    "vgit/api/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
     "vgit/repository/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
     "vgit/maintenance/roll_up.py": {"logging": "3 ms; only damage is logged"},
     "vgit/localfs/file_systems.py": {"ctypes": "2 ms; only where the mount table does not tell, as in a chroot"},
@@ -70,7 +71,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/content/hashing.py": {"concurrent.futures": "5 ms; only a file above 4 MiB is worth threads"},
     "vgit/mount/open.py": {"shutil": "3 ms; only what was cut off, and an unmount, are removed as trees"},
     "vgit/localfs/rooted.py": {"shutil": "as in vgit/mount/open.py"},
-    "vgit/mounts.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
+    "vgit/api/mounts.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
     "vgit/objects/delta.py": {
         "dulwich.errors": "with dulwich.pack",
         "dulwich.pack": "16 ms; only packs that stock git made have deltas",
@@ -82,22 +83,22 @@ LATE: dict[str, dict[str, str]] = {
         "dulwich.refs": "5 ms; only packed refs, and names that are not plain, need git's rules",
     },
     "vgit/repository/config.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
-    "vgit/snapshot.py": {"vgit.mounts": "as in vgit/volume.py"},
+    "vgit/api/snapshot.py": {"vgit.api.mounts": "as in vgit/volume.py"},
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
-    "vgit/warned.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
+    "vgit/api/warned.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
     "vgit/runtime/worker_processes.py": {"subprocess": "5 ms; only work on many files is worth a process"},
     "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
     "vgit/volume.py": {
-        "vgit.handed": "with vgit.mounts",
-        "vgit.mount.open": "with vgit.mounts",
-        "vgit.mount.scope": "with vgit.mounts",
-        "vgit.mounts": "12 ms, of them SQLite; only a program that mounts needs it, not one that reads, lists or tells",
-        "vgit.together": "with vgit.mounts",
+        "vgit.api.handed": "with vgit.api.mounts",
+        "vgit.mount.open": "with vgit.api.mounts",
+        "vgit.mount.scope": "with vgit.api.mounts",
+        "vgit.api.mounts": "12 ms, of them SQLite; only a program that mounts needs it, not one that reads or lists",
+        "vgit.api.together": "with vgit.api.mounts",
     },
-    "vgit/writable.py": {
-        "vgit.batch": "with those that copy and remove 5 ms; only a program that writes without a mount needs them",
-        "vgit.transfer.copy": "with vgit.batch",
-        "vgit.transfer.remove": "with vgit.batch",
+    "vgit/api/writable.py": {
+        "vgit.api.batch": "with those that copy and remove 5 ms; only a program that writes without a mount needs them",
+        "vgit.transfer.copy": "with vgit.api.batch",
+        "vgit.transfer.remove": "with vgit.api.batch",
     },
 }
 DRAWERS = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "tool", "tools", "lib", "libs"})
@@ -306,7 +307,7 @@ GOOD = {
     "vgit/errors.py": "import os\nfrom collections import abc\n",
     "vgit/names.py": "from vgit.clock import Clock\nfrom vgit.errors import Error\n",
     "vgit/clock.py": "import vgit.errors\n",
-    "vgit/background.py": "from vgit.runtime.lazy_import import lazy_import\nlogging = lazy_import('logging')\n",
+    "vgit/api/background.py": "from vgit.runtime.lazy_import import lazy_import\nlogging = lazy_import('logging')\n",
     "vgit/runtime/lazy_import.py": "from importlib import import_module\nimport_module('x')\n",
     "vgit/backend/__init__.py": "from vgit.backend.protocol import Backend\n",
     "vgit/backend/protocol.py": "",
@@ -383,7 +384,7 @@ def test_good_sources_pass() -> None:
             "give the reason",
         ),
         (
-            "vgit/background.py",
+            "vgit/api/background.py",
             "from vgit.runtime.lazy_import import lazy_import\nx = lazy_import('log' + 'ging')",
             "give the reason",
         ),

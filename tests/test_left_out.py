@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.test_background import SOON, wait_until
 
 import vgit
-from tests.test_background import SOON, wait_until
 from vgit.files import small_files
 from vgit.localfs import rooted
 from vgit.mount import changes
@@ -183,7 +183,7 @@ def test_a_commit_in_the_background_logs_each_kind_once(
         wait_until(lambda name=name: name in [entry.path for entry in volume.listdir("/")])
     mount.close(commit=False)
     (record,) = caplog.records
-    assert record.name == "vgit.background" and "secret could not be read" in record.getMessage()
+    assert record.name == "vgit.api.background" and "secret could not be read" in record.getMessage()
 
 
 def test_an_upload_has_the_same(volume: vgit.Volume, tmp_path: Path) -> None:

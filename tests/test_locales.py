@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from vgit.client import Client
+from vgit.api.client import Client
 from vgit.volume import Volume
 
 ROOT = FilePath(__file__).parent.parent

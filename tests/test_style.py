@@ -26,7 +26,7 @@ _SPEAKS = {
 }
 _ENVIRONMENT = dict.fromkeys(
     ("os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"),
-    "only cli/ and vgit/client.py read the environment",
+    "only cli/ and vgit/api/client.py read the environment",
 )
 _CHANCE = dict.fromkeys(
     [
@@ -52,7 +52,7 @@ def banned_names(path: str) -> dict[str, str]:
     if path.startswith("vgit/cli/") or path == "vgit/__main__.py":
         return {}
     banned = dict(_SPEAKS)
-    if path != "vgit/client.py":
+    if path != "vgit/api/client.py":
         banned |= _ENVIRONMENT
     if path != "vgit/clock.py":
         banned |= _CHANCE
@@ -191,13 +191,13 @@ GOOD = [
         module("import time", "x = time.gmtime(0)", "y = self.print(1)", "import os", "os.fsync(1)"),
     ),
     ("vgit/cli/main.py", module("import os, sys, random", "print(os.environ)", "sys.exit(1)", "input()")),
-    ("vgit/client.py", module("import os", "x = os.environ.get('VGIT_STORE')")),
+    ("vgit/api/client.py", module("import os", "x = os.environ.get('VGIT_STORE')")),
     ("vgit/clock.py", module("import time, os", "x = time.time_ns, time.monotonic, time.sleep, os.urandom")),
     ("vgit/volume.py", module("try:", "    pass", "except BaseException:", "    close()", "    raise")),
     ("vgit/volume.py", module("try:", "    pass", "except (OSError, ValueError):", "    pass")),
     ("vgit/volume.py", module("def f():", '    """Say.', *["    x"] * 80, '    """', *["    x"] * 50)),
     ("vgit/volume.py", module(*["x = 1"] * (MODULE_LINES - 2))),
-    ("vgit/aio.py", '"""Aio: what blocks elsewhere, awaitable."""\n'),
+    ("vgit/api/aio.py", '"""Aio: what blocks elsewhere, awaitable."""\n'),
 ]
 
 

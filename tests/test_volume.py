@@ -336,7 +336,7 @@ def test_a_lost_head_is_an_error_and_never_an_empty_volume(volume: vgit.Volume, 
 def test_a_store_that_was_set_back_is_noticed_before_the_last_copy_goes(
     volume: vgit.Volume, client: vgit.Client, tmp_path: FilePath
 ) -> None:
-    from vgit.handed import MountedDirectory
+    from vgit.api.handed import MountedDirectory
 
     with volume.mount(tmp_path / "a") as path:
         (path / "f").write_text("old")
@@ -356,7 +356,7 @@ def test_a_store_that_was_set_back_is_noticed_before_the_last_copy_goes(
 
 
 def test_lost_packs_keep_the_files_of_a_mount(volume: vgit.Volume, client: vgit.Client, tmp_path: FilePath) -> None:
-    from vgit.handed import MountedDirectory
+    from vgit.api.handed import MountedDirectory
 
     with volume.mount(tmp_path / "a") as path:
         (path / "big").write_bytes(os.urandom(10_000_000))

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vgit import exception as exception
     from vgit import volume as volume
-    from vgit.batch import Batch
-    from vgit.client import Client
+    from vgit.api.batch import Batch
+    from vgit.api.client import Client
+    from vgit.api.mounts import Mount
+    from vgit.api.snapshot import Snapshot
+    from vgit.api.warned import LeftOutWarning, LocalChangesWarning
     from vgit.errors import (
         AlreadyExistsError,
         BackendUnavailableError,
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
         ReadOnlyError,
     )
     from vgit.files.left_out import LeftOutKind
-    from vgit.mounts import Mount
-    from vgit.snapshot import Snapshot
     from vgit.types import (
         Change,
         ChangeKind,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
         VolumeInfo,
     )
     from vgit.volume import Volume
-    from vgit.warned import LeftOutWarning, LocalChangesWarning
 
 __version__ = "0.1.0.dev0"  # written nowhere else: pyproject.toml and the command line take it from here
 
@@ -87,13 +87,13 @@ __all__ = [
 # What is not here is an error of vgit.errors.
 _MODULES = ("exception", "volume")  # for programs that say `modal.exception.NotFoundError`, `modal.volume.FileEntry`
 _HOMES = {
-    "Batch": "vgit.batch",
-    "Client": "vgit.client",
+    "Batch": "vgit.api.batch",
+    "Client": "vgit.api.client",
     "LeftOutKind": "vgit.files.left_out",
-    "LeftOutWarning": "vgit.warned",
-    "LocalChangesWarning": "vgit.warned",
-    "Mount": "vgit.mounts",
-    "Snapshot": "vgit.snapshot",
+    "LeftOutWarning": "vgit.api.warned",
+    "LocalChangesWarning": "vgit.api.warned",
+    "Mount": "vgit.api.mounts",
+    "Snapshot": "vgit.api.snapshot",
     "Volume": "vgit.volume",
 } | dict.fromkeys(
     (

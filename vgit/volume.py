@@ -11,8 +11,13 @@ from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from vgit.aio import Both, Generator, Method
-from vgit.client import Client, given_or_default
+from vgit.api.aio import Both, Generator, Method
+from vgit.api.client import Client, given_or_default
+from vgit.api.convert import answer, change
+from vgit.api.namespace import Objects, Renaming, check_version
+from vgit.api.resolve import Resolved, ephemeral, look_up
+from vgit.api.snapshot import Readable, Snapshot, TreeView
+from vgit.api.writable import Writable
 from vgit.errors import InvalidError, ReadOnlyError
 from vgit.history.changes import changes
 from vgit.history.log import log as read_log
@@ -21,13 +26,10 @@ from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import delete_tag, list_tags, set_tag
 from vgit.names import check_volume_id, check_volume_name
-from vgit.namespace import Objects, Renaming, check_version
 from vgit.paths import ROOT, Path, local_place, parse_path
 from vgit.repository.repository import Repository
-from vgit.results import answer, change
 from vgit.runtime.lazy_import import lazy_import
 from vgit.runtime.once import Once
-from vgit.snapshot import Readable, Snapshot, TreeView
 from vgit.types import (
     Change,
     CommitInfo,
@@ -41,16 +43,14 @@ from vgit.types import (
 from vgit.types import (
     FileEntryType as FileEntryType,
 )
-from vgit.volumes import Resolved, ephemeral, look_up
-from vgit.writable import Writable
 
 if TYPE_CHECKING:
-    from vgit import handed, mounts, together
+    from vgit.api import handed, mounts, together
     from vgit.mount import open as mount_open
     from vgit.mount import scope
 else:
-    mounts, handed = lazy_import("vgit.mounts"), lazy_import("vgit.handed")
-    together = lazy_import("vgit.together")
+    mounts, handed = lazy_import("vgit.api.mounts"), lazy_import("vgit.api.handed")
+    together = lazy_import("vgit.api.together")
     mount_open, scope = lazy_import("vgit.mount.open"), lazy_import("vgit.mount.scope")
 
 

@@ -9,8 +9,8 @@ from typing import Protocol
 import pytest
 from click.testing import CliRunner, Result
 
+from vgit.api.client import Client
 from vgit.cli.main import program
-from vgit.client import Client
 from vgit.volume import Volume
 
 ROOT = Path(__file__).parent.parent.parent

@@ -13,7 +13,7 @@ from vgit.cli.main import program
 from vgit.cli.table import COMMANDS, SECTIONS
 
 # What only a command may load.
-HEAVY = ("dulwich", "rich", "vgit.volume", "vgit.client", "vgit.repository.repository", "asyncio", "blake3")
+HEAVY = ("dulwich", "rich", "vgit.volume", "vgit.api.client", "vgit.repository.repository", "asyncio", "blake3")
 
 
 def command(name: str) -> click.Command:

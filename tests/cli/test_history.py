@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Vgit
-from vgit.client import Client
+from vgit.api.client import Client
 from vgit.clock import SYSTEM_CLOCK
 from vgit.volume import Volume
 

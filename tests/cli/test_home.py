@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Vgit
-from vgit.client import Client, default_store
+from vgit.api.client import Client, default_store
 from vgit.errors import InvalidError
 from vgit.paths import local_place
 from vgit.volume import Volume

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Vgit
 from tests.cli.test_patch import apply
 from tests.cli.test_terminal import on_terminal
-from vgit.client import Client
+from vgit.api.client import Client
 from vgit.volume import Volume
 
 NAMES = (

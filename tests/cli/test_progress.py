@@ -8,8 +8,8 @@ import pytest
 
 from tests.cli.conftest import Vgit
 from tests.cli.test_terminal import on_terminal
+from vgit.api.client import Client
 from vgit.cli.progress import Counter
-from vgit.client import Client
 from vgit.volume import Volume
 
 _SUMMARY = re.compile(r"[\d,]+ files?, [\d.]+ \w+ in [\d.]+ s, [\d.]+ \w+/s\n")

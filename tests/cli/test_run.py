@@ -18,7 +18,7 @@ import pytest
 import vgit as api
 from tests.cli.conftest import ROOT, Vgit
 from tests.gitjudge import fsck
-from vgit.client import Client
+from vgit.api.client import Client
 from vgit.localfs.syscalls import exchange
 from vgit.volume import Volume
 
@@ -474,7 +474,7 @@ def test_a_file_that_is_never_at_rest_is_told_of_once(
     start: Callable[..., "subprocess.Popen[str]"], here: Path, data: Volume
 ) -> None:
     """Written directly, it counts as being written as long as a write may take."""
-    patched = "import vgit.background as one; one.LONG_SECONDS = 0.1; from vgit.cli.start import main; main()"
+    patched = "import vgit.api.background as one; one.LONG_SECONDS = 0.1; from vgit.cli.start import main; main()"
     code = "open('data/large', 'wb').write(bytes(5 << 20)); os.open('data/large', os.O_WRONLY | os.O_DIRECT);"
     process = start(
         "-v", "data", "--commit-every", "0.05", "--", *python(here, f"{code} say('ready'); wait_for('go')"),

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 import vgit
 from tests.docs.examples import ROOT
 from vgit import errors, exception
-from vgit.aio import Generator, Method
+from vgit.api.aio import Generator, Method
+from vgit.api.namespace import Objects
 from vgit.cli.command import STORE_OPTIONS
 from vgit.cli.main import program
 from vgit.cli.table import COMMANDS
-from vgit.namespace import Objects
 
 REFERENCE = ROOT / "docs" / "reference"
 API = (REFERENCE / "api.md").read_text("utf-8")

@@ -19,6 +19,7 @@ import pytest
 import vgit
 from tests.history import volumes
 from tests.writers import publish
+from vgit.api.snapshot import TreeView
 from vgit.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -30,7 +31,6 @@ from vgit.errors import (
 )
 from vgit.paths import parse_path
 from vgit.repository.repository import Repository
-from vgit.snapshot import TreeView
 from vgit.transfer import download as download_module
 from vgit.transfer.download import download
 from vgit.transfer.local_target import Source
@@ -401,7 +401,7 @@ def test_damage_is_named_and_nothing_is_written(tmp_path: FilePath, volume: vgit
 _GET = """
 import sys
 from vgit.paths import parse_path
-from vgit.snapshot import TreeView
+from vgit.api.snapshot import TreeView
 from vgit.transfer.download import download
 from vgit.transfer.local_target import Source
 import vgit

@@ -11,7 +11,7 @@ from vgit.errors import InvalidError
 from vgit.paths import local_place
 
 if TYPE_CHECKING:
-    from vgit.client import Client
+    from vgit.api.client import Client
     from vgit.volume import Volume
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,7 +25,7 @@ class Settings(NamedTuple):
 
     def client(self) -> "Client":
         """Return the client that a command works with."""
-        from vgit.client import Client
+        from vgit.api.client import Client
 
         return Client.from_env(self.store, self.environment)
 

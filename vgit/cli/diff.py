@@ -14,8 +14,8 @@ from vgit.paths import local_place
 from vgit.types import Change
 
 if TYPE_CHECKING:
+    from vgit.api.snapshot import Snapshot
     from vgit.cli.patch import Files
-    from vgit.snapshot import Snapshot
 
 _PATH = "vgit.cli.diff.path"
 
@@ -118,8 +118,8 @@ class _Local:
 
 
 def _diff_mount(ctx: click.Context, path: str | None, *, stat: bool, patch: bool, as_json: bool) -> None:
+    from vgit.api.client import Client
     from vgit.cli.mounted import mounted
-    from vgit.client import Client
     from vgit.volume import Volume
 
     with mounted(ctx, path) as directory:

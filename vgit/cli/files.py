@@ -22,7 +22,7 @@ from vgit.cli.output import (
 from vgit.types import FileEntry, FileEntryType
 
 if TYPE_CHECKING:
-    from vgit.snapshot import Readable
+    from vgit.api.snapshot import Readable
 
 
 _SHOWN_HASH = 16  # digits that fit beside a name on a terminal

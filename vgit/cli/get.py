@@ -2,6 +2,7 @@
 
 import click
 
+from vgit.api.snapshot import TreeView
 from vgit.cli.command import LocalPath, command, option_at, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.output import write
@@ -10,7 +11,6 @@ from vgit.cli.replacing import refusing_to_replace
 from vgit.cli.stopping import cleaning_up_when_told_to_end
 from vgit.history.revision import resolve_revision
 from vgit.paths import parse_path
-from vgit.snapshot import TreeView
 from vgit.transfer.download import download
 from vgit.transfer.local_target import Source
 

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 import click
 
+from vgit.api.client import Client
+from vgit.api.handed import MountedDirectory
+from vgit.api.resolve import resolve_id
 from vgit.cli.command import Settings, settings_of
-from vgit.client import Client
 from vgit.errors import InvalidError, NotFoundError
-from vgit.handed import MountedDirectory
 from vgit.mount.layout import MountRecord, find_marked, find_root, marker_of, read_record
 from vgit.mount.open import reopen_mount, reopen_to_unmount
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import MOUNT_FILE, STATE_NAME, local_place
-from vgit.volumes import resolve_id
 
 
 @contextmanager

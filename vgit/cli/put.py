@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import click
 
+from vgit.api.convert import commit_info
 from vgit.cli.command import LocalSource, command, option_json, option_message, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.progress import transfer_progress
 from vgit.cli.published import report_commit, report_left_out
 from vgit.cli.replacing import refusing_to_replace
 from vgit.cli.stopping import cleaning_up_when_told_to_end
-from vgit.results import commit_info
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.upload import upload
 from vgit.types import LeftOut

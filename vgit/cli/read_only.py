@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vgit.api.mounts import Mount
+from vgit.api.warned import LocalChangesWarning, local_changes_text
 from vgit.cli.output import warn
-from vgit.mounts import Mount
-from vgit.warned import LocalChangesWarning, local_changes_text
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import click
 
+from vgit.api.client import Client
+from vgit.api.mounts import Mount
 from vgit.cli.child import PASSED_ON, Child, uninterrupted
 from vgit.cli.command import Command, Settings, command, settings_of
 from vgit.cli.output import note, shown_name, warn
@@ -17,9 +19,7 @@ from vgit.cli.published import INCOMPLETE, is_incomplete
 from vgit.cli.read_only import report_local_changes, telling_of_local_changes
 from vgit.cli.witness import Witness
 from vgit.cli.working import report_surprises
-from vgit.client import Client
 from vgit.errors import Error, InvalidError
-from vgit.mounts import Mount
 from vgit.names import check_volume_name
 from vgit.paths import local_place
 from vgit.repository.repository import Repository
@@ -162,7 +162,7 @@ def _own_environment() -> dict[str, str]:
 def _background(mounts: Sequence[_Opened], every_seconds: float) -> Iterator[None]:
     """Commit the mounts that can be in the background; tell people if that fails."""
     handler = _Warnings(logging.WARNING)
-    logger = logging.getLogger("vgit.background")
+    logger = logging.getLogger("vgit.api.background")
     logger.addHandler(handler)
     try:
         for mount, _ in mounts:

@@ -4,17 +4,17 @@ from dataclasses import asdict
 
 import click
 
+from vgit.api.convert import commit_info
+from vgit.api.handed import MountedDirectory
+from vgit.api.mounts import Mount
 from vgit.cli.command import LocalPath, command, option_json, option_message
 from vgit.cli.entries import change_json, change_lines, commit_json, counts_line, receipt_lines
 from vgit.cli.mounted import mounted
 from vgit.cli.output import note, plural, short, shown_name, write_json, write_lines
 from vgit.cli.published import exit_if_incomplete, report_left_out, report_receipt
 from vgit.cli.read_only import report_local_changes
-from vgit.handed import MountedDirectory
 from vgit.mount.plan import Local
 from vgit.mount.results import Committed
-from vgit.mounts import Mount
-from vgit.results import commit_info
 from vgit.types import CommitInfo, LeftOut
 
 _KEPT_LINES = 20

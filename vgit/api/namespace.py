@@ -4,12 +4,12 @@ import builtins
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from vgit.aio import Method
-from vgit.client import Client, given_or_default
+from vgit.api.aio import Method
+from vgit.api.client import Client, given_or_default
+from vgit.api.resolve import create_or_find, resolve_name
 from vgit.errors import InvalidError, NotFoundError
 from vgit.names import check_volume_name
 from vgit.types import time_of
-from vgit.volumes import create_or_find, resolve_name
 
 _VERSIONS = (None, 1, 2)
 V = TypeVar("V")

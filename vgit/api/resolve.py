@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from vgit.api.client import Client
 from vgit.catalog import CatalogRecord, create_ephemeral, reap_ephemerals
-from vgit.client import Client
 from vgit.errors import AlreadyExistsError, NotFoundError
 from vgit.names import check_volume_id
 from vgit.repository.repository import Repository

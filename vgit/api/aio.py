@@ -3,7 +3,7 @@
 The engine is synchronous. ``.aio`` runs the same call in a worker thread, and a
 generator there too. ``Method`` and ``Generator`` are descriptors that
 stand where a method stood; they keep its types, signature and docstring.
-What cancelling does is in ``awaiting.py``, which the first ``.aio`` loads:
+What cancelling does is in ``api/asyncio_bridge.py``, which the first ``.aio`` loads:
 asyncio takes 20 ms to import, and most programs never await anything.
 """
 
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
-    from vgit import awaiting
+    from vgit.api import asyncio_bridge
 else:
-    awaiting = lazy_import("vgit.awaiting")
+    asyncio_bridge = lazy_import("vgit.api.asyncio_bridge")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +40,7 @@ class Call(Generic[P, R]):
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the method in a worker thread. Cancelled, it stops and leaves nothing behind."""
-        return await awaiting.run(functools.partial(self._function, *args, **kwargs), self._undo)
+        return await asyncio_bridge.run(functools.partial(self._function, *args, **kwargs), self._undo)
 
 
 class GeneratorCall(Generic[P, R]):
@@ -56,7 +56,7 @@ class GeneratorCall(Generic[P, R]):
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[R, None]:
         """Return the same items as an async generator, which may read a moment ahead."""
-        return awaiting.iterate(self._function(*args, **kwargs))
+        return asyncio_bridge.iterate(self._function(*args, **kwargs))
 
 
 class Both(Generic[R]):
@@ -74,12 +74,12 @@ class Both(Generic[R]):
         self._manager.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> R:
-        return await awaiting.enter(self._manager)
+        return await asyncio_bridge.enter(self._manager)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await awaiting.leave(self._manager, kind, error, traceback)
+        await asyncio_bridge.leave(self._manager, kind, error, traceback)
 
 
 class Method(Generic[S, P, R]):

@@ -18,7 +18,8 @@ import pytest
 import vgit
 from tests import torn_writes
 from tests.gitjudge import fsck
-from vgit.background import LONG_SECONDS, HeldBack
+from vgit.api.background import LONG_SECONDS, HeldBack
+from vgit.api.mounts import mounts_of
 from vgit.clock import Clock
 from vgit.files.steady_read import wait_for_writes
 from vgit.localfs.file_systems import is_memory_file_system
@@ -27,7 +28,6 @@ from vgit.localfs.syscalls import exchange
 from vgit.mount import session
 from vgit.mount.changes import Unstable
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.mounts import mounts_of
 
 ROOT = Path(__file__).parent.parent
 AT_FDCWD = -100

@@ -74,7 +74,7 @@ def log_left_out(left_out: Sequence[LeftOut], told: set[LeftOutKind]) -> None:
     for kind, text in left_out_texts(left_out).items():
         if kind not in told:
             told.add(kind)
-            logging.getLogger("vgit.background").warning("%s", text)
+            logging.getLogger("vgit.api.background").warning("%s", text)
 
 
 def left_out_texts(left_out: Sequence[LeftOut]) -> dict[LeftOutKind, str]:

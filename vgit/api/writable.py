@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vgit.aio import Method
-from vgit.client import Client
+from vgit.api.aio import Method
+from vgit.api.client import Client
+from vgit.api.convert import answer
 from vgit.errors import InvalidError
 from vgit.repository.repository import Repository
-from vgit.results import answer
 from vgit.runtime.lazy_import import lazy_import
 from vgit.types import CommitInfo
 
 if TYPE_CHECKING:
-    from vgit import batch
+    from vgit.api import batch
     from vgit.transfer import copy, remove
     from vgit.transfer.progress import Progress
 else:
     batch, copy, remove = (
-        lazy_import("vgit.batch"),
+        lazy_import("vgit.api.batch"),
         lazy_import("vgit.transfer.copy"),
         lazy_import("vgit.transfer.remove"),
     )

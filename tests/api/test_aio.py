@@ -18,8 +18,8 @@ import pytest
 
 import vgit
 from tests.gitjudge import fsck
-from vgit import awaiting, mounts, snapshot, volumes
-from vgit.aio import Both, Call, Generator, Method
+from vgit.api import asyncio_bridge, mounts, resolve, snapshot
+from vgit.api.aio import Both, Call, Generator, Method
 from vgit.backend import lockfile, turns
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
@@ -298,9 +298,9 @@ def test_calls_that_have_no_thread_yet_are_cancelled_at_once(
     go_on = threading.Event()
 
     async def program() -> None:
-        busy = [asyncio.create_task(awaiting.run(go_on.wait)) for _ in range(awaiting._THREADS)]
+        busy = [asyncio.create_task(asyncio_bridge.run(go_on.wait)) for _ in range(asyncio_bridge._THREADS)]
         ran: list[int] = []
-        queued = asyncio.create_task(awaiting.run(lambda: ran.append(1)))
+        queued = asyncio.create_task(asyncio_bridge.run(lambda: ran.append(1)))
         await asyncio.sleep(0.01)
         queued.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -357,7 +357,7 @@ def test_an_error_that_comes_with_a_cancellation_is_its_cause() -> None:
         raise vgit.CorruptObjectError("damaged")
 
     async def program() -> None:
-        task = asyncio.create_task(awaiting.run(fail))
+        task = asyncio.create_task(asyncio_bridge.run(fail))
         while not begun.is_set():
             await asyncio.sleep(0.001)
         task.cancel()
@@ -461,8 +461,8 @@ def test_an_async_generator_gives_all_items_and_then_the_error() -> None:
 
 def test_many_items_do_not_need_a_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    submit = awaiting._workers.submit
-    monkeypatch.setattr(awaiting._workers, "submit", lambda function: asked.append(1) or submit(function))
+    submit = asyncio_bridge._workers.submit
+    monkeypatch.setattr(asyncio_bridge._workers, "submit", lambda function: asked.append(1) or submit(function))
 
     class Fast:
         def _numbers(self) -> Iterator[int]:
@@ -548,7 +548,7 @@ def test_an_ephemeral_volume_is_not_left_behind_when_entering_or_leaving_is_canc
             pass
 
     if name == "create_ephemeral":
-        pause = Pause(monkeypatch, volumes, "create_ephemeral")
+        pause = Pause(monkeypatch, resolve, "create_ephemeral")
         asyncio.run(cancel_at(pause, block()))
     else:
         reached = threading.Event()

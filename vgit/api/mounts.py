@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from vgit.aio import Both, Method
-from vgit.background import Background, HeldBack, check_commit_every
+from vgit.api.aio import Both, Method
+from vgit.api.background import Background, HeldBack, check_commit_every
+from vgit.api.convert import change, commit_info, local_change, reload_info
+from vgit.api.warned import log_left_out, warn_of_left_out, warn_of_local_changes
 from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
 from vgit.history.changes import edited
@@ -27,11 +29,9 @@ from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, parse_path, printable
 from vgit.repository.aftermath import Aftermath
 from vgit.repository.repository import Repository
-from vgit.results import change, commit_info, local_change, reload_info
 from vgit.runtime.forks import reset_after_fork
 from vgit.runtime.lazy_import import lazy_import
 from vgit.types import Change, CommitInfo, LeftOut, MountStatus, ReloadInfo
-from vgit.warned import log_left_out, warn_of_left_out, warn_of_local_changes
 
 if TYPE_CHECKING:
     import pathlib

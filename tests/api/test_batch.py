@@ -10,7 +10,7 @@ import pytest
 
 import vgit
 from tests.gitjudge import fsck, log
-from vgit.batch import Batch
+from vgit.api.batch import Batch
 from vgit.runtime import cancel
 
 

@@ -9,15 +9,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from vgit.client import Client
+from vgit.api.client import Client
+from vgit.api.convert import reload_info
+from vgit.api.mounts import Mount, mounts_of
 from vgit.errors import NotMountedError
 from vgit.mount.layout import MountRecord, read_record
 from vgit.mount.open import reopen_mount, unbind
 from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.mounts import Mount, mounts_of
 from vgit.repository.repository import Repository
-from vgit.results import reload_info
 from vgit.types import ReloadInfo
 
 

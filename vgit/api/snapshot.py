@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from vgit.aio import Generator, Method
+from vgit.api.aio import Generator, Method
 from vgit.content import read_content
 from vgit.errors import (
     ConflictError,
@@ -26,9 +26,9 @@ from vgit.tree.entry import TREE_MODE, Entry, Kind
 from vgit.types import FileEntry, time_of_commit
 
 if TYPE_CHECKING:
-    from vgit import mounts
+    from vgit.api import mounts
 else:
-    mounts = lazy_import("vgit.mounts")
+    mounts = lazy_import("vgit.api.mounts")
 
 
 class TreeView:

@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 
+from vgit.api.convert import commit_info
+from vgit.api.mounts import Mount
+from vgit.api.warned import LeftOutWarning, warn_of_left_out
 from vgit.errors import Error
-from vgit.mounts import Mount
 from vgit.paths import format_path, parse_path, printable
 from vgit.repository.aftermath import Aftermath
-from vgit.results import commit_info
 from vgit.types import CommitInfo, LeftOut, ReloadInfo
-from vgit.warned import LeftOutWarning, warn_of_left_out
 
 
 def commit_all(mounts: Sequence[Mount], message: str | None) -> CommitInfo | None:

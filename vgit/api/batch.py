@@ -5,17 +5,17 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import IO
 
-from vgit.aio import Both
+from vgit.api.aio import Both
+from vgit.api.convert import commit_info
+from vgit.api.warned import warn_of_left_out
 from vgit.errors import InvalidError
 from vgit.repository.repository import Repository
-from vgit.results import commit_info
 from vgit.runtime.forks import reset_after_fork
 from vgit.transfer.progress import Progress
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.streams import Stream
 from vgit.transfer.upload import upload
 from vgit.types import CommitInfo, LeftOut
-from vgit.warned import warn_of_left_out
 
 
 class Batch:

@@ -1,0 +1,1 @@
+"""Api: what the public classes are made of; programs import them from ``vgit``."""
