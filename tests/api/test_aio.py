@@ -20,7 +20,7 @@ import vgit
 from tests.gitjudge import fsck
 from vgit.api import asyncio_bridge, mounts, resolve, snapshot
 from vgit.api.aio import Both, Call, Generator, Method
-from vgit.backend import lockfile, turns
+from vgit.backend import exclusive_lock, turns
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
 from vgit.content import files, write
@@ -234,7 +234,9 @@ def test_who_waits_for_a_lock_stops_waiting(
         fill(path)
         mount = _mounts(volume)[0]
         other = FileLock(str(path / ".vgit/lock"), "held by the test")
-        module: Any = {"thread": cancel, "mount": sys.modules[FileLock.__module__], "turn": turns}.get(lock, lockfile)
+        module: Any = {"thread": cancel, "mount": sys.modules[FileLock.__module__], "turn": turns}.get(
+            lock, exclusive_lock
+        )
         backend = LocalBackend(volume.git_dir)  # another's, as of another process
         held = {
             "thread": lambda: cancel.holding(mount._working._session._turn),

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from vgit.backend import git_lock
 from vgit.backend.directories import create_temporary, make_directory, rename_over, walk, walk_names
+from vgit.backend.exclusive_lock import ExclusiveLock
 from vgit.backend.in_use import remove_if_dead
 from vgit.backend.keys import (
     LOCK_SUFFIX,
@@ -33,7 +34,6 @@ from vgit.backend.keys import (
     is_immutable,
     is_temporary,
 )
-from vgit.backend.lockfile import ExclusiveLock
 from vgit.backend.marks import LocalMark
 from vgit.backend.protocol import Listed
 from vgit.backend.staged import STAGED_MODE, LocalStagedFile

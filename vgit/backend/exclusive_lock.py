@@ -1,4 +1,4 @@
-"""Exclusive: the lock under which refs move and packs go, a flock on ``vgit.lock``.
+"""Exclusive lock: the lock under which refs move and packs go, a flock on ``vgit.lock``.
 
 The kernel frees it when its holder dies, whoever and wherever that was; no
 process id is ever asked. Each holder opens the file anew, so two threads
