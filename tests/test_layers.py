@@ -38,6 +38,30 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "__main__",
     )
 )
+# The floors inside a folder, low to high: a module imports from its own floor and from those below it.
+FLOORS: dict[str, tuple[frozenset[str], ...]] = {
+    folder: tuple(frozenset(line.split()) for line in lines)
+    for folder, lines in {
+        "repository/": (
+            "aftermath commit config merge refs",
+            "repository",
+        ),
+        "mount/": (
+            "layout root lease scope stat_cache",  # what a mount is, and what is known of it
+            "session store_check mounted_inside open_files half_made put_back results",
+            "scan changes",
+            "plan root_mode",
+            "areas stage swap checkout take_back journal reload recover",
+            "ending working_directory",
+            "open",
+        ),
+        "api/": (
+            "asyncio_bridge aio background client convert warned",
+            "resolve namespace batch mounts",
+            "handed together snapshot writable",
+        ),
+    }.items()
+}
 _FOLDERS = frozenset(unit.rstrip("/") for layer in LAYERS for unit in layer if unit.endswith("/"))
 
 # Third-party packages, and the only places that may import them (None: anywhere).
@@ -157,6 +181,7 @@ def check(sources: Mapping[str, str]) -> list[str]:
     carriers = {one.module for one in imports if one.target.split(".")[0] in EXTRAS and not one.late}
     for one in dict.fromkeys(imports):
         found += _check_direction(one, folders)
+        found += _check_floor(one)
         found += _check_late(one, folders, carriers)
     found += _cycles(imports)
     return found
@@ -166,6 +191,9 @@ def _check_place(path: str, unit: str) -> list[str]:
     found = []
     if layer_of(unit) is None:
         found.append(f"{path}: '{unit}' is in no layer; add it to LAYERS and to the design page")
+    module = module_name(path)
+    if unit in FLOORS and module.count(".") > 1 and floor_of(module) is None:
+        found.append(f"{path}: stands on no floor of {unit}; add it to FLOORS")
     for part in path.removesuffix(".py").split("/")[1:]:
         if part in DRAWERS:
             found.append(f"{path}: '{part}' is a drawer; name the module after its one idea")
@@ -243,6 +271,20 @@ def _check_direction(one: Import, folders: frozenset[str]) -> list[str]:
     return []
 
 
+def floor_of(module: str) -> int | None:
+    """Return the number of the floor that ``module`` stands on inside its folder; None if it is on none."""
+    folder, _, name = module.removeprefix("vgit.").partition(".")
+    return next((number for number, names in enumerate(FLOORS.get(f"{folder}/", ())) if name in names), None)
+
+
+def _check_floor(one: Import) -> list[str]:
+    high, low = floor_of(one.module), floor_of(one.target)
+    same = one.module.split(".")[:2] == one.target.split(".")[:2]
+    if not same or high is None or low is None or low <= high:
+        return []
+    return [f"{one.module}:{one.line}: import of {one.target} (floor {low}) from floor {high} of the same folder"]
+
+
 def _check_late(one: Import, folders: frozenset[str], carriers: set[str]) -> list[str]:
     """An extra, or the module that needs one, may be imported on demand; and the command line starts fast."""
     if not one.late or unit_of(one.module, folders) == "cli/":
@@ -303,6 +345,12 @@ def test_every_unit_stands_in_one_layer() -> None:
     assert len(units) == len(set(units))
 
 
+@pytest.mark.parametrize("folder", FLOORS)
+def test_every_module_stands_on_one_floor_and_every_floor_has_its_modules(folder: str) -> None:
+    names = [name for floor in FLOORS[folder] for name in floor]
+    assert sorted(names) == sorted(path.stem for path in (ROOT / "vgit" / folder).glob("*.py") if path.stem[0] != "_")
+
+
 GOOD = {
     "vgit/errors.py": "import os\nfrom collections import abc\n",
     "vgit/names.py": "from vgit.clock import Clock\nfrom vgit.errors import Error\n",
@@ -317,6 +365,8 @@ GOOD = {
     "vgit/objects/kinds.py": "",
     "vgit/repository/commit.py": "from vgit.repository.merge import x\nfrom vgit.objects.store import ObjectStore\n",
     "vgit/repository/merge.py": "from dulwich.refs import DiskRefsContainer\n",
+    "vgit/repository/repository.py": "from vgit.repository.merge import x\n",
+    "vgit/mount/open.py": "",
     "vgit/volume.py": "from vgit import names\nfrom vgit.repository.commit import Commit\n",
     "vgit/__init__.py": "import importlib\nfrom vgit.volume import Volume\nimportlib.import_module('vgit.volume')\n",
     "vgit/filesystem.py": "import fsspec\n",
@@ -350,6 +400,9 @@ def test_good_sources_pass() -> None:
         ),
         ("vgit/volume.py", "def f():\n    from vgit.cli.main import main", "upward import of vgit.cli.main"),
         ("vgit/names.py", "def f():\n    import click", "only cli/ may"),
+        ("vgit/repository/merge.py", "from vgit.repository.repository import x", "(floor 1) from floor 0 of the same"),
+        ("vgit/mount/scan.py", "from vgit.mount import open", "import of vgit.mount.open (floor 6) from floor 2"),
+        ("vgit/mount/surprise.py", "", "stands on no floor of mount/"),
         ("vgit/clock.py", "from vgit.names import x", "cycle: vgit.clock vgit.names"),
         (
             "vgit/objects/kinds.py",
