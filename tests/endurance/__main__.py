@@ -28,6 +28,7 @@ WRITERS = {"first": "mount", "second": "mount", "sender": "upload"}
 READERS = {"reader": "read", "other-reader": "read"}
 IMAGE_BYTES = 8 << 30
 KILLS_A_LOOK = 25
+AT_MOST_SECONDS = 1.5  # for a writer to acknowledge something
 CUT_AFTER_SECONDS = 6.0
 
 
@@ -40,6 +41,7 @@ class Run:
         self.store = place / "store"
         self.chance = random.Random()
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
+        self.acknowledged: dict[str, int] = {}  # how long a writer's diary was when the writer was started
         _apart(make_volume, self.store)
         self.judge = Judge(self.store, diaries)
 
@@ -52,6 +54,7 @@ class Run:
         kind = (WRITERS | READERS)[name]
         rest = [str(self.place / name)] if kind == "mount" else []
         command = [sys.executable, "-m", "tests.endurance.programs", name, kind, str(self.store), str(self.diaries)]
+        self.acknowledged[name] = self.diary_bytes(name)
         with open(self.diaries / f"{name}.stderr", "ab") as said:
             self.programs[name] = subprocess.Popen([*command, *rest], cwd=ROOT, stderr=said)
 
@@ -69,14 +72,29 @@ class Run:
             self.start(name)
         while time.monotonic() < end and not self.judge.faults:
             for _ in range(KILLS_A_LOOK):
-                time.sleep(self.chance.uniform(0.2, 1.5))
                 name = self.chance.choice(list(WRITERS))
+                if (
+                    self.chance.random() < 0.8
+                ):  # else it may die while it starts, takes up its mount, or settles what it left
+                    self.wait_for_work_of(name)
+                time.sleep(self.chance.uniform(0.0, 0.3))
                 self.kill(name)
                 self.start(name)
                 self.judge.counts["kills"] += 1
             self.look()
         self.kill_all()
         self.look()
+
+    def wait_for_work_of(self, name: str) -> None:
+        """Wait until a writer has acknowledged something since it was started, or might have."""
+        end = time.monotonic() + AT_MOST_SECONDS
+        while self.diary_bytes(name) <= self.acknowledged[name] and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def diary_bytes(self, name: str) -> int:
+        """Return how much a program has acknowledged."""
+        diary = self.diaries / f"{name}.jsonl"
+        return diary.stat().st_size if diary.exists() else 0
 
     def kill_all(self) -> None:
         """Kill what runs."""
