@@ -30,10 +30,15 @@ def store_with(data: bytes) -> tuple[ObjectStore, StoredContent]:
     return ObjectStore(backend), content
 
 
-@lru_cache(maxsize=2)
+@lru_cache
 def _stored(data: bytes) -> tuple[MemoryBackend, StoredContent]:
     backend = MemoryBackend()
     return backend, put(ObjectStore(backend), data)[0]
+
+
+def forget_stored() -> None:
+    """Let go of what ``store_with`` keeps: processes that are large take long to fork."""
+    _stored.cache_clear()
 
 
 def noise(size: int, seed: int = 0) -> bytes:

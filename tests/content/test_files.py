@@ -5,7 +5,6 @@ import os
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import pytest
 from blake3 import blake3
@@ -216,15 +215,15 @@ def test_an_old_version_that_is_of_no_use() -> None:
         assert put(store, data, old)[0] == expected
 
 
-@cache
+@pytest.fixture(scope="module")
 def large() -> bytes:
     return noise(64 * MIB)
 
 
 @pytest.mark.parametrize("with_old", [True, False])
 @pytest.mark.parametrize("edit", ["overwritten", "inserted", "appended"])
-def test_an_edit_adds_little_more_than_what_changed(edit: str, with_old: bool) -> None:
-    data = large()
+def test_an_edit_adds_little_more_than_what_changed(edit: str, with_old: bool, large: bytes) -> None:
+    data = large
     store, old = store_with(data)
     new, changed = {
         "overwritten": (data[: 32 * MIB] + noise(MIB, 5) + data[33 * MIB :], MIB),
