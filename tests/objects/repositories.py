@@ -1,6 +1,7 @@
 """Repositories: bare repositories, and objects in them made by vgit or by stock git."""
 
 import random
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def put_loose(git_dir: Path, data: bytes, kind: int = BLOB) -> ObjectId:
     """Let stock git store an object loose."""
     arguments = ["hash-object", "-w", "--stdin", "-t", KIND_NAMES[kind].decode()]
     return ObjectId(bytes.fromhex(gitjudge.run(git_dir, *arguments, stdin=data).decode().strip()))
+
+
+def put_all_loose(git_dir: Path, blobs: Iterable[bytes]) -> list[ObjectId]:
+    """Let stock git store blobs loose, all by one process."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = []
+        for number, data in enumerate(blobs):
+            paths.append(Path(directory, f"{number}"))
+            paths[-1].write_bytes(data)
+        listing = "".join(f"{path}\n" for path in paths).encode()
+        named = gitjudge.run(git_dir, "hash-object", "-w", "--no-filters", "--stdin-paths", stdin=listing)
+    return [ObjectId(bytes.fromhex(line)) for line in named.decode().split()]
 
 
 def packs(git_dir: Path, suffix: str = ".pack") -> list[Path]:

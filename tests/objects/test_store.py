@@ -18,6 +18,7 @@ from tests.objects.repositories import (
     noise,
     open_store,
     packs,
+    put_all_loose,
     put_loose,
     stock_object,
     text,
@@ -41,10 +42,8 @@ def git_dir(tmp_path: Path) -> Path:
 
 def stock_commit(git_dir: Path, files: dict[str, bytes], parent: str | None = None) -> str:
     """Commit with stock git's plumbing: loose objects."""
-    lines = [
-        b"100644 blob " + put_loose(git_dir, data).hex().encode() + b"\t" + name.encode()
-        for name, data in files.items()
-    ]
+    ids = put_all_loose(git_dir, files.values())
+    lines = [b"100644 blob " + id.hex().encode() + b"\t" + name.encode() for name, id in zip(files, ids, strict=True)]
     tree = gitjudge.run(git_dir, "mktree", stdin=b"\n".join(lines)).decode().strip()
     arguments = ["commit-tree", tree, "-m", "m", *(["-p", parent] if parent else [])]
     id = gitjudge.run(git_dir, *arguments).decode().strip()
@@ -86,7 +85,7 @@ def check_all(git_dir: Path, store: ObjectStore, ids: list[ObjectId]) -> None:
 
 def test_loose_objects_of_stock_git(git_dir: Path) -> None:
     ids = history(git_dir, 3)
-    ids += [put_loose(git_dir, data) for data in MIXED]
+    ids += put_all_loose(git_dir, MIXED)
     store = open_store(git_dir)
     check_all(git_dir, store, ids)
     assert {store.pack_of(id) for id in ids} == {None}
@@ -118,7 +117,7 @@ def test_packs_of_stock_git(git_dir: Path, options: list[str], setting: str) -> 
 
 @pytest.mark.parametrize("level", range(10))
 def test_every_compression_of_stock_git(git_dir: Path, level: int) -> None:
-    ids = [put_loose(git_dir, data) for data in MIXED]
+    ids = put_all_loose(git_dir, MIXED)
     stock_commit(git_dir, {f"f{number}": data for number, data in enumerate(MIXED)})
     gitjudge.run(git_dir, "-c", f"pack.compression={level}", "repack", "-q", "-adfF")
     check_all(git_dir, open_store(git_dir), ids)
