@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.gitjudge import init_bare
-from vgit.ids import SHA1, ObjectFormat
+from vgit.ids import SHA1, ObjectFormat, short_id
 
 SHA256 = ObjectFormat("sha256", 32, hashlib.sha256)
 
@@ -55,3 +55,8 @@ def test_the_kind_is_part_of_the_id(data: bytes) -> None:
 def test_null_is_all_zeros() -> None:
     assert SHA1.null == bytes(20)
     assert SHA256.null == bytes(32)
+
+
+def test_a_short_id_is_the_same_of_raw_bytes_and_of_hex() -> None:
+    id = SHA1.object_id(b"blob", b"")
+    assert short_id(id) == short_id(id.hex()) == "e69de29bb2d1"

@@ -16,6 +16,8 @@ BlobId = NewType("BlobId", ObjectId)
 TreeId = NewType("TreeId", ObjectId)
 CommitId = NewType("CommitId", ObjectId)
 
+_SHORT_DIGITS = 12
+
 HashFactory = Callable[[bytes | bytearray | memoryview], Any]
 
 
@@ -45,3 +47,8 @@ class ObjectFormat:
 
 SHA1 = ObjectFormat("sha1", 20, hashlib.sha1)
 FORMATS = {SHA1.name: SHA1}
+
+
+def short_id(id: bytes | str) -> str:
+    """Return an id, raw or in hex digits, as messages show it: its first 12 hex digits."""
+    return (id if isinstance(id, str) else id.hex())[:_SHORT_DIGITS]

@@ -17,7 +17,7 @@ from vgit.errors import (
     NotADirectoryConflict,
     NotFoundError,
 )
-from vgit.ids import CommitId, TreeId
+from vgit.ids import CommitId, TreeId, short_id
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
@@ -101,7 +101,7 @@ class TreeView:
 
     @property
     def _name(self) -> str:
-        return self.revision.hex()[:12]
+        return short_id(self.revision)
 
 
 class Readable:
@@ -177,7 +177,7 @@ class Snapshot(Readable):
         self._commit = repository.commit(revision)
 
     def __repr__(self) -> str:
-        return f"<vgit.Snapshot {self.id[:12]} of {self.time:%Y-%m-%d %H:%M:%S}>"
+        return f"<vgit.Snapshot {short_id(self.id)} of {self.time:%Y-%m-%d %H:%M:%S}>"
 
     @property
     def id(self) -> str:

@@ -15,6 +15,7 @@ from vgit.api.convert import commit_info
 from vgit.api.mounts import Mount
 from vgit.api.warned import LeftOutWarning, warn_of_left_out
 from vgit.errors import Error
+from vgit.ids import short_id
 from vgit.paths import format_path, parse_path, printable
 from vgit.repository.aftermath import Aftermath
 from vgit.types import CommitInfo, LeftOut, ReloadInfo
@@ -68,7 +69,7 @@ def reload_all(mounts: Sequence[Mount]) -> ReloadInfo:
                 replace(one, path=format_path(mount.sub_path + parse_path(one.path))) for one in info.left_out
             )
             infos.append(replace(info, kept=kept, left_out=left_out))
-            outcome.done.append(f"{printable(str(mount.path))} is reloaded to {info.head[:12]}")
+            outcome.done.append(f"{printable(str(mount.path))} is reloaded to {short_id(info.head)}")
     error = outcome.error()
     if error is not None:
         raise error

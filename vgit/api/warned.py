@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vgit.files.left_out import LeftOutKind
+from vgit.ids import short_id
 from vgit.paths import printable
 from vgit.runtime.lazy_import import lazy_import
 from vgit.types import Change, CommitInfo, LeftOut
@@ -65,7 +66,7 @@ def warn_of_left_out(left_out: Sequence[LeftOut], info: CommitInfo | None) -> No
     except LeftOutWarning as raised:
         vars(raised).update(published=info)
         if info is not None:
-            raised.add_note(f"commit {info.id[:12]} is published all the same.")
+            raised.add_note(f"commit {short_id(info.id)} is published all the same.")
         raise
 
 

@@ -8,11 +8,11 @@ import click
 
 from vgit.cli.command import command, option_json, option_patch, settings_of, volume_argument
 from vgit.cli.entries import change_json, commit_json, counts_line, receipt_lines
-from vgit.cli.output import local_time, short, shown, shown_name, write_json, write_json_list, write_lines
+from vgit.cli.output import local_time, shown, shown_name, write_json, write_json_list, write_lines
 from vgit.clock import SYSTEM_CLOCK
 from vgit.history.log import counts_of
 from vgit.history.moment import parse_moment
-from vgit.ids import CommitId, ObjectId
+from vgit.ids import CommitId, ObjectId, short_id
 from vgit.types import CommitInfo
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _commit_info(volume: "Volume", revision: str) -> CommitInfo:
 def _one_line(info: CommitInfo) -> str:
     receipt = f" (overwrote {info.overwrote_count})" if info.overwrote_count else ""
     subject = shown_name(info.message.partition("\n")[0])
-    return f"{short(info.id)} {local_time(info.time)} {shown_name(info.author)}: {subject}{receipt}"
+    return f"{short_id(info.id)} {local_time(info.time)} {shown_name(info.author)}: {subject}{receipt}"
 
 
 def _paragraph(info: CommitInfo) -> Iterator[str]:

@@ -7,10 +7,11 @@ import click
 
 from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
 from vgit.cli.mounted import mounted_or_half_unmounted
-from vgit.cli.output import note, short, shown_name, span, warn, write_json_list, write_lines, write_table
+from vgit.cli.output import note, shown_name, span, warn, write_json_list, write_lines, write_table
 from vgit.cli.published import exit_if_incomplete, report_left_out
 from vgit.cli.read_only import telling_of_local_changes
 from vgit.cli.working import publish
+from vgit.ids import short_id
 from vgit.mount.lease import Lease, list_leases
 from vgit.mount.plan import Local
 from vgit.types import LeftOut
@@ -120,6 +121,6 @@ def _row(lease: Lease, now_ns: int) -> tuple[str, ...]:
         lease.host,
         lease.path,
         "read-only" if lease.read_only else "read-write",
-        short(lease.base.hex()) if lease.base is not None else "-",
+        short_id(lease.base) if lease.base is not None else "-",
         span((now_ns - lease.renewed_ns) // 1_000_000_000),
     )

@@ -32,7 +32,6 @@ HARMFUL = "\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff"
 _HARMFUL = re.compile(f"[{HARMFUL}]")
 _UNPRINTABLE = re.compile(f"[\x00-\x1f{HARMFUL}]")
 _UNPRINTABLE_BUT_LAYOUT = re.compile(f"[\x00-\x08\x0b-\x1f{HARMFUL}]")
-_SHORT = 12
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB")
 
 
@@ -144,11 +143,6 @@ def _write_rich_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     for row in rows:
         table.add_row(*(Text(shown_name(cell)) for cell in row))
     Console(highlight=False).print(table)
-
-
-def short(id: str) -> str:
-    """Return the part of a commit's id that people use."""
-    return id[:_SHORT]
 
 
 def size(size_bytes: int) -> str:

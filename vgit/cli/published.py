@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 import click
 
 from vgit.cli.entries import commit_json, counts_line, receipt_lines
-from vgit.cli.output import note, short, shown_name, span, warn, write_json, write_lines
+from vgit.cli.output import note, shown_name, span, warn, write_json, write_lines
 from vgit.files.left_out import LeftOutKind
 from vgit.history.placed import DOUBT_SECONDS
+from vgit.ids import short_id
 from vgit.types import CommitInfo, LeftOut
 
 INCOMPLETE = 3  # the exit code: published, but something could not be read
@@ -24,7 +25,7 @@ def report_commit(info: CommitInfo | None, *, nothing: str, as_json: bool) -> No
     if as_json:
         write_json(commit_json(info) if info is not None else None)
     elif info is not None:
-        write_lines([short(info.id)])
+        write_lines([short_id(info.id)])
     if info is None:
         note(nothing)
         return

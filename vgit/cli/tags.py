@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vgit.cli.command import command, option_json, settings_of, volume_argument
-from vgit.cli.output import note, short, shown_name, write_json, write_table
+from vgit.cli.output import note, shown_name, write_json, write_table
+from vgit.ids import short_id
 
 if TYPE_CHECKING:
     from vgit.volume import Volume
@@ -36,11 +37,11 @@ def tag(ctx: click.Context, volume: str, name: str | None, revision: str, *, del
         _take_away(handle, name)
     elif name is not None:
         handle.tag(name, revision)
-        note(f"{shown_name(name)} is {short(handle.at(name).id)}")
+        note(f"{shown_name(name)} is {short_id(handle.at(name).id)}")
     elif as_json:
         write_json(handle.tags())
     else:
-        write_table(("Tag", "Commit"), ((one, short(id)) for one, id in handle.tags().items()))
+        write_table(("Tag", "Commit"), ((one, short_id(id)) for one, id in handle.tags().items()))
 
 
 @command("untag", "vgit untag weights v1.0", "vgit untag weights v1.0 v1.1")

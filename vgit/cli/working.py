@@ -10,9 +10,10 @@ from vgit.api.mounts import Mount
 from vgit.cli.command import LocalPath, command, option_json, option_message
 from vgit.cli.entries import change_json, change_lines, commit_json, counts_line, receipt_lines
 from vgit.cli.mounted import mounted
-from vgit.cli.output import note, plural, short, shown_name, write_json, write_lines
+from vgit.cli.output import note, plural, shown_name, write_json, write_lines
 from vgit.cli.published import exit_if_incomplete, report_left_out, report_receipt
 from vgit.cli.read_only import report_local_changes
+from vgit.ids import short_id
 from vgit.mount.plan import Local
 from vgit.mount.results import Committed
 from vgit.types import CommitInfo, LeftOut
@@ -39,9 +40,9 @@ def status(ctx: click.Context, path: str | None, *, as_json: bool) -> None:
         left_out = [asdict(one) for one in found.left_out]
         write_json({"volume": record.volume_name, "path": root, **fields, "left_out": left_out})
         return
-    note(f"{record.volume_name or record.volume_id} at {short(found.base)}, mounted at {shown_name(root)}")
+    note(f"{record.volume_name or record.volume_id} at {short_id(found.base)}, mounted at {shown_name(root)}")
     if record.at is None and found.base != found.head:
-        note(f"newest is {short(found.head)}; `vgit reload` brings in what others published")
+        note(f"newest is {short_id(found.head)}; `vgit reload` brings in what others published")
     if not found.changes:
         note("nothing to commit")
     write_lines(change_lines(found.changes))
@@ -66,7 +67,7 @@ def commit(ctx: click.Context, path: str | None, *, message: str | None, as_json
     if as_json:
         write_json(commit_json(info) if info is not None else None)
     elif info is not None:
-        write_lines([short(info.id)])
+        write_lines([short_id(info.id)])
     exit_if_incomplete(ctx, left_out)
 
 
@@ -95,7 +96,7 @@ def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool
         left_out = [asdict(one) for one in info.left_out]
         write_json({"head": info.head, "changed": info.changed, "kept": info.kept, "left_out": left_out})
     else:
-        write_lines([short(info.head)])
+        write_lines([short_id(info.head)])
 
 
 def publish(directory: MountedDirectory, message: str | None) -> tuple[CommitInfo | None, tuple[LeftOut, ...]]:

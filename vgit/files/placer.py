@@ -11,6 +11,7 @@ from blake3 import blake3
 from vgit.content import read_content, write_content
 from vgit.errors import BackendUnavailableError, CorruptObjectError, Error, NotFoundError
 from vgit.files.rows import Row
+from vgit.ids import short_id
 from vgit.localfs.file_stat import to_stat
 from vgit.objects.blob_run import LARGEST as LARGEST_IN_RUN
 from vgit.objects.git_tree import TREE_MODE
@@ -135,7 +136,7 @@ def raise_named(error: OSError | CorruptObjectError, path: Path, revision: bytes
     shown = printable(format_path(path))
     if isinstance(error, CorruptObjectError):
         raise CorruptObjectError(
-            f"{shown} at revision {revision.hex()[:12]} is damaged in the store: {error}."
+            f"{shown} at revision {short_id(revision)} is damaged in the store: {error}."
             " Nothing of it was written; run git fsck on the volume and restore the object from a copy."
         ) from error
     if isinstance(error, FileExistsError | FileNotFoundError | Error):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.history.changes import diff_below, entry_at
 from vgit.history.lost_line import objects_of, rely_on_line
-from vgit.ids import CommitId, TreeId
+from vgit.ids import CommitId, TreeId, short_id
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, has_state_name, printable
 from vgit.repository.commit import escape_path
@@ -23,7 +23,6 @@ from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry, Kind, same_content
 
-_SHORT_DIGITS = 12
 _NAMED_PATHS = 3
 
 
@@ -75,7 +74,7 @@ def restore_edits(repository: Repository, head: CommitId, revision: CommitId, pa
         if wanted is None and entry_at(repository, now, path) is None:
             raise NotFoundError(
                 f"No such file or directory: {printable(format_path(path))!r}, neither now nor at revision"
-                f" {revision.hex()[:_SHORT_DIGITS]}."
+                f" {short_id(revision)}."
             )
         if wanted is not None:
             _make_way(repository, now, then, path, edits, directories)
@@ -143,7 +142,7 @@ def _rely_on_contents(repository: Repository, writer: ObjectWriter, edits: Edits
 
 
 def _message(revision: CommitId, paths: Sequence[Path] | None) -> str:
-    message = f"Restore {revision.hex()[:_SHORT_DIGITS]}"
+    message = f"Restore {short_id(revision)}"
     if paths is None:
         return message
     named = ", ".join(escape_path(path) or "/" for path in paths[:_NAMED_PATHS])

@@ -21,7 +21,7 @@ from vgit.errors import InvalidError, NotFoundError
 from vgit.history.moment import parse_moment
 from vgit.history.placed import placed
 from vgit.history.tags import find_tag, peel
-from vgit.ids import CommitId, ObjectId
+from vgit.ids import CommitId, ObjectId, short_id
 from vgit.paths import printable
 from vgit.repository.commit import Commit, format_moment
 from vgit.repository.repository import Repository
@@ -29,7 +29,6 @@ from vgit.repository.repository import Repository
 _FORM = re.compile(r"(?P<base>.*?)(?P<steps>(?:\^|~[0-9]{0,9})*)", re.DOTALL)
 _TIME = re.compile(r"@\{(.*)\}", re.DOTALL)
 _ID = re.compile(r"[0-9a-fA-F]{4,}")
-_SHORT_DIGITS = 12
 _NAMED_CANDIDATES = 5
 _ACCEPTED = (
     "Expected HEAD, a tag, an id of at least 4 hex digits, or a time as in @{2 hours ago}, @{2026-11-01} or"
@@ -69,9 +68,7 @@ def _go_back(repository: Repository, id: CommitId, back: int, text: str) -> Comm
     line = repository.first_parents(id)
     ids = [one for one, _ in islice(line, back + 1)] if back else [id]
     if len(ids) <= back:
-        raise NotFoundError(
-            f"No revision {printable(text)!r}: {id.hex()[:_SHORT_DIGITS]} has {len(ids) - 1} states before it."
-        )
+        raise NotFoundError(f"No revision {printable(text)!r}: {short_id(id)} has {len(ids) - 1} states before it.")
     return ids[back]
 
 
@@ -88,7 +85,7 @@ def _at_time(repository: Repository, time: str, base: str) -> CommitId:
             return state.id
     raise NotFoundError(
         f"No revision {printable(base)!r}: the volume begins at {format_moment(state.seconds)},"
-        f" with {state.id.hex()[:_SHORT_DIGITS]}."
+        f" with {short_id(state.id)}."
     )
 
 
@@ -120,8 +117,6 @@ def _commits_of_refs(repository: Repository) -> Iterator[tuple[CommitId, Commit]
 def _describe(found: dict[CommitId, Commit]) -> str:
     """Return the candidates in few words, newest first."""
     ordered = sorted(found.items(), key=lambda item: item[1].told, reverse=True)
-    shown = [
-        f"{id.hex()[:_SHORT_DIGITS]} of {format_moment(commit.told)}" for id, commit in ordered[:_NAMED_CANDIDATES]
-    ]
+    shown = [f"{short_id(id)} of {format_moment(commit.told)}" for id, commit in ordered[:_NAMED_CANDIDATES]]
     more = len(ordered) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

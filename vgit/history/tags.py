@@ -8,7 +8,7 @@ followed to the commit at their end.
 import re
 
 from vgit.errors import AlreadyExistsError, CorruptObjectError, InvalidError, NotFoundError
-from vgit.ids import CommitId, ObjectId
+from vgit.ids import CommitId, ObjectId, short_id
 from vgit.objects.kinds import COMMIT, TAG
 from vgit.repository.refs import TAGS, check_ref_name
 from vgit.repository.repository import Repository
@@ -37,7 +37,7 @@ def set_tag(repository: Repository, name: str, id: CommitId) -> None:
         if peel(repository, taken) == id:
             return
         raise AlreadyExistsError(
-            f"Tag {name!r} already names {taken.hex()[:12]}; take it away first (untag), or choose another name."
+            f"Tag {name!r} already names {short_id(taken)}; take it away first (untag), or choose another name."
         )
 
 

@@ -22,7 +22,7 @@ from vgit.errors import (
     NotADirectoryConflict,
     NotMountedError,
 )
-from vgit.ids import CommitId
+from vgit.ids import CommitId, short_id
 from vgit.localfs.durable import sync_directory
 from vgit.mount.layout import (
     DISPLACED,
@@ -182,7 +182,7 @@ def _same_binding(path: str, record: MountRecord, binding: Binding) -> MountReco
 def _describe(record: MountRecord) -> str:
     how = "read-only" if record.read_only else "for writing"
     if record.at is not None:
-        how = f"at revision {record.at[:12]}"
+        how = f"at revision {short_id(record.at)}"
     return f"{how}, of its directory {printable(record.sub_path)!r} only" if record.sub_path else how
 
 

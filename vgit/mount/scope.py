@@ -9,7 +9,7 @@ the mount shows nothing; the first file committed from it makes the directory.
 from collections.abc import Iterable, Iterator, Mapping
 
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
-from vgit.ids import CommitId, TreeId
+from vgit.ids import CommitId, TreeId, short_id
 from vgit.paths import STATE_NAME, Path, format_path, has_state_name, printable
 from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
 from vgit.repository.repository import Repository
@@ -97,9 +97,9 @@ def check_sub_path(repository: Repository, path: Path, revision: CommitId | None
     entry = find_entry(repository.directories, repository.commit(commit).tree, path)
     shown = printable(format_path(path))
     if entry is None and revision is not None:
-        raise NotFoundError(f"No such directory: {shown!r} at {commit.hex()[:12]}; it cannot be mounted.")
+        raise NotFoundError(f"No such directory: {shown!r} at {short_id(commit)}; it cannot be mounted.")
     if entry is not None and not entry.is_directory:
-        raise NotADirectoryConflict(f"{shown!r} at {commit.hex()[:12]} is a file; give a directory as sub_path.")
+        raise NotADirectoryConflict(f"{shown!r} at {short_id(commit)} is a file; give a directory as sub_path.")
 
 
 def overlap(one: Path, other: Path) -> bool:

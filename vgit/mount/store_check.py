@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 
 from vgit.errors import CorruptObjectError, CorruptVolumeError
-from vgit.ids import CommitId
+from vgit.ids import CommitId, short_id
 from vgit.mount.layout import MountRecord
 from vgit.paths import printable
 from vgit.repository.commit import format_moment
@@ -29,7 +29,7 @@ def check_present(repository: Repository, known: CommitId) -> None:
     repository.head()  # of a store that is out of reach (a disk not mounted) nothing must be made anew
     if not repository.objects.contains(known):
         raise CorruptVolumeError(
-            f"the store does not have commit {known.hex()[:12]}, which this mount was last reloaded from or published:"
+            f"the store does not have commit {short_id(known)}, which this mount was last reloaded from or published:"
             " it was set back to an older copy, or lost packs. Nothing was changed. Bring the newer store back; or keep"
             " these files: `vgit unmount --keep-files --discard`, then `vgit mount --adopt` takes them into the volume."
         )
@@ -79,7 +79,7 @@ def _describe(repository: Repository, record: MountRecord, root: str, head: Comm
         )
     return (
         f"the volume's history is not the one that this mount came from: head, {_name(repository, head)}, does not"
-        f" descend from {known.hex()[:12]}, the newest commit that the mount knows. The store was set back to an older"
+        f" descend from {short_id(known)}, the newest commit that the mount knows. The store was set back to an older"
         f" copy, or {MAIN} to an older commit. Nothing was changed. Still in the store: {named}. {way}. To keep the"
         f" files as they are here instead: `vgit unmount --keep-files --discard {printable(root)}`."
     )

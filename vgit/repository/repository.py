@@ -25,7 +25,7 @@ from vgit.clock import Clock
 from vgit.content import chunk_tree_info
 from vgit.content.chunk_tree import read_chunks, require_chunk_tree
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
-from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId
+from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId, short_id
 from vgit.objects.kinds import COMMIT
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter, PackVanished
@@ -261,7 +261,7 @@ class Repository:
                 if self._swap(head, id, proposal.edits, writer):
                     if self._listed_at == head:
                         self._listed_at = id
-                    after = Aftermath(f"commit {id.hex()[:12]} is published")
+                    after = Aftermath(f"commit {short_id(id)} is published")
                     with after.step("removing its marks"):
                         writer.release()
                         self._keep(id, data)

@@ -28,6 +28,7 @@ from vgit.errors import (
 )
 from vgit.files.noted_leave import noted_leave
 from vgit.files.placer import Placer
+from vgit.ids import short_id
 from vgit.localfs.rooted import RootDirectory, set_mode
 from vgit.localfs.syscalls import rename_noreplace, syncfs
 from vgit.paths import Path, encode_name, format_path, printable
@@ -293,7 +294,7 @@ class _Download:
         if isinstance(error, CorruptObjectError):
             shown = printable(format_path(self._source.path + path[self._depth :]))
             raise CorruptObjectError(
-                f"{shown} at revision {self._source.revision.hex()[:12]} is damaged in the store: {error}."
+                f"{shown} at revision {short_id(self._source.revision)} is damaged in the store: {error}."
                 " It was not written; run git fsck on the volume and restore the object from a copy."
             ) from error
         if isinstance(error, Error) or not isinstance(error, OSError):
