@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 import vgit
-from tests.mount.ordinary_user import without_rights_of_root
+from tests.ordinary_user import without_rights_of_root
 from vgit.api.snapshot import TreeView
 from vgit.cli.main import program
-from vgit.files import leave
+from vgit.files import temporary_access
 from vgit.localfs.rooted import set_mode
 from vgit.paths import MODES_NAME, parse_path
 from vgit.transfer.download import download
@@ -346,7 +346,7 @@ def test_a_reload_that_is_not_let_in_somewhere_stops_nothing_else(base: Path, mo
         with volume.batch_upload(force=True) as batch:
             batch.put_file(BytesIO(b"2"), "d/f")
             batch.put_file(BytesIO(b"2"), "d/sub/g")
-        monkeypatch.setattr(leave, "set_mode", refuse_sub)
+        monkeypatch.setattr(temporary_access, "set_mode", refuse_sub)
         with pytest.raises(PermissionError, match="d/sub"):
             mount.reload()
         assert look(mount.path) == expected(0o555)

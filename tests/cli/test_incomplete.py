@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Vgit
-from tests.mount.ordinary_user import AS_OTHERS
+from tests.ordinary_user import AS_OTHERS
 from vgit.volume import Volume
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import vgit as api
 from tests.cli.conftest import Vgit
-from tests.mount.ordinary_user import AS_OTHERS
+from tests.ordinary_user import AS_OTHERS
 from vgit.volume import Volume
 
 # Every kind of change: of content, mode and kind, of names, in directories with and without a row, of the root.

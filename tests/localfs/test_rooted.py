@@ -1,29 +1,19 @@
 import os
 import socket
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.mount.ordinary_user import NOBODY, as_ordinary_user, mark, mode_of, open_descriptors
+from tests.ordinary_user import as_ordinary_user, mode_of, open_descriptors, reachable_directory
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict
 from vgit.localfs.rooted import RootDirectory, open_file_at, open_up
 
 
 @pytest.fixture
 def top() -> Iterator[Path]:
-    """A directory that an ordinary user can reach and owns, as ``tmp_path`` is not."""
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name)
-        (path / "a" / "b").mkdir(parents=True)
-        mark(path)
-        (path / "a" / "file").write_text("content")
-        path.chmod(0o755)
-        if os.getuid() == 0:
-            for place in [path, *path.rglob("*")]:
-                os.chown(place, NOBODY, NOBODY)
+    with reachable_directory() as path:
         yield path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.gitjudge import fsck
-from tests.mount.ordinary_user import NOBODY, mark
+from tests.ordinary_user import reachable_directory
 from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK
@@ -114,16 +114,7 @@ def listing(root: str | FilePath) -> dict[str, tuple[object, ...]]:
 
 @pytest.fixture
 def top() -> Iterator[FilePath]:
-    """A directory that an ordinary user can reach and owns, as ``tmp_path`` is not."""
-    with tempfile.TemporaryDirectory() as name:
-        path = FilePath(name)
-        (path / "a" / "b").mkdir(parents=True)
-        mark(path)
-        (path / "a" / "file").write_text("content")
-        path.chmod(0o755)
-        if os.getuid() == 0:
-            for place in [path, *path.rglob("*")]:
-                os.chown(place, NOBODY, NOBODY)
+    with reachable_directory() as path:
         yield path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.mount.mounting import can_mount
-from tests.mount.ordinary_user import AS_OTHERS
+from tests.ordinary_user import AS_OTHERS
 
 ROOT = FilePath(__file__).parent.parent.parent
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.ordinary_user import mark
+from tests.ordinary_user import mark
 from vgit.errors import NotMountedError
 from vgit.mount.root import MountRoot
 

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.mount.conftest import AUTHOR, Bench
-from tests.mount.ordinary_user import mode_of
+from tests.ordinary_user import mode_of
 from vgit.mount.open import unbind
 from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory

@@ -12,8 +12,8 @@ unmount goes on with: what is clean by its rows is still to go.
 import os
 from collections.abc import Callable, Mapping
 
-from vgit.files.leave import Leave, no_note
 from vgit.files.placer import Placer
+from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.mount.areas import Areas
 from vgit.mount.journal import Notes, decode_journal, reload_journal
 from vgit.mount.layout import UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
@@ -38,7 +38,7 @@ class Ending:
         session: Session,
         cache: StatCache,
         placer: Placer,
-        planner: Callable[[Leave], Planner],
+        planner: Callable[[TemporaryAccess], Planner],
     ) -> None:
         self._repository = repository
         self._mount_id = record.mount_id
@@ -64,8 +64,8 @@ class Ending:
         """Empty the places beside of what was cut off there: a local change in them is the only copy."""
         data = self._cache.journal
         journal = decode_journal(data) if data is not None else None
-        with Leave(self._root, no_note, journal.decode_modes() if journal is not None else None) as leave:
-            put_all_back(self._root, journal, leave)
+        with TemporaryAccess(self._root, no_note, journal.decode_modes() if journal is not None else None) as access:
+            put_all_back(self._root, journal, access)
 
     def _remove(self, paths: Mapping[Path, Entry | None]) -> None:
         base = self._cache.base
@@ -73,9 +73,9 @@ class Ending:
             self._root.mark_as(UNMOUNTING_FILE)
             return
         notes = Notes(self._cache.write_journal, reload_journal(base))
-        with Leave(self._root, notes.note_modes) as leave, Areas(self._root) as areas:
-            leave.enter(path[:-1] for path in paths)
-            steps = areas.possible(self._planner(leave).plan(paths))
+        with TemporaryAccess(self._root, notes.note_modes) as access, Areas(self._root) as areas:
+            access.allow(path[:-1] for path in paths)
+            steps = areas.possible(self._planner(access).plan(paths))
             self._root.mark_as(UNMOUNTING_FILE)
-            Reload(self._root, self._placer, base, areas, leave, notes.note_waiting).run(steps)
+            Reload(self._root, self._placer, base, areas, access, notes.note_waiting).run(steps)
             areas.empty_outgoing()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 from vgit.errors import NotMountedError
-from vgit.files.leave import Modes
+from vgit.files.temporary_access import Modes
 from vgit.ids import CommitId
 from vgit.localfs.file_stat import Stat
 from vgit.mount.layout import DISPLACED

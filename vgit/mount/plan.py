@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from vgit.errors import ConflictError
-from vgit.files.leave import Leave
 from vgit.files.rows import Row
+from vgit.files.temporary_access import TemporaryAccess
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.spelling import Spelling
 from vgit.mount.changes import ChangeReader
@@ -64,12 +64,17 @@ class Planner:
     """Looks at candidates, given what the mount has seen."""
 
     def __init__(
-        self, root: MountRoot, cache: StatCache, reader: ChangeReader, leave: Leave, local: Local = Local.KEEP
+        self,
+        root: MountRoot,
+        cache: StatCache,
+        reader: ChangeReader,
+        access: TemporaryAccess,
+        local: Local = Local.KEEP,
     ) -> None:
         self._root = root
         self._cache = cache
         self._reader = reader
-        self._leave = leave  # to the directories in which the candidates are
+        self._access = access  # to the directories in which the candidates are
         self._spelling = Spelling(root)
         self._other: Path | None = None  # the last path at which the file system gave something else
         self._discard = local is Local.DISCARD
@@ -138,7 +143,7 @@ class Planner:
             now = to_stat(self._root.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return (self._leave.mode_of(path, now[0]), *now[1:]) if stat.S_ISDIR(now[0]) else now
+        return (self._access.permanent_mode(path, now[0]), *now[1:]) if stat.S_ISDIR(now[0]) else now
 
     def _where_nothing_is(self, path: Path, target: Entry | None, row: Row | None) -> Step:
         if target is None:

@@ -18,9 +18,9 @@ whatever base says.
 import os
 from collections.abc import Callable
 
-from vgit.files.leave import Leave, no_note
 from vgit.files.metadata import is_as_seen
 from vgit.files.rows import Row, untrusted
+from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import CommitId
 from vgit.localfs.rooted import remove_entry
 from vgit.localfs.syscalls import EXCHANGE_SUFFIX, exchange
@@ -45,7 +45,7 @@ def recover(
     repository: Repository,
     scope: Scope,
     root: MountRoot,
-    planner: Callable[[Leave], Planner],
+    planner: Callable[[TemporaryAccess], Planner],
     check_history: Callable[[CommitId], None],
 ) -> None:
     """Settle what the journal says was under way; nothing if there is no journal."""
@@ -53,7 +53,7 @@ def recover(
         return
     journal = decode_journal(cache.journal)
     if journal.is_look:
-        Leave(root, no_note, journal.decode_modes()).give_back()
+        TemporaryAccess(root, no_note, journal.decode_modes()).restore()
         with cache.transaction():
             cache.drop_journal()
         return
@@ -67,8 +67,8 @@ def recover(
     base = cache.base
     assert base is not None, "a reload begins only on a mount that has been checked out"
     candidates = reload_candidates(scope, base, target, cache.divergent())
-    with Leave(root, Notes(cache.write_journal, journal).note_modes, journal.decode_modes()) as leave:
-        settle_reload(cache, candidates, planner(leave), root, journal, leave)
+    with TemporaryAccess(root, Notes(cache.write_journal, journal).note_modes, journal.decode_modes()) as access:
+        settle_reload(cache, candidates, planner(access), root, journal, access)
 
 
 def settle_commit(cache: StatCache, repository: Repository, scope: Scope, journal: Journal) -> None:
@@ -112,12 +112,12 @@ def settle_reload(
     planner: Planner,
     root: MountRoot,
     journal: Journal,
-    leave: Leave,
+    access: TemporaryAccess,
 ) -> None:
-    """Look at every path that a reload which was cut off may have touched; ``leave`` has the modes of its journal."""
+    """Look at every path that a reload which was cut off may have touched; ``access`` has the modes of its journal."""
     # Where the reload was not let in either it has changed nothing; no command must be refused for that.
-    leave.enter_if_possible(path[:-1] for path in candidates)
-    cleared = {one.path for one in put_all_back(root, journal, leave) if one.area == DISPLACED}
+    access.allow_if_possible(path[:-1] for path in candidates)
+    cleared = {one.path for one in put_all_back(root, journal, access) if one.area == DISPLACED}
     rows: dict[Path, dict[str, Row | None]] = {}
     settled: set[Path] = set()
     for step in planner.plan(candidates):
@@ -141,17 +141,17 @@ def settle_reload(
             continue
         rows.setdefault(path[:-1], {})[path[-1]] = new
         settled.add(path)
-    leave.give_back()  # before the journal goes, which has the modes
+    access.restore()  # before the journal goes, which has the modes
     with cache.transaction():
         cache.put(rows)
         cache.add_divergent(settled)
         cache.drop_journal()
 
 
-def put_all_back(root: MountRoot, journal: Journal | None, leave: Leave) -> list[Waiting]:
+def put_all_back(root: MountRoot, journal: Journal | None, access: TemporaryAccess) -> list[Waiting]:
     """Empty the areas beside as ``_put_back`` does; return what the journal says may have been there."""
     found = journal.decode_waiting() if journal is not None else []
-    leave.enter_if_possible([*(one.path[:-1] for one in found), *(point_of(one.area) for one in found)])
+    access.allow_if_possible([*(one.path[:-1] for one in found), *(point_of(one.area) for one in found)])
     waiting = {(one.area, one.name): one for one in found}
     for area in dict.fromkeys((TEMPORARY, DISPLACED, *(one.area for one in found))):
         _put_back(root, area, waiting)

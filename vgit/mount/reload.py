@@ -6,7 +6,7 @@
     4. files that go are renamed into ``.vgit/displaced``; files that change are
        exchanged with their successors. What comes out and is not what the plan
        saw was changed meanwhile: it goes back, as a local change
-    5. directories get their modes, and leave is given back; all is synced, and
+    5. directories get their modes, the closed ones are closed again; all is synced, and
        rows and base are set in one transaction
 
 Every name is therefore, at any moment, the old file or the new one, whole. A
@@ -19,10 +19,10 @@ import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from vgit.files.leave import Leave
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.placer import Placer
 from vgit.files.rows import Row, untrusted
+from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
 from vgit.localfs.durable import FEW, Durable
 from vgit.localfs.file_stat import Stat, to_stat
@@ -48,14 +48,14 @@ class Reload:
         placer: Placer,
         target: CommitId,
         areas: Areas,
-        leave: Leave,
+        access: TemporaryAccess,
         note: Callable[[list[Waiting]], None],
     ) -> None:
         self._root = root
         self._device = os.fstat(root.fd).st_dev
         self._placer = placer
         self._areas = areas
-        self._leave = leave  # to all directories in which something is to be done
+        self._access = access  # to all directories in which something is to be done
         self._note = note  # makes durable what is beside, before it is exchanged with anything
         self._stager = Stager(placer, target, areas)
         self._swapper = Swapper()
@@ -84,7 +84,7 @@ class Reload:
             for path, entry, expected in self._placed:
                 self._check_placed(path, entry, expected)
             self._add_touched()
-            self._give_leave_back()
+            self._restore_modes()
             self._durable.sync()
 
     def _place_all(self, steps: list[Step]) -> None:
@@ -273,12 +273,12 @@ class Reload:
             mode = self._placer.permissions(target.mode)
             if step.action is Action.TOUCH_DIRECTORY and step.now is not None:
                 mode = stat.S_IMODE(step.now[0])
-            self._leave.set_mode(step.path, mode)
+            self._access.set_mode(step.path, mode)
             self._directories[step.path] = target
 
-    def _give_leave_back(self) -> None:
+    def _restore_modes(self) -> None:
         """Close what was opened, and set the modes of directories: when nothing more is to be looked at in them."""
-        found = self._leave.give_back()
+        found = self._access.restore()
         for path, target in self._directories.items():
             if path in found:
                 self._row(path, Row(found[path], target._replace(id=None)))

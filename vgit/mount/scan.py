@@ -17,9 +17,9 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from vgit.errors import InvalidError
-from vgit.files.leave import Leave
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import PackedRows
+from vgit.files.temporary_access import TemporaryAccess
 from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
 from vgit.mount.mounted_inside import GONE
 from vgit.mount.root import MountRoot
@@ -62,7 +62,7 @@ class Scanner:
         mapped: Collection[int] = (),
         take: Callable[[Path, list[tuple[str, Stat]]], list[tuple[str, Stat]]] | None = None,
         *,
-        leave: Leave,
+        access: TemporaryAccess,
         gone: Collection[Path] = (),
     ) -> None:
         self._root = root
@@ -71,9 +71,9 @@ class Scanner:
             lambda _, changed: changed
         )  # who reads what changed takes it at once, and leaves the rest
         self._mapped = mapped  # inodes that a process maps shared and writable: stores into them move no time
-        self._leave = leave
+        self._access = access
         self._gone = gone  # where another file system is mounted than before, or none any more
-        self._closed: list[Path] = []  # directories of ours that cannot be listed without leave
+        self._closed: list[Path] = []  # directories of ours that their modes do not let us list
         self._entered: set[Path] = set()
         self._found = Scan({}, [], {}, [])
 
@@ -119,11 +119,11 @@ class Scanner:
         return point is not None
 
     def _enter(self) -> list[Path]:
-        """Take leave to the directories that are closed; return them in the order to list them in."""
+        """Open the directories that are closed; return them in the order to list them in."""
         closed, self._closed = self._closed, []
         self._entered.update(closed)
         try:
-            self._leave.enter_own(closed)
+            self._access.allow_own(closed)
         except OSError:
             pass  # listing them will say so
         return sorted(closed, reverse=True)
@@ -142,7 +142,7 @@ class Scanner:
             for _ in range(_TRIES):
                 before = os.fstat(descriptor)
                 own = to_stat(before)
-                own = (self._leave.mode_of(directory, own[0]), *own[1:])
+                own = (self._access.permanent_mode(directory, own[0]), *own[1:])
                 listing = self._list_once(directory, descriptor, own)
                 if not listing.missing or os.fstat(descriptor).st_mtime_ns == before.st_mtime_ns:
                     return listing

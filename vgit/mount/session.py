@@ -13,8 +13,8 @@ from functools import cached_property
 
 from vgit.clock import Clock
 from vgit.errors import LockedError, NotMountedError
-from vgit.files.leave import Leave, no_note
 from vgit.files.steady_read import Watch
+from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import ObjectFormat
 from vgit.localfs.file_lock import FileLock
 from vgit.localfs.file_systems import FileSystem, file_system_of
@@ -112,8 +112,8 @@ class Session:
         if self._cache is not None:
             self._cache.close()
             self._cache = None
-        with Leave(self.root, no_note) as leave:
-            leave.enter([ROOT])
+        with TemporaryAccess(self.root, no_note) as access:
+            access.allow([ROOT])
             self.root.remove_state()
 
     def lock_descriptors(self) -> tuple[int, ...]:

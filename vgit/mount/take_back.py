@@ -10,8 +10,8 @@ import os
 import stat
 
 from vgit.errors import Error
-from vgit.files.leave import Leave, no_note
 from vgit.files.rows import PackedRows
+from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import TreeId
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.rooted import RootDirectory
@@ -37,9 +37,9 @@ class _TakeBack:
     def run(self) -> None:
         found = self._checkout.found
         paths = {ROOT, *self._checkout.rows, *self._cut_off, *self._checkout.made, *found}
-        with Leave(self._root, no_note) as leave:
+        with TemporaryAccess(self._root, no_note) as access:
             try:
-                leave.enter(paths)
+                access.allow(paths)
             except OSError:
                 pass  # somebody else's by now
             for path in sorted(paths, key=len, reverse=True):
@@ -49,7 +49,7 @@ class _TakeBack:
                 except OSError:
                     continue
             for path in found:
-                leave.set_mode(path, stat.S_IMODE(found[path]))
+                access.set_mode(path, stat.S_IMODE(found[path]))
 
     def _clear(self, descriptor: int, path: Path) -> None:
         packed = self._checkout.rows.get(path)

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
 from vgit.files.content_sink import HashKeeper, Keeper, PackKeeper
-from vgit.files.leave import Leave
 from vgit.files.left_out import Omitted, unread
 from vgit.files.placer import Placer
 from vgit.files.rows import PackedRows, Row, untrusted
 from vgit.files.steady_read import Watch
+from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
 from vgit.localfs.filesystem_clock import TICK_SECONDS, trusted
 from vgit.localfs.syscalls import syncfs
@@ -227,17 +227,17 @@ class WorkingDirectory:
             return self._ending(cache).run(dict.fromkeys(_rows(cache)) if is_removing else None)
 
     def _ending(self, cache: StatCache) -> Ending:
-        def planner(leave: Leave) -> Planner:
-            return self._planner(cache, leave)
+        def planner(access: TemporaryAccess) -> Planner:
+            return self._planner(cache, access)
 
         return Ending(self.repository, self.record, self._session, cache, self._placer, planner)
 
     @contextmanager
-    def _looking(self, cache: StatCache) -> Iterator[Leave]:
-        """Give leave to closed directories for what needs no other journal; the modes are set back after a death."""
+    def _looking(self, cache: StatCache) -> Iterator[TemporaryAccess]:
+        """Open closed directories for what needs no other journal; after a death their modes are set back."""
         notes = Notes(cache.write_journal, look_journal())
-        with Leave(self._root, notes.note_modes) as leave:
-            yield leave
+        with TemporaryAccess(self._root, notes.note_modes) as access:
+            yield access
         if notes.is_written:
             with cache.transaction(repeatable=True):
                 cache.drop_journal()
@@ -271,11 +271,11 @@ class WorkingDirectory:
         watch = self._session.watch()
         with (
             self._reader(cache.directories(), keeper, watch, when_unstable) as reader,
-            self._looking(cache) as leave,
+            self._looking(cache) as access,
         ):
             inside = MountedInside(self._root, cache)
             rows, mapped = cache.directories(), watch.mapped_inodes()
-            scan = Scanner(self._root, rows, mapped, reader.offer, leave=leave, gone=inside.gone).run()
+            scan = Scanner(self._root, rows, mapped, reader.offer, access=access, gone=inside.gone).run()
             changes = reader.read(scan, cache.root_mode)
         still_gone = {one.path for one in scan.left_out}
         if inside.has_news(still_gone):
@@ -283,11 +283,11 @@ class WorkingDirectory:
                 inside.keep(still_gone)
         return changes
 
-    def _planner(self, cache: StatCache, leave: Leave, local: Local = Local.KEEP) -> Planner:
+    def _planner(self, cache: StatCache, access: TemporaryAccess, local: Local = Local.KEEP) -> Planner:
         """Return what looks at paths and reads files to compare them, one by one."""
         keeper = HashKeeper(self.repository.format)
         reader = self._reader({}, keeper, self._session.watch(), Unstable.STORE)
-        return Planner(self._root, cache, reader, leave, local)
+        return Planner(self._root, cache, reader, access, local)
 
     def _reader(
         self, rows: dict[Path, PackedRows], keeper: Keeper, watch: Watch, when_unstable: Unstable
@@ -337,11 +337,11 @@ class WorkingDirectory:
         notes = Notes(cache.write_journal, reload_journal(target) if base is not None else look_journal())
         root_mode = self._root_mode.wanted(base, target, local)
 
-        with Areas(self._root) as areas, Leave(self._root, notes.note_modes) as leave:
-            leave.enter(path[:-1] for path in candidates)
-            steps = areas.possible(self._planner(cache, leave, local).plan(candidates))
+        with Areas(self._root) as areas, TemporaryAccess(self._root, notes.note_modes) as access:
+            access.allow(path[:-1] for path in candidates)
+            steps = areas.possible(self._planner(cache, access, local).plan(candidates))
             note = notes.note_waiting if base is not None else lambda waiting: None
-            reload = Reload(self._root, self._placer, target, areas, leave, note)
+            reload = Reload(self._root, self._placer, target, areas, access, note)
             reload.run(steps)
             self._trust(reload)
             # Each was what the plan saw, so the store has it. They go before the journal, that none stays behind.
@@ -371,8 +371,8 @@ class WorkingDirectory:
                     names[name] = Row(untrusted(row.stat), row.entry)
 
     def _add_local_changes(self, cache: StatCache, candidates: dict[Path, Entry | None], target: CommitId) -> None:
-        with self._looking(cache) as leave:
-            scan = Scanner(self._root, cache.directories(), leave=leave).run()
+        with self._looking(cache) as access:
+            scan = Scanner(self._root, cache.directories(), access=access).run()
         changed = [(*directory, name) for directory, names in scan.changed.items() for name, _ in names]
         for path in [*changed, *scan.removed]:
             candidates[path] = self._scope.entry(target, path)
@@ -381,8 +381,8 @@ class WorkingDirectory:
             candidates.setdefault(directory, None)
 
     def _recover(self, cache: StatCache) -> None:
-        def planner(leave: Leave) -> Planner:
-            return self._planner(cache, leave)
+        def planner(access: TemporaryAccess) -> Planner:
+            return self._planner(cache, access)
 
         recover(cache, self.repository, self._scope, self._root, planner, self._check_history)
 

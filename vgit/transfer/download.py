@@ -26,7 +26,7 @@ from vgit.errors import (
     InvalidError,
     IsADirectoryConflict,
 )
-from vgit.files.noted_leave import noted_leave
+from vgit.files.noted_access import noted_access
 from vgit.files.placer import Placer
 from vgit.ids import short_id
 from vgit.localfs.rooted import RootDirectory, set_mode
@@ -70,8 +70,8 @@ def download(
     """
     place = locate(repository, source, destination)
     watched = progress or NoProgress()
-    with noted_leave(place.directory) as (root, leave):
-        target = LocalTarget(repository, root, place.wanted, leave, replace=force)
+    with noted_access(place.directory) as (root, access):
+        target = LocalTarget(repository, root, place.wanted, access, replace=force)
         for missing in target.missing():
             watched.expect(*target.count(missing))
         with _Download(repository, root, target, source, place.depth, watched) as run:

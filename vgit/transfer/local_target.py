@@ -25,7 +25,7 @@ from vgit.errors import (
     NotADirectoryConflict,
     NotFoundError,
 )
-from vgit.files.leave import Leave
+from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId, TreeId
 from vgit.localfs.rooted import RootDirectory, may
 from vgit.localfs.spelling import Spelling
@@ -126,14 +126,20 @@ def entries_of(repository: Repository, directory: Entry) -> Mapping[str, Entry]:
 
 
 class LocalTarget:
-    """An open directory, and what is to be in it; ``leave`` opens what is closed."""
+    """An open directory, and what is to be in it; ``access`` opens what is closed."""
 
     def __init__(
-        self, repository: Repository, root: RootDirectory, wanted: Mapping[str, Entry], leave: Leave, *, replace: bool
+        self,
+        repository: Repository,
+        root: RootDirectory,
+        wanted: Mapping[str, Entry],
+        access: TemporaryAccess,
+        *,
+        replace: bool,
     ) -> None:
         self._repository = repository
         self._root = root
-        self._leave = leave
+        self._access = access
         self._entered: set[Path] = set()  # directories that were closed, and are open now if they are ours
         self._wanted = wanted
         self.replace = replace
@@ -182,7 +188,7 @@ class LocalTarget:
             waiting += [(path, entries_of(self._repository, entry)) for path, entry in reversed(below)]
 
     def _enter(self, closed: Iterable[Path]) -> None:
-        self._leave.enter_own(closed)
+        self._access.allow_own(closed)
         self._entered.update(closed)
 
     def _open(self, path: Path) -> int | None:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
-from vgit.files.leave import Leave
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.files.temporary_access import TemporaryAccess
 from vgit.localfs.file_stat import bounded
 from vgit.paths import MODES_NAME, MOUNT_FILE, Path, encode_name, is_state_name, printable
 from vgit.runtime.cancel import checkpoint
@@ -40,11 +40,11 @@ class LocalLink(NamedTuple):
 LocalItem: TypeAlias = LocalFile | LocalLink | Entry | Omitted  # an Entry: a directory, FIFO or socket
 
 
-def walk(local: str, leave: Leave, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
+def walk(local: str, access: TemporaryAccess, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
     """Yield what is in a local directory by its path from there: itself first, directories before what is in them.
 
     Without ``recursive`` its directories are left out. Those of ours that may not be listed are opened by
-    ``leave``, and come last. NotFoundError and NotADirectoryConflict if ``local`` is no directory; other
+    ``access``, and come last. NotFoundError and NotADirectoryConflict if ``local`` is no directory; other
     trouble as an OSError.
     """
     waiting: list[tuple[Path, str]] = [((), local)]
@@ -53,7 +53,7 @@ def walk(local: str, leave: Leave, *, recursive: bool) -> Iterator[tuple[Path, L
     owner: int | None = None
     while waiting or closed:
         if not waiting:  # all of them at once: it takes a note
-            leave.enter_own(closed)
+            access.allow_own(closed)
             entered.update(closed)
             waiting, closed = [*reversed(closed.items())], {}
         path, where = waiting.pop()
@@ -65,7 +65,7 @@ def walk(local: str, leave: Leave, *, recursive: bool) -> Iterator[tuple[Path, L
             closed[path] = where
             continue
         owner = own.st_uid if owner is None else owner
-        yield path, directory_entry(leave.mode_of(path, own.st_mode), bounded(own.st_mtime_ns))
+        yield path, directory_entry(access.permanent_mode(path, own.st_mode), bounded(own.st_mtime_ns))
         below = []
         for name, found in names:
             checkpoint()

@@ -1,4 +1,4 @@
-"""Test_noted_leave: directories that are no mount are opened for a while, and closed again whatever happens."""
+"""Test_noted_access: directories that are no mount are opened for a while, and closed again whatever happens."""
 
 import fcntl
 import json
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.ordinary_user import mode_of, without_rights_of_root
+from tests.ordinary_user import mode_of, without_rights_of_root
 from vgit.errors import LockedError
-from vgit.files import noted_leave as module
-from vgit.files.noted_leave import noted_leave
+from vgit.files import noted_access as module
+from vgit.files.noted_access import noted_access
 from vgit.paths import MODES_NAME
 
 
@@ -23,15 +23,15 @@ def top(tmp_path: Path) -> Path:
 
 
 def enter(top: Path, *path: str) -> None:
-    with noted_leave(str(top)) as (_, leave):
-        leave.enter([path])
+    with noted_access(str(top)) as (_, access):
+        access.allow([path])
 
 
 def test_the_note_is_there_as_long_as_something_is_open(top: Path) -> None:
     def look() -> object:
-        with noted_leave(str(top)) as (_, leave):
+        with noted_access(str(top)) as (_, access):
             before = os.listdir(top)
-            leave.enter([("a", "b")])
+            access.allow([("a", "b")])
             return before, json.loads((top / MODES_NAME).read_text()), mode_of(top / "a"), mode_of(top / "a" / "b")
 
     before, noted, *modes = without_rights_of_root(look)  # type: ignore[misc]
@@ -44,8 +44,8 @@ def test_it_is_beside_where_nothing_may_be_made(top: Path) -> None:
     top.chmod(0o555)
 
     def look() -> object:
-        with noted_leave(str(top)) as (_, leave):
-            leave.enter([()])
+        with noted_access(str(top)) as (_, access):
+            access.allow([()])
             return sorted(os.listdir(top.parent)), os.listdir(top)
 
     assert without_rights_of_root(look) == ([f".top{MODES_NAME}", "top"], ["a"])
@@ -139,9 +139,9 @@ def test_a_note_stays_if_something_cannot_be_closed(top: Path, monkeypatch: pyte
         def no(*_: object) -> object:
             raise OSError(5, "Input/output error")
 
-        with pytest.raises(OSError, match="Input/output"), noted_leave(str(top)) as (_, leave):
-            leave.enter([("a",)])
-            monkeypatch.setattr(leave, "_settle", no)
+        with pytest.raises(OSError, match="Input/output"), noted_access(str(top)) as (_, access):
+            access.allow([("a",)])
+            monkeypatch.setattr(access, "_settle", no)
         return os.listdir(top)
 
     assert sorted(without_rights_of_root(fail)) == sorted([MODES_NAME, "a"])  # type: ignore[call-overload]

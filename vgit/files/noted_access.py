@@ -1,4 +1,4 @@
-"""Noted leave: leave to a directory that is no mount; what a death left open there, the next one closes.
+"""Noted access: temporary access to a directory that is no mount; what a death left open there, the next one closes.
 
 A directory that is no mount has no journal. So the modes that are to be set back
 are kept in a file for as long as something is open: ``.vgit-modes`` in the
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import LockedError
-from vgit.files.leave import Leave, Modes, no_note
+from vgit.files.temporary_access import Modes, TemporaryAccess, no_note
 from vgit.localfs.durable import sync_directory
 from vgit.localfs.rooted import RootDirectory, may
 from vgit.paths import MODES_NAME, ROOT, decode_name, encode_name, parse_path, printable
@@ -33,18 +33,18 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
-def noted_leave(path: str) -> Iterator[tuple[RootDirectory, Leave]]:
-    """Open a directory, and give leave to what is closed in it; at the end each has its mode again.
+def noted_access(path: str) -> Iterator[tuple[RootDirectory, TemporaryAccess]]:
+    """Open a directory, and allow access to what is closed in it; at the end each directory has its mode again.
 
     What somebody who died left open is closed first; who is alive is waited for.
     """
     with RootDirectory.of_any_mode(path) as root, _Note(root) as note:
         note.settle()
-        with Leave(root, note.write) as leave:
+        with TemporaryAccess(root, note.write) as access:
             if not may(root.fd, os.R_OK):
-                leave.enter([ROOT])
+                access.allow([ROOT])
                 root.reopen()
-            yield root, leave
+            yield root, access
         note.remove()
 
 
@@ -105,7 +105,7 @@ class _Note:
         for directory, name in (self._inside, self._beside):
             self._held = self._wait_for(directory, name)
             if self._held is not None:
-                with Leave(self._root, no_note, _read(self._held.file)):
+                with TemporaryAccess(self._root, no_note, _read(self._held.file)):
                     pass
                 self.remove()
 

@@ -1,4 +1,4 @@
-"""Test_leave: directories that are closed to their owner are open for an operation, and as they were after it."""
+"""Test_temporary_access: directories closed to their owner are open for an operation, and as they were after it."""
 
 import os
 import stat
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.ordinary_user import as_ordinary_user, mode_of, open_descriptors
+from tests.ordinary_user import as_ordinary_user, mode_of, open_descriptors
 from vgit.errors import NotADirectoryConflict
-from vgit.files.leave import Leave, Modes, no_note
+from vgit.files.temporary_access import Modes, TemporaryAccess, no_note
 from vgit.localfs.rooted import RootDirectory
 
 
@@ -21,8 +21,8 @@ def make_new(root: RootDirectory, path: tuple[str, ...]) -> None:
 def test_nothing_is_changed_where_all_is_open(root: RootDirectory, top: Path) -> None:
     notes: list[Modes] = []
     before = (top / "a").stat().st_ctime_ns
-    with Leave(root, notes.append) as leave:
-        leave.enter([("a",), ("a", "b"), ()])
+    with TemporaryAccess(root, notes.append) as access:
+        access.allow([("a",), ("a", "b"), ()])
     assert (top / "a").stat().st_ctime_ns == before
     assert not notes
 
@@ -36,10 +36,10 @@ def test_as_an_ordinary_user(root: RootDirectory, top: Path, mode: int, path: tu
 
     def write() -> object:
         before = open_descriptors()
-        with Leave(root, lambda modes: noted.append((dict(modes), mode_of(top / "a")))) as leave:
-            leave.enter([path, ("a", "missing", "there")])
+        with TemporaryAccess(root, lambda modes: noted.append((dict(modes), mode_of(top / "a")))) as access:
+            access.allow([path, ("a", "missing", "there")])
             make_new(root, path)
-            seen = stat.S_IMODE(leave.mode_of(("a",), (top / "a").stat().st_mode))
+            seen = stat.S_IMODE(access.permanent_mode(("a",), (top / "a").stat().st_mode))
         return noted, mode_of(top / "a"), seen, open_descriptors() - before
 
     noted, after, seen, leaked = as_ordinary_user(write)  # type: ignore[misc]
@@ -54,8 +54,8 @@ def test_what_is_not_wanted_stays_closed(root: RootDirectory, top: Path) -> None
     (top / "a").chmod(0o555)
 
     def write() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter([("a",)])
+        with TemporaryAccess(root, no_note) as access:
+            access.allow([("a",)])
             return mode_of(top / "a"), mode_of(top / "a" / "b")
 
     assert as_ordinary_user(write) == (0o755, 0)
@@ -65,8 +65,8 @@ def test_what_is_missing_means_the_one_above(root: RootDirectory, top: Path) -> 
     (top / "a" / "b").chmod(0o555)
 
     def write() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter([("a", "b", "c", "d")])
+        with TemporaryAccess(root, no_note) as access:
+            access.allow([("a", "b", "c", "d")])
             root.make_directory(("a", "b", "c"), 0o700)
         return mode_of(top / "a" / "b")
 
@@ -79,8 +79,8 @@ def test_modes_go_back_after_an_exception(root: RootDirectory, top: Path) -> Non
     def fail() -> object:
         before = open_descriptors()
         try:
-            with Leave(root, no_note) as leave:
-                leave.enter([("a", "b")])
+            with TemporaryAccess(root, no_note) as access:
+                access.allow([("a", "b")])
                 raise KeyError
         except KeyError:
             return mode_of(top / "a"), open_descriptors() - before
@@ -96,8 +96,8 @@ def test_nothing_is_opened_before_the_note_is_kept(root: RootDirectory, top: Pat
 
     def fail() -> object:
         try:
-            with Leave(root, note) as leave:
-                leave.enter([("a",)])
+            with TemporaryAccess(root, note) as access:
+                access.allow([("a",)])
         except OSError as error:
             return error.errno, mode_of(top / "a")
 
@@ -108,8 +108,8 @@ def test_a_mode_that_was_set_meanwhile_stays(root: RootDirectory, top: Path) -> 
     (top / "a").chmod(0o555)
 
     def change() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter([("a",)])
+        with TemporaryAccess(root, no_note) as access:
+            access.allow([("a",)])
             os.chmod(top / "a", 0o711)
         return mode_of(top / "a")
 
@@ -120,8 +120,8 @@ def test_a_directory_that_goes_meanwhile(root: RootDirectory, top: Path) -> None
     (top / "a" / "b").chmod(0o555)
 
     def remove() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter([("a", "b")])
+        with TemporaryAccess(root, no_note) as access:
+            access.allow([("a", "b")])
             os.rmdir(top / "a" / "b")
         return os.listdir(top / "a")
 
@@ -133,11 +133,11 @@ def test_modes_go_back_behind_a_directory_that_was_closed_meanwhile(root: RootDi
     (top / "a" / "b").chmod(0o555)
 
     def close() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter([("a", "b")])
+        with TemporaryAccess(root, no_note) as access:
+            access.allow([("a", "b")])
             os.chmod(top / "a", 0)
         found = [mode_of(top / "a")]
-        with Leave(root, no_note, {("a", "b"): 0o311}):
+        with TemporaryAccess(root, no_note, {("a", "b"): 0o311}):
             pass
         return [*found, mode_of(top / "a")]
 
@@ -154,7 +154,7 @@ def test_what_became_somebody_elses_is_his(root: RootDirectory, top: Path) -> No
 
     def settle() -> None:
         for path in (("a", "b"), ("a",)):
-            with Leave(root, no_note, {path: 0o055}):
+            with TemporaryAccess(root, no_note, {path: 0o055}):
                 pass
 
     as_ordinary_user(settle)
@@ -165,8 +165,8 @@ def test_an_unwritable_root(root: RootDirectory, top: Path) -> None:
     top.chmod(0o555)
 
     def make() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter([()])
+        with TemporaryAccess(root, no_note) as access:
+            access.allow([()])
             root.make_directory(("new",), 0o700)
         return mode_of(top), mode_of(top / "new")
 
@@ -177,13 +177,13 @@ def test_final_modes_are_set_when_all_is_done(root: RootDirectory, top: Path) ->
     (top / "a").chmod(0)
 
     def close() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter([("a", "b")])
-            leave.set_mode(("a",), 0o100)
-            leave.set_mode(("a", "b"), 0o500)
-            leave.set_mode(("a", "missing"), 0o500)
+        with TemporaryAccess(root, no_note) as access:
+            access.allow([("a", "b")])
+            access.set_mode(("a",), 0o100)
+            access.set_mode(("a", "b"), 0o500)
+            access.set_mode(("a", "missing"), 0o500)
             make_new(root, ("a", "b"))
-            found = leave.give_back()
+            found = access.restore()
         return {path: stat.S_IMODE(found[path][0]) for path in found}, mode_of(top / "a"), mode_of(top / "a" / "b")
 
     assert as_ordinary_user(close) == ({("a",): 0o100, ("a", "b"): 0o500}, 0o100, 0o500)
@@ -195,9 +195,9 @@ def test_a_directory_of_somebody_else_is_a_permission_error(root: RootDirectory,
 
     def attempt() -> object:
         try:
-            with Leave(root, no_note) as leave:
-                leave.enter_own([("a",)])
-                leave.enter([("a",)])
+            with TemporaryAccess(root, no_note) as access:
+                access.allow_own([("a",)])
+                access.allow([("a",)])
         except PermissionError as error:
             return error.filename
 
@@ -213,8 +213,8 @@ def test_who_can_do_without_one_gets_the_others(root: RootDirectory, top: Path) 
     os.chown(top / "a", 0, 0)
 
     def enter() -> object:
-        with Leave(root, no_note) as leave:
-            leave.enter_if_possible([("a", "b"), ("a",), ("c",)])
+        with TemporaryAccess(root, no_note) as access:
+            access.allow_if_possible([("a", "b"), ("a",), ("c",)])
             make_new(root, ("c",))
         return mode_of(top / "c")
 
@@ -227,7 +227,7 @@ def test_a_mode_is_never_set_through_a_link(root: RootDirectory, top: Path) -> N
     (top / "link").symlink_to("victim")
     with pytest.raises(NotADirectoryConflict):
         root.open_step(("link",))
-    with Leave(root, no_note) as leave:
-        leave.enter([("link",), ("link", "in")])
-        leave.set_mode(("link",), 0o777)
+    with TemporaryAccess(root, no_note) as access:
+        access.allow([("link",), ("link", "in")])
+        access.set_mode(("link",), 0o777)
     assert mode_of(top / "victim") == 0o500

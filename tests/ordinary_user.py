@@ -6,8 +6,10 @@ import os
 import pickle
 import stat
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NOBODY = 65534
@@ -22,6 +24,21 @@ def mark(path: Path) -> None:
     """Make a directory look like a mount."""
     (path / ".vgit").mkdir(parents=True)
     (path / ".vgit" / "mount").touch()
+
+
+@contextmanager
+def reachable_directory() -> Iterator[Path]:
+    """Give a directory, with some in it, that an ordinary user can reach and owns, as ``tmp_path`` is not."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        (path / "a" / "b").mkdir(parents=True)
+        mark(path)
+        (path / "a" / "file").write_text("content")
+        path.chmod(0o755)
+        if os.getuid() == 0:
+            for place in [path, *path.rglob("*")]:
+                os.chown(place, NOBODY, NOBODY)
+        yield path
 
 
 def as_ordinary_user(action: Callable[[], object]) -> object:

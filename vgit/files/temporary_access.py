@@ -1,4 +1,4 @@
-"""Leave: what the mode of a directory denies its owner is allowed for the time of an operation.
+"""Temporary access: what the mode of a directory denies its owner, allowed for the time of an operation.
 
 The only place that changes a mode for a while. A directory may be closed to
 whoever owns it: not to be changed (0555), not to be listed (0311), not to be
@@ -29,13 +29,13 @@ _OPEN = stat.S_IRWXU
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # somebody else's; immutable, or of a file system without modes
 
 
-class Leave:
+class TemporaryAccess:
     """A context manager: at its end each directory has its mode again."""
 
-    def __init__(self, root: RootDirectory, note: Callable[[Modes], None], given: Modes | None = None) -> None:
+    def __init__(self, root: RootDirectory, note: Callable[[Modes], None], before: Modes | None = None) -> None:
         self._root = root
         self._note = note
-        self._given: dict[Path, int] = dict(given or {})
+        self._before: dict[Path, int] = dict(before or {})
         self._final: dict[Path, int] = {}
         self._seen: set[Path] = set()
 
@@ -43,31 +43,31 @@ class Leave:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.give_back()
+        self.restore()
 
-    def enter(self, directories: Iterable[Path]) -> None:
+    def allow(self, directories: Iterable[Path]) -> None:
         """Let the directories be listed and changed, and all above them be searched.
 
         One that is missing means the next above it. Raises PermissionError for one that is somebody else's, or cannot
         be changed at all.
         """
-        for error in self._enter(directories):
+        for error in self._allow(directories):
             raise error
 
-    def enter_if_possible(self, directories: Iterable[Path]) -> None:
-        """Do as ``enter``, but leave those closed that cannot be opened."""
-        self._enter(directories)
+    def allow_if_possible(self, directories: Iterable[Path]) -> None:
+        """Do as ``allow``, but leave those closed that cannot be opened."""
+        self._allow(directories)
 
-    def _enter(self, directories: Iterable[Path]) -> list[OSError]:
-        """Do as ``enter``; return what was raised for those that cannot be opened."""
+    def _allow(self, directories: Iterable[Path]) -> list[OSError]:
+        """Do as ``allow``; return what was raised for those that cannot be opened."""
         wanted = sorted(set(directories) - self._seen)
         opened: set[Path] = set()
         refused: dict[Path, OSError] = {}
         while closed := {path: mode for path, mode in self._closed(wanted).items() if path not in refused}:
-            new = {path: mode for path, mode in closed.items() if self._given.get(path) != mode}
+            new = {path: mode for path, mode in closed.items() if self._before.get(path) != mode}
             if new:
-                self._given |= new
-                self._note(self._given)
+                self._before |= new
+                self._note(self._before)
             for path in closed:
                 try:
                     self._open_up(path, is_first=path not in opened)
@@ -79,29 +79,29 @@ class Leave:
         self._seen.update(wanted)
         return list(refused.values())
 
-    def enter_own(self, directories: Iterable[Path]) -> None:
-        """Do as ``enter`` with those that are ours; of others nothing is changed."""
-        self.enter([path for path in directories if self._is_own(path)])
+    def allow_own(self, directories: Iterable[Path]) -> None:
+        """Do as ``allow`` with those that are ours; of others nothing is changed."""
+        self.allow([path for path in directories if self._is_own(path)])
 
-    def mode_of(self, path: Path, mode: int) -> int:
-        """Return the mode of a directory as it is without leave, ``mode`` being the one that it has."""
-        before = self._given.get(path)
+    def permanent_mode(self, path: Path, mode: int) -> int:
+        """Return the mode that a directory has without this access, ``mode`` being the one that it has now."""
+        before = self._before.get(path)
         return stat.S_IFMT(mode) | before if before is not None and stat.S_IMODE(mode) == before | _OPEN else mode
 
     def set_mode(self, path: Path, mode: int) -> None:
         """Have these permission bits set at the end, as the directory's own from now on."""
         self._final[path] = mode
 
-    def give_back(self) -> dict[Path, Stat]:
+    def restore(self) -> dict[Path, Stat]:
         """Set all modes, deepest first, durably; return what became of those of ``set_mode``."""
         found: dict[Path, Stat] = {}
         with Durable() as durable:
-            while paths := {*self._given, *self._final}:  # again if one had to be opened for those in it
+            while paths := {*self._before, *self._final}:  # again if one had to be opened for those in it
                 for path in sorted(paths, key=len, reverse=True):
                     now = self._reach(path, durable)
                     if path in self._final and now is not None:
                         found[path] = now
-                    self._given.pop(path, None)
+                    self._before.pop(path, None)
                     self._final.pop(path, None)
             self._seen.clear()
             durable.sync()
@@ -114,7 +114,7 @@ class Leave:
                 return self._settle(path, durable)
             except PermissionError:
                 self._seen.clear()
-                self.enter([path[:-1]])
+                self.allow([path[:-1]])
                 return self._settle(path, durable)
         except PermissionError:
             if self._is_own(path):
@@ -129,7 +129,7 @@ class Leave:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
             wanted = self._final.get(path)
             if wanted is None:
-                before = self._given[path]
+                before = self._before[path]
                 wanted = before if mode == before | _OPEN else mode
             if wanted != mode:
                 self._make_durable(descriptor, durable)
@@ -206,9 +206,9 @@ class Leave:
         try:
             if not is_first:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # the file system keeps no modes
-            set_mode(descriptor, self._given[path] | _OPEN)
+            set_mode(descriptor, self._before[path] | _OPEN)
         except OSError as error:
-            self._given.pop(path)
+            self._before.pop(path)
             error.filename = printable(format_path(path)) or self._root.path
             raise
         finally:
