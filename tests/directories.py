@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from vgit.ids import ObjectId, TreeId
+from vgit.objects.git_mode import FILE_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.paths import Path
 from vgit.repository.merge import Merged, NewDirectory
 from vgit.tree.directory import Directory
-from vgit.tree.entry import FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, TREE_MODE, Entry
+from vgit.tree.entry import NO_GIT_ENTRY, Entry
 
 Plain: TypeAlias = "dict[str, Entry | Plain]"  # an Entry where something is stored, a dict for a directory
 

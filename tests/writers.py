@@ -8,11 +8,12 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.content import store_bytes
 from vgit.errors import AlreadyExistsError
 from vgit.ids import SHA1, ObjectId
+from vgit.objects.git_mode import FILE_MODE
 from vgit.paths import Path
 from vgit.repository.refs import MAIN, Refs
 from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edit, Edits
-from vgit.tree.entry import FILE_MODE, Entry
+from vgit.tree.entry import Entry
 from vgit.tree.lookup import find_entry
 
 

@@ -17,6 +17,7 @@ Path: TypeAlias = tuple[str, ...]
 
 ROOT: Path = ()
 STATE_NAME = ".vgit"  # in a mount's root, what makes it a mount
+RECORD_NAME = b".vgit"  # in a git tree, what git cannot hold of it: a user's name is never stored as this one
 MOUNT_FILE = "mount"  # in that, the file that says so
 MODES_NAME = ".vgit-modes"  # while a directory that is no mount has closed ones opened: how their modes were
 BESIDE_NAME = ".vgit-beside"  # where another file system is mounted in a mount: what is on its way in and out there

@@ -8,10 +8,11 @@ from math import floor
 
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.ids import CommitId
+from vgit.objects.git_mode import GITLINK_MODE
 from vgit.paths import ROOT, Path, format_path
 from vgit.repository.commit import Commit
 from vgit.tree.edits import Counts
-from vgit.tree.entry import GITLINK_MODE, Entry
+from vgit.tree.entry import Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A day within what a datetime can be, so that it is one in every time zone.

@@ -12,9 +12,10 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.content import store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.names import new_volume_id
+from vgit.objects.git_mode import FILE_MODE
 from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits
-from vgit.tree.entry import FILE_MODE, Entry
+from vgit.tree.entry import Entry
 
 AUTHOR = "Ann <ann@x>"
 

@@ -36,7 +36,8 @@ from vgit.content.records import (
 )
 from vgit.errors import CorruptObjectError
 from vgit.ids import BlobId, ObjectId, TreeId
-from vgit.objects.git_tree import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, TREE_MODE, GitEntry
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, TREE_MODE
+from vgit.objects.git_tree import GitEntry
 from vgit.objects.kinds import BLOB
 from vgit.objects.store import ObjectStore
 

@@ -17,7 +17,7 @@ from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
 from vgit.content.windows import BODY_SIZE, FIRST_BODY_SIZE
 from vgit.errors import BackendUnavailableError
 from vgit.ids import SHA1, ObjectFormat, ObjectId, TreeId
-from vgit.objects.git_tree import TREE_MODE
+from vgit.objects.git_mode import TREE_MODE
 
 BASE = noise(14 * MIB)
 

@@ -26,8 +26,9 @@ from vgit.content import StoredContent, read_content, write_content
 from vgit.content.chunk_tree import open_chunk_tree
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import TreeId
+from vgit.objects.git_mode import FILE_MODE
 from vgit.objects.store import ObjectStore
-from vgit.tree.entry import FILE_MODE, Entry
+from vgit.tree.entry import Entry
 
 DATA = noise(11 * MIB) + b"text " * 300_000 + bytes(3 * MIB) + noise(MIB, 1)
 STORE = new_store()

@@ -13,6 +13,7 @@ from vgit.backend.memory import MemoryBackend
 from vgit.clock import Clock
 from vgit.content import store_bytes
 from vgit.ids import CommitId, TreeId
+from vgit.objects.git_mode import SYMLINK_MODE, TREE_MODE
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import ROOT, Path, is_state_name, parse_path
 from vgit.repository.commit import Commit, encode_commit
@@ -20,7 +21,7 @@ from vgit.repository.refs import MAIN
 from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.directory import write_directory
 from vgit.tree.edits import Counts, Edit, Edits
-from vgit.tree.entry import NO_GIT_ENTRY, SYMLINK_MODE, TREE_MODE, Entry
+from vgit.tree.entry import NO_GIT_ENTRY, Entry
 
 START = 1_750_000_000  # seconds
 AUTHOR = "Ann <ann@example>"

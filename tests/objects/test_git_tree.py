@@ -9,17 +9,8 @@ from hypothesis import strategies as st
 from tests import gitjudge
 from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectId
-from vgit.objects.git_tree import (
-    EXECUTABLE_MODE,
-    FILE_MODE,
-    GITLINK_MODE,
-    SYMLINK_MODE,
-    TREE_MODE,
-    GitEntry,
-    parse_tree,
-    serialise_tree,
-    sort_key,
-)
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE
+from vgit.objects.git_tree import GitEntry, parse_tree, serialise_tree, sort_key
 
 ID = ObjectId(bytes(range(20)))
 NAMES = st.binary(min_size=1, max_size=12).map(lambda name: name.replace(b"/", b"x").replace(b"\0", b"y"))

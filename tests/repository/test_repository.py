@@ -23,11 +23,12 @@ from vgit.errors import (
     InvalidError,
 )
 from vgit.ids import SHA1, CommitId, ObjectId
+from vgit.objects.git_mode import FILE_MODE
 from vgit.repository.commit import Commit, Overwritten
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Counts, Edit, Edits
-from vgit.tree.entry import FILE_MODE, Entry
+from vgit.tree.entry import Entry
 
 MIB = 1 << 20
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from tests.tree import trees
 from vgit.ids import ObjectId
+from vgit.objects.git_mode import FILE_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.objects.git_tree import TreeRow
 from vgit.tree.columns import read_columns
-from vgit.tree.entry import FILE_MODE, SYMLINK_MODE, TREE_MODE, Entry
+from vgit.tree.entry import Entry
 from vgit.tree.record import parse_record, split_header
 
 HEADER = "vgit-directory 1\n"

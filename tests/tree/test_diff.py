@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.tree import trees
 from vgit.ids import ObjectId, TreeId
-from vgit.objects.git_tree import FILE_MODE, TREE_MODE
+from vgit.objects.git_mode import FILE_MODE, TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.paths import Path
 from vgit.tree.diff import diff_trees

@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from tests.tree import trees
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import ObjectId, TreeId
-from vgit.objects.git_tree import (
-    EXECUTABLE_MODE,
-    FILE_MODE,
-    GITLINK_MODE,
-    SYMLINK_MODE,
-    TREE_MODE,
-    GitEntry,
-    parse_tree,
-    sort_key,
-)
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE
+from vgit.objects.git_tree import GitEntry, parse_tree, sort_key
 from vgit.objects.kinds import TREE
 from vgit.objects.store import ObjectStore
 from vgit.paths import encode_name

@@ -4,8 +4,9 @@ import stat
 
 from tests.tree import trees
 from vgit.ids import ObjectId
+from vgit.objects.git_mode import FILE_MODE, TREE_MODE
 from vgit.tree.edits import Counts, Edit, Edits
-from vgit.tree.entry import FILE_MODE, TREE_MODE, Entry
+from vgit.tree.entry import Entry
 from vgit.tree.lookup import find_entry
 
 FILE = Entry(stat.S_IFREG | 0o644, FILE_MODE, ObjectId(b"f" * 20), 1, 1, b"h" * 32)

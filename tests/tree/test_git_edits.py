@@ -10,7 +10,7 @@ from tests import gitjudge
 from tests.tree import trees
 from vgit.backend.local import LocalBackend
 from vgit.ids import ObjectId, TreeId
-from vgit.objects.git_tree import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, TREE_MODE
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
 from vgit.tree.diff import diff_trees

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests import gitjudge
 from vgit.backend.local import LocalBackend
-from vgit.objects.git_tree import FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE, GitEntry, serialise_tree
+from vgit.objects.git_mode import FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE
+from vgit.objects.git_tree import GitEntry, serialise_tree
 from vgit.objects.store import ObjectStore
 from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from vgit.backend.memory import MemoryBackend
 from vgit.ids import ObjectId, TreeId
-from vgit.objects.git_tree import FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE, GitEntry, serialise_tree
+from vgit.objects.git_mode import FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE
+from vgit.objects.git_tree import GitEntry, serialise_tree
 from vgit.objects.kinds import BLOB, TREE
 from vgit.objects.store import ObjectStore
 from vgit.paths import decode_name

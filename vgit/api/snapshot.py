@@ -18,11 +18,12 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.ids import CommitId, TreeId, short_id
+from vgit.objects.git_mode import TREE_MODE
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.lazy_import import lazy_import
-from vgit.tree.entry import TREE_MODE, Entry, Kind
+from vgit.tree.entry import Entry, Kind
 from vgit.types import FileEntry, time_of_commit
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from vgit.content import read_content, store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, NotFoundError
 from vgit.ids import TreeId
 from vgit.names import check_new_volume_name
+from vgit.objects.git_mode import FILE_MODE
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Repository
 from vgit.tree.directory import Directory
 from vgit.tree.edits import Edit, Edits
-from vgit.tree.entry import FILE_MODE, Entry, Kind
+from vgit.tree.entry import Entry, Kind
 from vgit.tree.lookup import find_entry
 
 _EPHEMERAL = "~ephemeral"  # no environment can be called so

@@ -24,7 +24,6 @@ from vgit.content.chunking import ends_group
 from vgit.content.records import (
     CHUNKING,
     FILE_RECORD_START,
-    RECORD_NAME,
     FileRecord,
     encode_file_record,
     encode_group_record,
@@ -34,10 +33,12 @@ from vgit.content.records import (
 )
 from vgit.errors import CorruptObjectError
 from vgit.ids import BlobId, TreeId
-from vgit.objects.git_tree import EXECUTABLE_MODE, FILE_MODE, TREE_MODE, GitEntry, parse_tree, serialise_tree
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, TREE_MODE
+from vgit.objects.git_tree import GitEntry, parse_tree, serialise_tree
 from vgit.objects.kinds import BLOB, TREE
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
+from vgit.paths import RECORD_NAME
 
 _FILE_MODES = (FILE_MODE, EXECUTABLE_MODE)  # stock git may have made a chunk executable; it still is a chunk
 _GROUP_NAME = re.compile(rb"[0-9a-f]{16}")

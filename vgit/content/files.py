@@ -20,7 +20,7 @@ from vgit.content.stored_content import BLOB_CONTENT, StoredContent
 from vgit.content.unchanged import Unchanged
 from vgit.content.windows import ReadInto, Windows, after, reading_file
 from vgit.ids import ObjectId, TreeId
-from vgit.objects.git_tree import TREE_MODE
+from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
 from vgit.runtime.buffer import Buffer

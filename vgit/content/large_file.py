@@ -18,7 +18,7 @@ from vgit.content.stored_content import StoredContent
 from vgit.content.unchanged import Unchanged
 from vgit.content.windows import BUFFER_COUNT, Body, Windows
 from vgit.ids import BlobId
-from vgit.objects.git_tree import TREE_MODE
+from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.writer import ObjectWriter
 from vgit.runtime.cancel import checkpoint
 

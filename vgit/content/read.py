@@ -20,7 +20,7 @@ from vgit.content.chunk_tree import Chunk, ChunkTree, read_chunks, require_chunk
 from vgit.content.stored_content import Content
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import ObjectId, TreeId
-from vgit.objects.git_tree import TREE_MODE
+from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.kinds import BLOB
 from vgit.objects.store import ObjectStore
 from vgit.runtime.buffer import Buffer

@@ -23,7 +23,6 @@ from blake3 import blake3
 
 from vgit.content.chunking import AVERAGE_SIZE, GROUP_MAX, MAX_SIZE, MIN_SIZE, NORMALIZATION
 
-RECORD_NAME = b".vgit"
 FILE_RECORD_START = b"vgit file "  # of any version: what tells a chunk tree from a directory
 CHUNKING = f"fastcdc-2020 {MIN_SIZE} {AVERAGE_SIZE} {MAX_SIZE} {NORMALIZATION}"
 

@@ -18,7 +18,7 @@ from vgit.content.chunking import MAX_SIZE
 from vgit.content.hashing import workers
 from vgit.content.read import open_content, read_blob, read_chunk, read_content, wrong_hash
 from vgit.content.stored_content import Content
-from vgit.objects.git_tree import TREE_MODE
+from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.cancel import checkpoint

@@ -10,9 +10,10 @@ from vgit.content.stored_content import BLOB_CONTENT
 from vgit.files.new_tree import NewTree
 from vgit.files.small_files import Small
 from vgit.ids import ObjectFormat, ObjectId
+from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter
-from vgit.tree.entry import TREE_MODE, Entry
+from vgit.tree.entry import Entry
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -10,7 +10,8 @@ import stat
 from vgit.content import StoredContent
 from vgit.files.rows import Row
 from vgit.localfs.file_stat import Stat
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, Entry, same_content
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE
+from vgit.tree.entry import Entry, same_content
 
 
 def is_as_seen(entry: Entry | None, seen: Entry | None) -> bool:

@@ -12,10 +12,11 @@ from vgit.files.rows import Packed, Row, pack_rows, untrusted
 from vgit.ids import BlobId, ObjectFormat, ObjectId, TreeId
 from vgit.localfs.file_stat import Stat
 from vgit.objects.encoded import Encoded, EncodedBlob, encode_object
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE
 from vgit.objects.kinds import BLOB, TREE
 from vgit.runtime.buffer import Buffer
 from vgit.tree.directory import write_directory
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, Entry
+from vgit.tree.entry import Entry
 
 
 class NewTree(NamedTuple):

@@ -14,7 +14,7 @@ from vgit.files.rows import Row
 from vgit.ids import short_id
 from vgit.localfs.file_stat import to_stat
 from vgit.objects.blob_run import LARGEST as LARGEST_IN_RUN
-from vgit.objects.git_tree import TREE_MODE
+from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.store import ObjectStore
 from vgit.paths import Path, decode_name, format_path, printable
 from vgit.runtime.buffer import Buffer

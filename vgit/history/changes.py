@@ -19,12 +19,13 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from vgit.ids import TreeId
+from vgit.objects.git_mode import TREE_MODE
 from vgit.paths import ROOT, Path
 from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
 from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.edits import Counts, Edits
-from vgit.tree.entry import TREE_MODE, Entry, Kind, same_content
+from vgit.tree.entry import Entry, Kind, same_content
 from vgit.tree.lookup import find_entry
 
 DifferenceKind: TypeAlias = Literal["added", "changed", "removed", "renamed", "mode", "time"]

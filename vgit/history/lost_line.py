@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from vgit.errors import CorruptObjectError
 from vgit.ids import CommitId, ObjectId, TreeId
-from vgit.objects.git_tree import TREE_MODE, parse_tree
+from vgit.objects.git_mode import TREE_MODE
+from vgit.objects.git_tree import parse_tree
 from vgit.objects.kinds import TREE
 from vgit.objects.writer import ObjectWriter
 from vgit.repository.repository import Repository

@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectId, TreeId
-from vgit.objects.git_tree import FILE_MODE, MODES, SYMLINK_MODE, TREE_MODE, TreeRow, split_tree
+from vgit.objects.git_mode import FILE_MODE, FILE_TEXT, MODES, SYMLINK_MODE, TREE_MODE
+from vgit.objects.git_tree import TreeRow, split_tree
 from vgit.objects.kinds import BLOB, TREE
-from vgit.paths import Path, encode_name
+from vgit.paths import RECORD_NAME, Path, encode_name
 from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 from vgit.tree.escape import escape_name
-from vgit.tree.stored_name import RECORD_NAME, decode_stored_name, encode_stored_name
+from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 
 _KEPT_ROWS = 10_000
 _NAME_FIELD = 5  # of a record's line: five fields and spaces, then the name
@@ -92,7 +93,7 @@ class PathVersions:
         for row in rows:
             stored = row[1]
             if stored == RECORD_NAME:  # nobody's file, whatever it is
-                record = row[2] if row[0] == b"100644" else None
+                record = row[2] if row[0] == FILE_TEXT else None
             elif stored in stored_names and decode_stored_name(stored, MODES[row[0]]) == name:
                 own = row
         return _Rows(own, record)

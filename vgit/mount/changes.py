@@ -39,11 +39,12 @@ from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
 from vgit.localfs.filesystem_clock import trusted
 from vgit.localfs.rooted import RootDirectory
 from vgit.mount.scan import Scan
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
 from vgit.paths import ROOT, Path, encode_name
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.worker_processes import Workers
 from vgit.tree.edits import Edit, Edits, Whole
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, NO_GIT_ENTRY, SYMLINK_MODE, Entry, directory_entry, same_content
+from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry, same_content
 
 _IN_MEMORY_BYTES = 4 << 20
 

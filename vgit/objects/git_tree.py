@@ -16,15 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectId
-
-TREE_MODE = 0o040000
-FILE_MODE = 0o100644
-EXECUTABLE_MODE = 0o100755
-SYMLINK_MODE = 0o120000
-GITLINK_MODE = 0o160000
-
-MODES = {b"%o" % mode: mode for mode in (TREE_MODE, FILE_MODE, EXECUTABLE_MODE, SYMLINK_MODE, GITLINK_MODE)}
-MODES[b"100664"] = FILE_MODE  # git wrote it in its first months, and still reads it so
+from vgit.objects.git_mode import MODES, TREE_MODE, TREE_TEXT
 
 _NO_NAMES = frozenset((b".", b".."))
 
@@ -67,8 +59,8 @@ def split_tree(data: bytes, id_size: int) -> list[TreeRow]:
     if not _NO_NAMES.isdisjoint(names):
         raise CorruptObjectError("tree has an entry named '.' or '..'")
     keys = list(names)
-    if b"40000" in modes:
-        keys = [name + b"/" if mode == b"40000" else name for mode, name, _ in found]
+    if TREE_TEXT in modes:
+        keys = [name + b"/" if mode == TREE_TEXT else name for mode, name, _ in found]
     if keys != sorted(keys):
         raise CorruptObjectError("tree is not in git's order")
     return found
@@ -83,7 +75,7 @@ def serialise_tree(entries: Iterable[GitEntry]) -> bytes:
     r"""Return the stored form of ``entries``, which may come in any order; the names are not checked.
 
     >>> id = ObjectId(b"1" * 20)
-    >>> serialise_tree([GitEntry(TREE_MODE, b"a", id), GitEntry(FILE_MODE, b"a.c", id)])
+    >>> serialise_tree([GitEntry(0o040000, b"a", id), GitEntry(0o100644, b"a.c", id)])
     b'100644 a.c\x001111111111111111111140000 a\x0011111111111111111111'
     """
     ordered = sorted(entries, key=lambda entry: sort_key(entry.mode, entry.name))

@@ -26,6 +26,7 @@ from vgit.content import chunk_tree_info
 from vgit.content.chunk_tree import read_chunks, require_chunk_tree
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
 from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId, short_id
+from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.kinds import COMMIT
 from vgit.objects.store import ObjectStore
 from vgit.objects.writer import ObjectWriter, PackVanished
@@ -46,7 +47,7 @@ from vgit.repository.refs import MAIN, Refs
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.directory import Directory, DirectoryReader, as_read, write_directory
 from vgit.tree.edits import Counts, Edits
-from vgit.tree.entry import TREE_MODE, Entry
+from vgit.tree.entry import Entry
 
 _HAS_HEAD = f"a volume's repository, with a {MAIN}, is here already; it was left as it is."
 _TURN_SECONDS = 5.0

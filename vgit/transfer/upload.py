@@ -17,6 +17,7 @@ from vgit.content import StoredContent, store_stream
 from vgit.content.hashing import workers
 from vgit.files.content_sink import PackKeeper
 from vgit.files.left_out import LeftOutKind, Omitted
+from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
 from vgit.objects.writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository.commit import Commit
@@ -30,7 +31,7 @@ from vgit.transfer.puts import Put
 from vgit.transfer.read_local import Kinds, SmallFile, read_ahead, readers, store_descriptor, store_local, watch_local
 from vgit.transfer.streams import descriptor_of, reading
 from vgit.transfer.targets import Targets, TreeLooker, to_edits
-from vgit.tree.entry import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
+from vgit.tree.entry import Entry
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

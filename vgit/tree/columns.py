@@ -10,7 +10,8 @@ comes to the same entries.
 import re
 from itertools import repeat
 
-from vgit.objects.git_tree import MODES, TreeRow
+from vgit.objects.git_mode import MODES
+from vgit.objects.git_tree import TreeRow
 from vgit.tree.entry import Entry
 from vgit.tree.record import file_mode
 

@@ -16,22 +16,24 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import BlobId, ObjectId, TreeId
-from vgit.objects.git_tree import MODES, TreeRow, sort_key, split_tree
+from vgit.objects.git_mode import (
+    EXECUTABLE_MODE,
+    FILE_MODE,
+    FILE_TEXT,
+    GITLINK_MODE,
+    MODES,
+    SYMLINK_MODE,
+    TREE_MODE,
+    TREE_TEXT,
+)
+from vgit.objects.git_tree import TreeRow, sort_key, split_tree
 from vgit.objects.kinds import BLOB, TREE
 from vgit.objects.store import ObjectStore
-from vgit.paths import decode_name, encode_name
+from vgit.paths import RECORD_NAME, decode_name, encode_name
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.forks import reset_after_fork
 from vgit.tree.columns import read_columns
-from vgit.tree.entry import (
-    EXECUTABLE_MODE,
-    FILE_MODE,
-    GITLINK_MODE,
-    NO_GIT_ENTRY,
-    SYMLINK_MODE,
-    TREE_MODE,
-    Entry,
-)
+from vgit.tree.entry import NO_GIT_ENTRY, Entry
 from vgit.tree.escape import escape_name, needs_escape
 from vgit.tree.record import (
     Record,
@@ -42,11 +44,12 @@ from vgit.tree.record import (
     serialise_record,
     split_header,
 )
-from vgit.tree.stored_name import RECORD_NAME, decode_stored_name, encode_stored_name
+from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 
 ChunkTreeInfo: TypeAlias = Callable[[TreeId], tuple[int, bytes | None] | None]
 
 _KEPT_ENTRIES = 250_000  # about 400 bytes each: 100 MB of directories at most
+_RECORD_ROW = b"%b %b\0" % (FILE_TEXT, RECORD_NAME)  # without its id
 _IMPOSSIBLE = frozenset(("", ".", ".."))
 _SYMLINK_MODE = stat.S_IFLNK | 0o777
 _DIRECTORY_MODE = stat.S_IFDIR | 0o755
@@ -125,7 +128,7 @@ class DirectoryReader:
         at = next((at for at, row in enumerate(rows) if row[1] == RECORD_NAME), None)
         if at is not None:
             mode, _, id = rows.pop(at)  # whatever it is, so that no checkout ever meets a file of this name
-            if mode == b"100644":
+            if mode == FILE_TEXT:
                 data = store.read_kind(id, BLOB)
         # No name has a slash, so all are decoded in one call.
         joined = decode_name(b"/".join([name for _, name, _ in rows]))
@@ -188,7 +191,7 @@ def _user_names(rows: list[TreeRow]) -> list[str]:
 
 def _directory(git_mode: bytes, id: ObjectId, line: RecordLine | None) -> Entry | None:
     """Return the entry of a directory with such a line; None if it is not one."""
-    if line is None or git_mode != b"40000" or not is_bare(line):
+    if line is None or git_mode != TREE_TEXT or not is_bare(line):
         return None
     mode = int(line[0], 8)
     return Entry(mode, TREE_MODE, id, 0, int(line[1]), None) if stat.S_ISDIR(mode) else None
@@ -234,7 +237,7 @@ def write_directory(writer: TreeWriter, entries: Mapping[str, Entry], mode: int 
     rows = sorted(_rows(entries))
     record = writer.write_record(serialise_record([line for _, _, line in rows], mode))
     parts = [part for _, part, _ in rows]
-    parts.insert(bisect(rows, (RECORD_NAME, b"", "")), b"100644 .vgit\0" + record)
+    parts.insert(bisect(rows, (RECORD_NAME, b"", "")), _RECORD_ROW + record)
     return writer.write_tree(b"".join(parts))
 
 

@@ -17,12 +17,8 @@ import stat
 from typing import NamedTuple
 
 from vgit.ids import ObjectId
+from vgit.objects.git_mode import GITLINK_MODE, TREE_MODE
 
-TREE_MODE = 0o040000
-FILE_MODE = 0o100644
-EXECUTABLE_MODE = 0o100755
-SYMLINK_MODE = 0o120000
-GITLINK_MODE = 0o160000
 NO_GIT_ENTRY = 0  # FIFOs and sockets stand in the directory record alone
 
 

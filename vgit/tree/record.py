@@ -21,6 +21,7 @@ from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import InvalidError
+from vgit.objects.git_mode import EXECUTABLE_TEXT, FILE_TEXT, OLD_FILE_TEXT, SYMLINK_TEXT, TREE_TEXT
 from vgit.paths import decode_name
 from vgit.tree.escape import CLEAN, unescape_name
 
@@ -92,13 +93,13 @@ def file_mode(recorded: str, git_mode: bytes) -> int | None:
     """Return the st_mode of a file or symlink whose line says ``recorded``; None if git says another kind."""
     mode = int(recorded, 8)
     if stat.S_ISLNK(mode):
-        return mode if git_mode == b"120000" else None
-    if not stat.S_ISREG(mode) or git_mode not in (b"40000", b"100644", b"100664", b"100755"):
+        return mode if git_mode == SYMLINK_TEXT else None
+    if not stat.S_ISREG(mode) or git_mode not in (TREE_TEXT, FILE_TEXT, OLD_FILE_TEXT, EXECUTABLE_TEXT):
         return None
-    if git_mode == b"40000" or bool(mode & 0o100) == (git_mode == b"100755"):
+    if git_mode == TREE_TEXT or bool(mode & 0o100) == (git_mode == EXECUTABLE_TEXT):
         return mode
     # Stock git changed the one bit it knows: x where there is r, or nowhere.
-    return mode | 0o100 | (mode & 0o444) >> 2 if git_mode == b"100755" else mode & ~0o111
+    return mode | 0o100 | (mode & 0o444) >> 2 if git_mode == EXECUTABLE_TEXT else mode & ~0o111
 
 
 def is_bare(line: RecordLine) -> bool:

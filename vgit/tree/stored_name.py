@@ -15,9 +15,8 @@ b'.vgit~.gitignore'
 import re
 from functools import cache
 
-from vgit.objects.git_tree import SYMLINK_MODE
+from vgit.objects.git_mode import SYMLINK_MODE
 
-RECORD_NAME = b".vgit"
 PREFIX = b".vgit~"
 
 # U+200C–200F, U+202A–202E, U+206A–206F, U+FEFF: HFS+ does not see them, nor does git's check.
