@@ -40,7 +40,7 @@ def test_batches_hold_few_files_and_few_bytes() -> None:
     assert flat(taken) == wanted
     assert not batches.take()
     for batch in taken:
-        sizes = [now[1] for part in batch for _, now in part.names]
+        sizes = [size for part in batch for _, (_, size, *_) in part.names]
         assert len(sizes) <= 200 and sum(sizes) <= (1 << 20) + LARGEST
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vgit.files.steady_read import Belief, Moved, Place, Watch, in_flight_ns, wait_for_writes
+from vgit.localfs.file_stat import to_stat
 from vgit.localfs.filesystem_clock import Clocks, Probe
 
 WRITER = """
@@ -82,7 +83,7 @@ class Looked:
         self.file = os.open(path, os.O_RDONLY)
         found = os.fstat(self.file)
         self.place = Place(self.file, found.st_dev)
-        self.now = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        self.now = to_stat(found)
         self.looks = 0
         self.mapped = mapped
         at = Probe(found.st_ctime_ns + age_ns, 20_000_000, is_exact=True)
@@ -91,7 +92,7 @@ class Looked:
 
     def _look(self) -> set[tuple[int, int]]:
         self.looks += 1
-        return {(self.place.device, self.now[4])} if self.mapped else set()
+        return {(self.place.device, self.now.ino)} if self.mapped else set()
 
     def belief(self) -> Belief | None:
         """None: it is being written."""
@@ -138,11 +139,11 @@ def test_a_writer_that_nobody_sees_is_not_trusted(tmp_path: Path, monkeypatch: p
     looked = Looked(path, age_ns=YOUNG)
     assert looked.belief() is Belief.ONCE_MORE
     believes = looked.watch.believes
-    assert not believes(Belief.ONCE_MORE, looked.place, looked.now[3], is_same=True)  # a moment later is too soon
+    assert not believes(Belief.ONCE_MORE, looked.place, looked.now.ctime_ns, is_same=True)  # a moment later is too soon
     later = Looked(path, age_ns=OLD)
-    assert later.watch.believes(Belief.ONCE_MORE, later.place, later.now[3], is_same=True)
-    assert not later.watch.believes(Belief.ONCE_MORE, later.place, later.now[3], is_same=False)
-    assert not later.watch.believes(Belief.NEVER, later.place, later.now[3], is_same=True)
+    assert later.watch.believes(Belief.ONCE_MORE, later.place, later.now.ctime_ns, is_same=True)
+    assert not later.watch.believes(Belief.ONCE_MORE, later.place, later.now.ctime_ns, is_same=False)
+    assert not later.watch.believes(Belief.NEVER, later.place, later.now.ctime_ns, is_same=True)
     os.close(later.file)
 
 

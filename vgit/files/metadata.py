@@ -25,11 +25,11 @@ def is_as_seen(entry: Entry | None, seen: Entry | None) -> bool:
 
 def recorded(now: Stat, old: Row | None) -> tuple[int, int]:
     """Return mode and mtime as to be recorded: what the file system did to the recorded ones is no change."""
-    kind = stat.S_IFMT(now[0])
-    if old is None or stat.S_IFMT(old.stat[0]) != kind or stat.S_IFMT(old.entry.mode) != kind:
-        return now[0], now[2]
-    mode = old.entry.mode if old.stat[0] == now[0] else now[0]
-    mtime_ns = old.entry.mtime_ns if old.stat[2] == now[2] else now[2]
+    kind = stat.S_IFMT(now.mode)
+    if old is None or stat.S_IFMT(old.stat.mode) != kind or stat.S_IFMT(old.entry.mode) != kind:
+        return now.mode, now.mtime_ns
+    mode = old.entry.mode if old.stat.mode == now.mode else now.mode
+    mtime_ns = old.entry.mtime_ns if old.stat.mtime_ns == now.mtime_ns else now.mtime_ns
     return mode, mtime_ns
 
 

@@ -8,9 +8,9 @@ a worker process makes them as well, and nobody holds an edit for each file.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vgit.files.rows import Packed, Row, pack_rows, untrusted
+from vgit.files.rows import UNTRUSTED_CTIME, Packed, pack_rows
 from vgit.ids import BlobId, ObjectFormat, ObjectId, TreeId
-from vgit.localfs.file_stat import Stat
+from vgit.localfs.file_stat import BareStat
 from vgit.objects.encoded import Encoded, EncodedBlob, encode_object
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE
 from vgit.objects.kinds import BLOB, TREE
@@ -29,7 +29,7 @@ class NewTree(NamedTuple):
 
 
 def encode_new_tree(
-    names: Sequence[tuple[str, Stat]],
+    names: Sequence[tuple[str, BareStat]],
     contents: Sequence[tuple[bytes, EncodedBlob]],
     trusted_before_ns: int,
     form: ObjectFormat,
@@ -38,15 +38,15 @@ def encode_new_tree(
 
     The hot loop of a first commit.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, tuple[BareStat, Entry]] = {}
     entries: dict[str, Entry] = {}
     new = tuple.__new__
     for (name, now), (hash, blob) in zip(names, contents, strict=True):
-        mode = now[0]
+        mode, size, mtime_ns, ctime_ns, ino = now
         git_mode = EXECUTABLE_MODE if mode & 0o100 else FILE_MODE
-        # As Entry(…) and Row(…), without their way through Python.
-        entries[name] = entry = new(Entry, (mode, git_mode, blob[0], now[1], now[2], hash))
-        rows[name] = new(Row, (now if now[3] < trusted_before_ns else untrusted(now), entry))
+        # As Entry(…), without its way through Python.
+        entries[name] = entry = new(Entry, (mode, git_mode, blob[0], size, mtime_ns, hash))
+        rows[name] = now if ctime_ns < trusted_before_ns else (mode, size, mtime_ns, UNTRUSTED_CTIME, ino), entry
     encoder = _Encoder(form)
     tree = write_directory(encoder, entries, None)
     return NewTree(tree, pack_rows(rows, form), [blob for _, blob in contents], encoder.trees)

@@ -18,7 +18,7 @@ from struct import Struct
 from typing import NamedTuple, TypeAlias
 
 from vgit.ids import ObjectFormat, ObjectId
-from vgit.localfs.file_stat import FARTHEST_NS, Stat, bounded
+from vgit.localfs.file_stat import FARTHEST_NS, BareStat, Stat, bounded
 from vgit.paths import decode_name, encode_name
 from vgit.tree.entry import Entry
 
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 def untrusted(stat: Stat) -> Stat:
     """Return ``stat`` so that it never equals what ``lstat`` gives."""
-    return (stat[0], stat[1], stat[2], UNTRUSTED_CTIME, stat[4])
+    return Stat(stat.mode, stat.size, stat.mtime_ns, UNTRUSTED_CTIME, stat.ino)
 
 
 class PackedRows:
@@ -65,7 +65,7 @@ class PackedRows:
     def __len__(self) -> int:
         return len(self._stats) // _STAT.size
 
-    def by_name(self) -> dict[str, Stat]:
+    def by_name(self) -> dict[str, BareStat]:
         """Return name → stat; the caller may change the dict."""
         return dict(zip(self.names(), _STAT.iter_unpack(self._stats), strict=True))
 
@@ -77,14 +77,14 @@ class PackedRows:
         if number is None:
             return None
         return Row(
-            _STAT.unpack_from(self._stats, number * _STAT.size),
+            Stat(*_STAT.unpack_from(self._stats, number * _STAT.size)),
             _unpack_entry(self._entries, number, self._format.id_size),
         )
 
     def items(self) -> Iterator[tuple[str, Row]]:
         """Yield every name with its row."""
         for number, (name, stat) in enumerate(self.by_name().items()):
-            yield name, Row(stat, _unpack_entry(self._entries, number, self._format.id_size))
+            yield name, Row(Stat(*stat), _unpack_entry(self._entries, number, self._format.id_size))
 
     def entries(self) -> dict[str, Entry]:
         """Return name → what was seen there."""
@@ -106,12 +106,12 @@ def untrust_from(packed: Packed, ctime_ns: int, object_format: ObjectFormat) -> 
     """Return the rows so that those with this ctime or a later one are not trusted."""
     rows = dict(PackedRows(*packed, object_format).items())
     for name, row in rows.items():
-        if row.stat[3] >= ctime_ns:
+        if row.stat.ctime_ns >= ctime_ns:
             rows[name] = Row(untrusted(row.stat), row.entry)
     return pack_rows(rows, object_format)
 
 
-def pack_rows(rows: Mapping[str, Row], object_format: ObjectFormat) -> Packed:
+def pack_rows(rows: Mapping[str, tuple[BareStat, Entry]], object_format: ObjectFormat) -> Packed:
     """Return names, stats and entries as they are stored."""
     names = encode_name("\0".join(rows))
     pack_stat, pack_entry = _STAT.pack, _entry_struct(object_format.id_size).pack

@@ -16,7 +16,7 @@ from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.new_tree import NewTree, encode_new_tree
 from vgit.files.steady_read import in_flight_ns, wait_for_buffered_writes
 from vgit.ids import FORMATS, ObjectFormat
-from vgit.localfs.file_stat import Stat
+from vgit.localfs.file_stat import BareStat
 from vgit.localfs.rooted import RootDirectory
 from vgit.localfs.writers import is_open_for_writing
 from vgit.objects.encoded import EncodedBlob, encode_blob
@@ -37,7 +37,7 @@ class Part(NamedTuple):
     """Files of one directory."""
 
     directory: Path
-    names: list[tuple[str, Stat]]  # and what the scan saw
+    names: list[tuple[str, BareStat]]  # and what the scan saw
     trusted_before_ns: int  # rows with a ctime below are trusted, by the clock before the reading
     quiet_before_ns: int  # what has a ctime below is written by nobody any more
     is_whole: bool = False  # of a directory that is new, and all of it: its tree can be made
@@ -69,7 +69,7 @@ class Batches:
         """Add files of one directory; a whole one stays in one piece unless it is huge."""
         files = part.names
         if part.is_whole and len(files) <= _WHOLE_FILES:
-            size = sum([now[1] for _, now in files])
+            size = sum([size for _, (_, size, _, _, _) in files])
             if size <= _WHOLE_BYTES:
                 self._count += len(files)
                 self._size += size
@@ -78,9 +78,9 @@ class Batches:
                     self.flush()
                 return
         start = 0
-        for end, (_, now) in enumerate(files, 1):
+        for end, (_, (_, size, _, _, _)) in enumerate(files, 1):
             self._count += 1
-            self._size += now[1]
+            self._size += size
             if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
                 self._batch.append(part._replace(names=files[start:end], is_whole=False))
                 self.flush()
@@ -143,13 +143,13 @@ class SmallFileReader:
             os.close(descriptor)
         return files
 
-    def _read(self, at: int, part: Part, name: str, now: Stat, not_kept: dict[LeftOutKind, Path]) -> Small | None:
-        size = now[1]
+    def _read(self, at: int, part: Part, name: str, now: BareStat, not_kept: dict[LeftOutKind, Path]) -> Small | None:
+        _, size, _, ctime_ns, _ = now
         try:
             file = open_to_read(name, at)
             try:
                 if size:
-                    if now[3] < part.quiet_before_ns:
+                    if ctime_ns < part.quiet_before_ns:
                         wait_for_buffered_writes(file)
                     elif is_open_for_writing(file) is not False:
                         return None

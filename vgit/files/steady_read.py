@@ -26,8 +26,9 @@ import enum
 import os
 import threading
 from collections.abc import Callable, Collection
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from vgit.localfs.file_stat import Stat, same_but_ctime
 from vgit.localfs.file_systems import FileSystem
 from vgit.localfs.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Clocks, Probe, trusted
 from vgit.localfs.writers import Identity, OpenForWriting, is_open_for_writing
@@ -41,8 +42,6 @@ _SLOWEST_NS_PER_BYTE = 100  # a disk of 10 MB/s
 _LARGEST_WRITE_BYTES = 2 << 30  # of one call
 _NO_FRACTION = 0  # a ctime that does not tell how finely its file system keeps times
 _NO_ATTRIBUTE = "vgit.none"  # of a namespace that there is not, so that it is nowhere
-
-Stat: TypeAlias = tuple[int, int, int, int, int]  # mode, size, mtime_ns, ctime_ns, ino: as in a mount's rows
 
 
 class Moved(Exception):
@@ -123,17 +122,21 @@ class Watch:
         What is quiet and has the same stat when it was read held still.
         """
         quiet = self._quiet.get(place.device)
-        if quiet is not None and now[1] <= QUIET_BYTES and now[3] < quiet[0] and now[4] not in quiet[1]:
+        if quiet is not None and now.size <= QUIET_BYTES and now.ctime_ns < quiet[0] and now.ino not in quiet[1]:
             return True  # what was looked at stays true for so old a file
         with self._turn:
-            at, kind = self._clock(place, now[3]), self._kind(place)
-            if kind.shows_maps and (trusted(now[3], at) or at.is_exact) and is_open_for_writing(place.file) is False:
+            at, kind = self._clock(place, now.ctime_ns), self._kind(place)
+            if (
+                kind.shows_maps
+                and (trusted(now.ctime_ns, at) or at.is_exact)
+                and is_open_for_writing(place.file) is False
+            ):
                 self._asked += 1
                 if self._asked < _ASKED_BEFORE_A_LOOK:
                     return True
             inodes = self._maps()[1]
             self._quiet[place.device] = at.ctime_ns - in_flight_ns(QUIET_BYTES), inodes
-            return now[3] < at.ctime_ns - in_flight_ns(now[1]) and now[4] not in inodes
+            return now.ctime_ns < at.ctime_ns - in_flight_ns(now.size) and now.ino not in inodes
 
     def settle(self, place: Place, now: Stat) -> Belief:
         """Do what must precede the reading of a regular file; Moved if it is being written.
@@ -144,14 +147,14 @@ class Watch:
             return self._settle(place, now)
 
     def _settle(self, place: Place, now: Stat) -> Belief:
-        kind, size, ctime_ns = self._kind(place), now[1], now[3]
+        kind, size, ctime_ns = self._kind(place), now.size, now.ctime_ns
         self._wait_for_tick(place, size, ctime_ns)
         is_open = is_open_for_writing(place.file)
         if is_open is False and kind.shows_maps:
             return Belief.SURE
         if not kind.is_network and not self._is_looked_after(place, ctime_ns):
             self._clocks.renew()
-        if self._is_mapped(place, now[4], kind):
+        if self._is_mapped(place, now.ino, kind):
             if kind.is_memory:
                 raise Moved
             os.fsync(place.file)  # what was stored into the map is in the file, and the next store moves its times
@@ -166,7 +169,7 @@ class Watch:
         """Look who has a file open for writing; one that is not seen may write in any way."""
         if self._open is None or self._open[0] != self._clocks.count:
             self._open = (self._clocks.count, OpenForWriting())
-        is_direct = self._open[1].is_direct((place.device, now[4]))
+        is_direct = self._open[1].is_direct((place.device, now.ino))
         if is_direct:
             raise Moved
         return Belief.SURE if is_direct is False else Belief.ONCE_MORE
@@ -233,4 +236,4 @@ def wait_for_buffered_writes(file: int) -> None:
 
 def is_read_twice(now: Stat, old: Stat) -> bool:
     """Return whether ``old``, of a row that was not to be trusted, is the stat of the same reading."""
-    return old[3] == 0 and (*old[:3], old[4]) == (*now[:3], now[4])
+    return old.ctime_ns == 0 and same_but_ctime(now, old)

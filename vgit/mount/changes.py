@@ -20,7 +20,7 @@ from vgit.files.content_sink import Keeper
 from vgit.files.left_out import LeftOutKind, NotKept, Omitted
 from vgit.files.metadata import file_entry, is_as_seen, recorded
 from vgit.files.new_tree import NewTree
-from vgit.files.rows import Packed, PackedRows, Row, join_rows, pack_rows, untrusted
+from vgit.files.rows import UNTRUSTED_CTIME, Packed, PackedRows, Row, join_rows, pack_rows, untrusted
 from vgit.files.small_files import (
     IN_FLIGHT_NS,
     LARGEST,
@@ -35,7 +35,7 @@ from vgit.files.small_files import (
 )
 from vgit.files.steady_read import TRIES, Moved, Place, Watch, is_read_twice
 from vgit.ids import ObjectFormat, TreeId
-from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
+from vgit.localfs.file_stat import FARTHEST_NS, BareStat, Stat, to_stat
 from vgit.localfs.filesystem_clock import trusted
 from vgit.localfs.rooted import RootDirectory
 from vgit.mount.scan import Scan
@@ -108,7 +108,7 @@ class ChangeReader:
         self._not_kept: dict[LeftOutKind, Path] = {}
         self._new_rows: dict[Path, Packed] = {}
         self._new_trees: dict[Path, TreeId] = {}
-        self._again: list[tuple[Path, list[tuple[str, Stat]]]] = []  # what a batch could not read
+        self._again: list[tuple[Path, list[tuple[str, BareStat]]]] = []  # what a batch could not read
         self._batches = Batches()
         self._jobs: deque[Batch] = deque()
         encode = keeper.stores
@@ -122,7 +122,7 @@ class ChangeReader:
     def __exit__(self, *exc: object) -> None:
         self._workers.__exit__(*exc)
 
-    def offer(self, directory: Path, names: list[tuple[str, Stat]]) -> list[tuple[str, Stat]]:
+    def offer(self, directory: Path, names: list[tuple[str, BareStat]]) -> list[tuple[str, BareStat]]:
         """Take what can be read in batches of a directory's changes, while the scan goes on; return the rest."""
         mapped = self._watch.mapped_inodes()
         small = [item for item in names if self._is_for_a_batch(item[1], mapped)]
@@ -148,7 +148,7 @@ class ChangeReader:
             self._read_directory(directory, names)
         for path in scan.removed:
             self._remove(path)
-        root_mode = scan.directories[ROOT][0] if ROOT in scan.directories else known_root_mode or 0
+        root_mode = scan.directories[ROOT].mode if ROOT in scan.directories else known_root_mode or 0
         if known_root_mode is not None and root_mode != known_root_mode:
             self._edits[ROOT] = Edit(directory_entry(root_mode, 0), directory_entry(known_root_mode, 0))
         wholes = self._wholes()
@@ -163,16 +163,17 @@ class ChangeReader:
         told = {kind: path for kind, path in self._not_kept.items() if path in edits or path[:-1] in edits.wholes}
         return [Omitted.of(kind, path) for kind, path in told.items()]
 
-    def _is_for_a_batch(self, now: Stat, mapped: frozenset[int]) -> bool:
-        if now[1] > LARGEST or now[0] & 0o170000 != stat.S_IFREG or now[4] in mapped:
+    def _is_for_a_batch(self, now: BareStat, mapped: frozenset[int]) -> bool:
+        mode, size, _, ctime_ns, ino = now
+        if size > LARGEST or mode & 0o170000 != stat.S_IFREG or ino in mapped:
             return False
-        if now[3] < self._clock.trusted_before_ns:
+        if ctime_ns < self._clock.trusted_before_ns:
             return True
         if not self._kind.shows_maps:
             return False  # who maps it was looked at before it changed
-        self._watch.wait_for_tick(self._root.fd, now[3])  # before anybody reads it
+        self._watch.wait_for_tick(self._root.fd, ctime_ns)  # before anybody reads it
         self._clock = self._watch.clock(self._root.fd)
-        is_told = self._clock.is_exact or trusted(now[3], self._clock)
+        is_told = self._clock.is_exact or trusted(ctime_ns, self._clock)
         return is_told or self._when_unstable is Unstable.STORE
 
     def _take(self, batch: Batch, read: Read) -> None:
@@ -210,43 +211,46 @@ class ChangeReader:
                 self._edits |= {(*path, name): Edit(entry, None) for name, entry in rows.entries().items()}
         return wholes
 
-    def _take_new(self, directory: Path, files: list[tuple[str, Stat, Small | None]], before: int) -> None:
+    def _take_new(self, directory: Path, files: list[tuple[str, BareStat, Small | None]], before: int) -> None:
         """Take over files of a directory that had no row; the hot loop of a first commit."""
-        stored = self._keeper.keep_small([(small, now[1], None) for _, now, small in files if small is not None])
-        rows: dict[str, Row] = {}
+        stored = self._keeper.keep_small(
+            [(small, size, None) for _, (_, size, _, _, _), small in files if small is not None]
+        )
+        rows: dict[str, tuple[BareStat, Entry]] = {}
         edits, new = self._edits, tuple.__new__
         for (name, now, _), kept in zip(files, stored, strict=True):
-            mode = now[0]
+            mode, size, mtime_ns, ctime_ns, ino = now
             git_mode = EXECUTABLE_MODE if mode & 0o100 else FILE_MODE
-            # As Entry(…), Row(…) and Edit(…), without their way through Python.
-            entry = new(Entry, (mode, git_mode, kept[1], now[1], now[2], kept[3]))
-            rows[name] = new(Row, (now if now[3] < before else untrusted(now), entry))
+            # As Entry(…) and Edit(…), without their way through Python.
+            entry = new(Entry, (mode, git_mode, kept.id, size, mtime_ns, kept.hash))
+            rows[name] = now if ctime_ns < before else (mode, size, mtime_ns, UNTRUSTED_CTIME, ino), entry
             edits[(*directory, name)] = new(Edit, (entry, None))
         packed = pack_rows(rows, self._format)
         known = self._new_rows.get(directory)
         self._new_rows[directory] = packed if known is None else join_rows(known, packed)
 
     def _take_changed(
-        self, directory: Path, packed: PackedRows, files: list[tuple[str, Stat, Small | None]], before: int
+        self, directory: Path, packed: PackedRows, files: list[tuple[str, BareStat, Small | None]], before: int
     ) -> None:
         olds = [packed.row(name) for name, _, _ in files]
         together = list(zip(files, olds, strict=True))
         stored = self._keeper.keep_small(
             [
-                (small, now[1], old.entry if old is not None else None)
-                for (_, now, small), old in together
+                (small, size, old.entry if old is not None else None)
+                for (_, (_, size, _, _, _), small), old in together
                 if small is not None
             ]
         )
         rows = self._rows.setdefault(directory, {})
-        for ((name, now, _), old), kept in zip(together, stored, strict=True):
+        for ((name, bare, _), old), kept in zip(together, stored, strict=True):
+            now = Stat(*bare)
             entry = file_entry(now, old, kept)
-            rows[name] = Row(now if now[3] < before else untrusted(now), entry)
+            rows[name] = Row(now if now.ctime_ns < before else untrusted(now), entry)
             seen = old.entry if old is not None else None
             if not is_as_seen(entry, seen):
                 self._edits[(*directory, name)] = Edit(entry, seen)
 
-    def _read_directory(self, directory: Path, names: list[tuple[str, Stat]]) -> None:
+    def _read_directory(self, directory: Path, names: list[tuple[str, BareStat]]) -> None:
         self._reading = directory
         try:
             descriptor = self._root.open_directory(directory)
@@ -261,7 +265,7 @@ class ChangeReader:
             for name, now in names:
                 checkpoint()
                 old = packed.row(name) if packed is not None else None
-                self._read_name(directory, descriptor, name, now, old, rows)
+                self._read_name(directory, descriptor, name, Stat(*now), old, rows)
         finally:
             os.close(descriptor)
 
@@ -301,14 +305,14 @@ class ChangeReader:
         return self._read_as_is(descriptor, name, old)
 
     def _read_once(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Held:
-        kind = stat.S_IFMT(now[0])
+        kind = stat.S_IFMT(now.mode)
         if kind == stat.S_IFREG:
             return self._read_file(descriptor, name, now, old)
         mode, mtime_ns = recorded(now, old)
         is_trusted = True
         if kind == stat.S_IFLNK:
             place = Place(descriptor, os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_dev)
-            is_trusted = self._watch.trusts(place, now[3])  # asked first: the clock is read before the target
+            is_trusted = self._watch.trusts(place, now.ctime_ns)  # asked first: the clock is read before the target
             target = encode_name(os.readlink(name, dir_fd=descriptor))
             if to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False)) != now:
                 raise Moved
@@ -330,25 +334,25 @@ class ChangeReader:
         try:
             place = Place(file, os.fstat(file).st_dev)
             belief = self._watch.settle(place, now)
-            if self._when_unstable is Unstable.HOLD_BACK and not self._watch.shows_writes(place, now[3]):
+            if self._when_unstable is Unstable.HOLD_BACK and not self._watch.shows_writes(place, now.ctime_ns):
                 raise Moved  # a network's cached times lag by seconds: the next commit will know
             stored = self._store(file, now, old.entry if old is not None else None)
             found = os.fstat(file)
-            if stored.size != now[1] or to_stat(found) != now:
+            if stored.size != now.size or to_stat(found) != now:
                 raise Moved
             self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
             entry = file_entry(now, old, stored)
             is_same = old is not None and is_read_twice(now, old.stat) and same_content(entry, old.entry)
-            is_trusted = self._watch.believes(belief, place, now[3], is_same=is_same)
+            is_trusted = self._watch.believes(belief, place, now.ctime_ns, is_same=is_same)
         finally:
             os.close(file)
         return Held(entry, now, is_steady=True, is_trusted=is_trusted)
 
     def _store(self, file: int, now: Stat, seen: Entry | None) -> StoredContent:
-        if now[1] > _IN_MEMORY_BYTES:
-            return self._keeper.keep_file(file, now[1], seen)
-        data = os.pread(file, now[1] + 1, 0)
-        if len(data) != now[1]:
+        if now.size > _IN_MEMORY_BYTES:
+            return self._keeper.keep_file(file, now.size, seen)
+        data = os.pread(file, now.size + 1, 0)
+        if len(data) != now.size:
             raise Moved
         return self._keeper.keep_bytes(data, seen)
 
@@ -358,13 +362,13 @@ class ChangeReader:
         try:
             found = os.fstat(file)
             now = to_stat(found)
-            if stat.S_IFMT(now[0]) != stat.S_IFREG:
+            if stat.S_IFMT(now.mode) != stat.S_IFREG:
                 raise FileNotFoundError(name)  # another kind by now: the next scan's business
             self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
-            stored = self._keeper.keep_file(file, now[1], old.entry if old is not None else None)
+            stored = self._keeper.keep_file(file, now.size, old.entry if old is not None else None)
         finally:
             os.close(file)
-        now = (now[0], stored.size, now[2], now[3], now[4])
+        now = now._replace(size=stored.size)
         return Held(file_entry(now, old, stored), now, is_steady=False, is_trusted=False)
 
     def _remove(self, path: Path) -> None:
@@ -385,7 +389,7 @@ class ChangeReader:
 
     def _directory(self, path: Path, now: Stat) -> Entry:
         mode, _ = recorded(now, self._old_row(path))
-        return directory_entry(mode, now[2])
+        return directory_entry(mode, now.mtime_ns)
 
     def _old_row(self, path: Path) -> Row | None:
         packed = self._old.get(path[:-1])

@@ -111,7 +111,7 @@ class Filler:
             raise_named(error, (*part.path, name), self._revision)
         finally:
             os.close(descriptor)
-        newest_ns = max((row.stat[3] for row in rows.values()), default=0)
+        newest_ns = max((row.stat.ctime_ns for row in rows.values()), default=0)
         return Filled(pack_rows(rows, self._repository.format), newest_ns, below, kept, len(entries))
 
     def _take_over(self, descriptor: int, name: str, entry: Entry, rows: dict[str, Row], below: list[Below]) -> bool:
@@ -227,7 +227,7 @@ class Checkout:
                 os.close(descriptor)
             rows.setdefault(path[:-1], {})[path[-1]] = Row(now, entry._replace(id=None))
         for path, names in rows.items():
-            newest_ns = max(row.stat[3] for row in names.values())
+            newest_ns = max(row.stat.ctime_ns for row in names.values())
             self._keep(path, pack_rows(names, self._repository.format), newest_ns)
 
 

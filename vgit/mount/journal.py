@@ -49,7 +49,7 @@ class Journal(NamedTuple):
         found = []
         for area, name, path, planned, inode in self.waiting:
             where = tuple(cast(list[str], path))
-            stat = cast(Stat, tuple(cast(list[int], planned))) if planned is not None else None
+            stat = Stat(*cast(list[int], planned)) if planned is not None else None
             found.append(Waiting(str(area), str(name), where, stat, cast(int, inode)))
         return found
 

@@ -106,7 +106,7 @@ class Planner:
             now = None
         if now is None:
             return self._where_nothing_is(path, target, row)
-        if stat.S_ISDIR(now[0]):
+        if stat.S_ISDIR(now.mode):
             return self._where_a_directory_is(path, target, row, now)
         local = self._local_change(path, row, now)
         if local is None:
@@ -143,7 +143,7 @@ class Planner:
             now = to_stat(self._root.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return (self._access.permanent_mode(path, now[0]), *now[1:]) if stat.S_ISDIR(now[0]) else now
+        return now._replace(mode=self._access.permanent_mode(path, now.mode)) if stat.S_ISDIR(now.mode) else now
 
     def _where_nothing_is(self, path: Path, target: Entry | None, row: Row | None) -> Step:
         if target is None:
@@ -164,10 +164,10 @@ class Planner:
         if target is not None and target.is_directory:
             if self._adopt and not known:  # its owner may have closed it to others
                 return Step(path, Action.ADOPT, target._replace(id=None), now=now)
-            changed_here = known and row is not None and row.stat[0] != now[0] and target.mode != now[0]
+            changed_here = known and row is not None and row.stat.mode != now.mode and target.mode != now.mode
             if changed_here and not self._discard:
                 return Step(path, Action.KEEP)
-            is_as_seen = known and row is not None and row.entry.mode == target.mode and row.stat[0] == now[0]
+            is_as_seen = known and row is not None and row.entry.mode == target.mode and row.stat.mode == now.mode
             return Step(path, Action.TOUCH_DIRECTORY if is_as_seen else Action.SET_DIRECTORY, target, now=now)
         if not known and not self._discard:
             return Step(path, Action.KEEP, target)
@@ -201,11 +201,11 @@ class Planner:
         try:
             descriptor = self._root.open_directory(path[:-1])
         except (OSError, ConflictError):
-            return Entry(now[0], 0, None, now[1], now[2], None)
+            return Entry(now.mode, 0, None, now.size, now.mtime_ns, None)
         try:
             held = self._reader.read_steadily(descriptor, path[-1], now, row)
         except OSError:
-            return Entry(now[0], 0, None, now[1], now[2], None)
+            return Entry(now.mode, 0, None, now.size, now.mtime_ns, None)
         finally:
             os.close(descriptor)
         local = held.entry

@@ -134,7 +134,7 @@ def settle_reload(
         ):
             # Ours, made a moment before it was to get its mode: that it lacks it yet is no local change. It is seen
             # with the mode that it has, so that the next reload sets the other.
-            new = Row(step.now, wanted._replace(id=None, mode=step.now[0]))
+            new = Row(step.now, wanted._replace(id=None, mode=step.now.mode))
         elif row is not None and path in cleared and not root.exists(path):
             new = None
         else:

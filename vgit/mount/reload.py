@@ -25,7 +25,7 @@ from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
 from vgit.localfs.durable import FEW, Durable
-from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.file_stat import Stat, same_but_ctime, to_stat
 from vgit.localfs.rooted import RootDirectory
 from vgit.localfs.spelling import Spelling
 from vgit.mount.areas import Areas
@@ -113,7 +113,7 @@ class Reload:
         for step in reversed(steps):
             if step.clear is None:
                 continue
-            is_directory = stat.S_ISDIR(step.clear[0])
+            is_directory = stat.S_ISDIR(step.clear.mode)
             if self._remove_directory(step) if is_directory else self._displace(step, displaced[step.path]):
                 self._row(step.path, None)
             else:
@@ -228,7 +228,7 @@ class Reload:
             try:
                 found = os.fstat(descriptor)
                 now = to_stat(found)
-                if (*now[:3], now[4]) != (*planned[:3], planned[4]) or found.st_nlink > 1:
+                if not same_but_ctime(now, planned) or found.st_nlink > 1:
                     self.kept.add(path)  # written, or given another name, since the plan: the next reload looks again
                     return
                 if not stat.S_ISLNK(target.mode):
@@ -244,7 +244,7 @@ class Reload:
         self._row(path, Row(untrusted(now), target))
 
     def _make_durable(self, parent: int, name: str, now: Stat) -> None:
-        if stat.S_ISREG(now[0]):
+        if stat.S_ISREG(now.mode):
             try:
                 file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
             except PermissionError:
@@ -272,7 +272,7 @@ class Reload:
                 continue
             mode = self._placer.permissions(target.mode)
             if step.action is Action.TOUCH_DIRECTORY and step.now is not None:
-                mode = stat.S_IMODE(step.now[0])
+                mode = stat.S_IMODE(step.now.mode)
             self._access.set_mode(step.path, mode)
             self._directories[step.path] = target
 
@@ -292,8 +292,7 @@ class Reload:
             now = to_stat(found)
         except (FileNotFoundError, NotADirectoryError):
             found, now = None, untrusted(expected)
-        is_ours = (*now[:3], now[4]) == (*expected[:3], expected[4])
-        if not is_ours or (found is not None and found.st_dev != self._device):
+        if not same_but_ctime(now, expected) or (found is not None and found.st_dev != self._device):
             now = untrusted(expected)
         self._row(path, Row(now, entry))
 

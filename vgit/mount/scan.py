@@ -20,7 +20,7 @@ from vgit.errors import InvalidError
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import PackedRows
 from vgit.files.temporary_access import TemporaryAccess
-from vgit.localfs.file_stat import FARTHEST_NS, Stat, to_stat
+from vgit.localfs.file_stat import FARTHEST_NS, BareStat, Stat, to_stat
 from vgit.mount.mounted_inside import GONE
 from vgit.mount.root import MountRoot
 from vgit.paths import MOUNT_FILE, ROOT, STATE_NAME, Path, encode_name, is_state_name
@@ -33,15 +33,15 @@ _KEPT_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IF
 class Scan(NamedTuple):
     """What differs between a working directory and its rows. Paths come in path order."""
 
-    changed: dict[Path, list[tuple[str, Stat]]]  # by directory: names whose lstat differs from their row's
+    changed: dict[Path, list[tuple[str, BareStat]]]  # by directory: names whose lstat differs from their row's
     removed: list[Path]  # directories after what was in them
     directories: dict[Path, Stat]  # every directory that was listed, the root included
     left_out: list[Omitted]  # what was not looked at; nothing below it counts as removed
 
 
 class _Listing(NamedTuple):
-    changed: list[tuple[str, Stat]]
-    missing: dict[str, Stat]  # rows without a file
+    changed: list[tuple[str, BareStat]]
+    missing: dict[str, BareStat]  # rows without a file
     below: list[str]  # names of directories
     replaced: list[str]  # names that were directories and are something else now
     left_out: list[Omitted]
@@ -60,7 +60,7 @@ class Scanner:
         root: MountRoot,
         rows: dict[Path, PackedRows],
         mapped: Collection[int] = (),
-        take: Callable[[Path, list[tuple[str, Stat]]], list[tuple[str, Stat]]] | None = None,
+        take: Callable[[Path, list[tuple[str, BareStat]]], list[tuple[str, BareStat]]] | None = None,
         *,
         access: TemporaryAccess,
         gone: Collection[Path] = (),
@@ -142,7 +142,7 @@ class Scanner:
             for _ in range(_TRIES):
                 before = os.fstat(descriptor)
                 own = to_stat(before)
-                own = (self._access.permanent_mode(directory, own[0]), *own[1:])
+                own = own._replace(mode=self._access.permanent_mode(directory, own.mode))
                 listing = self._list_once(directory, descriptor, own)
                 if not listing.missing or os.fstat(descriptor).st_mtime_ns == before.st_mtime_ns:
                     return listing
@@ -164,7 +164,7 @@ class Scanner:
         packed = self._rows.get(directory)
         known = packed.by_name() if packed is not None else {}
         mapped = self._mapped
-        changed: list[tuple[str, Stat]] = []
+        changed: list[tuple[str, BareStat]] = []
         below: list[str] = []
         replaced: list[str] = []
         left_out: list[Omitted] = []
@@ -175,12 +175,12 @@ class Scanner:
                     found = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # gone since it was listed
-                mode = found.st_mode
-                now = (mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+                mode, mtime_ns = found.st_mode, found.st_mtime_ns
+                now: BareStat = (mode, found.st_size, mtime_ns, found.st_ctime_ns, found.st_ino)
                 old = known.pop(name, None)
                 if old == now and not (mode & 0o170000 == 0o040000 or (mapped and found.st_ino in mapped)):
                     continue
-                if not -FARTHEST_NS < now[2] < FARTHEST_NS:
+                if not -FARTHEST_NS < mtime_ns < FARTHEST_NS:
                     now = to_stat(found)
                     if old == now and mode & 0o170000 == 0o100000 and found.st_ino not in mapped:
                         continue
@@ -189,11 +189,11 @@ class Scanner:
                     continue  # and a row that an older vgit made of it stays as well
                 if mode & 0o170000 == 0o040000:
                     below.append(name)
-                    if old is None or old[0] != mode:
+                    if old is None or _mode(old) != mode:
                         changed.append((name, now))
                 elif stat.S_IFMT(mode) in _KEPT_KINDS:
                     changed.append((name, now))
-                    if old is not None and stat.S_ISDIR(old[0]):
+                    if old is not None and stat.S_ISDIR(_mode(old)):
                         replaced.append(name)
                 else:
                     left_out.append(_device((*directory, name), mode))
@@ -241,17 +241,22 @@ class Scanner:
         self._found.removed.extend(reversed(gone))
 
 
+def _mode(now: BareStat) -> int:
+    mode, *_ = now
+    return mode
+
+
 def _device(path: Path, mode: int) -> Omitted:
     reason = "block device" if stat.S_ISBLK(mode) else "character device" if stat.S_ISCHR(mode) else "special file"
     return Omitted(path, LeftOutKind.DEVICE, reason)
 
 
-def _in_order(changed: list[tuple[str, Stat]]) -> list[tuple[str, Stat]]:
+def _in_order(changed: list[tuple[str, BareStat]]) -> list[tuple[str, BareStat]]:
     """Return what changed in the order of names as bytes, which of ASCII is that of text."""
     if all(map(str.isascii, [name for name, _ in changed])):
         return sorted(changed)
     return sorted(changed, key=_by_bytes)
 
 
-def _by_bytes(item: tuple[str, Stat]) -> bytes:
+def _by_bytes(item: tuple[str, BareStat]) -> bytes:
     return encode_name(item[0])

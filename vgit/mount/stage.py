@@ -43,7 +43,7 @@ class Staged(NamedTuple):
 
     def as_waiting(self) -> Waiting:
         """Return it as the journal has it."""
-        return Waiting(self.area, self.name, self.step.path, self.step.replaces, self.stat[4])
+        return Waiting(self.area, self.name, self.step.path, self.step.replaces, self.stat.ino)
 
 
 class Stager:
@@ -91,7 +91,7 @@ class Stager:
         return Staged(step, area, name, *row)
 
     def _add(self, durable: Durable, new: Staged) -> None:
-        if not stat.S_ISREG(new.stat[0]):
+        if not stat.S_ISREG(new.stat.mode):
             return  # durable with its name
         area_fd = self._areas.descriptor(new.area)
         try:

@@ -21,6 +21,7 @@ from vgit.errors import BackendUnavailableError, Error, NotMountedError
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import Packed, PackedRows, Row, pack_rows
 from vgit.ids import CommitId, ObjectFormat
+from vgit.localfs.file_stat import Stat
 from vgit.paths import ROOT, Path, decode_name, encode_name
 from vgit.tree.entry import Entry
 
@@ -36,7 +37,7 @@ _VERSION = 2
 _UPGRADE = "DROP TABLE IF EXISTS pending;"  # of version 1, which kept the new rows there until they held
 # Of the machine, not of the database. The extended codes have these in their low byte.
 _TROUBLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-_NO_ROW = Row((0, 0, 0, 0, 0), Entry(0, 0, None, 0, 0, None))  # how the journal says that there was none
+_NO_ROW = Row(Stat(0, 0, 0, 0, 0), Entry(0, 0, None, 0, 0, None))  # how the journal says that there was none
 _RECENT_DIRECTORIES = 1_000
 _BASE = "base"
 _NEWEST = "newest"

@@ -8,7 +8,7 @@ moment a name is the old file or the new one, whole.
 import errno
 import os
 
-from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.file_stat import Stat, same_but_ctime, to_stat
 from vgit.localfs.syscalls import exchange, rename_noreplace
 from vgit.mount.put_back import put_back
 
@@ -69,7 +69,7 @@ class Swapper:
         found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
         now, inode = to_stat(found), (found.st_dev, found.st_ino)
         if inode in self._moved:  # a hard link of what was displaced: its ctime moved with that
-            now = (*now[:3], planned[3], now[4])
+            now = now._replace(ctime_ns=planned.ctime_ns)
         self._moved.add(inode)
         return now != planned
 
@@ -77,4 +77,4 @@ class Swapper:
 def is_as_planned(directory_fd: int, name: str, planned: Stat | None) -> bool:
     """Whether what came out is what the plan saw there; a rename moves the ctime, so that does not count."""
     now = to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
-    return planned is not None and (*now[:3], now[4]) == (*planned[:3], planned[4])
+    return planned is not None and same_but_ctime(now, planned)

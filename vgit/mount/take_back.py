@@ -13,7 +13,7 @@ from vgit.errors import Error
 from vgit.files.rows import PackedRows
 from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import TreeId
-from vgit.localfs.file_stat import Stat, to_stat
+from vgit.localfs.file_stat import BareStat, Stat, to_stat
 from vgit.localfs.rooted import RootDirectory
 from vgit.mount.checkout import Checkout
 from vgit.mount.half_made import is_half_made
@@ -59,7 +59,7 @@ class _TakeBack:
                 continue
             try:
                 now = to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
-                if stat.S_ISDIR(now[0]):
+                if stat.S_ISDIR(now.mode):
                     if self._is_directory_of_ours((*path, name)):
                         os.rmdir(name, dir_fd=descriptor)
                 elif self._is_file_of_ours(descriptor, (*path, name), now, rows.get(name)):
@@ -73,7 +73,7 @@ class _TakeBack:
         entry = self._cut_off_entry(path)
         return entry is not None and entry.is_directory
 
-    def _is_file_of_ours(self, descriptor: int, path: Path, now: Stat, known: Stat | None) -> bool:
+    def _is_file_of_ours(self, descriptor: int, path: Path, now: Stat, known: BareStat | None) -> bool:
         if known is not None:
             return now == known
         entry = self._cut_off_entry(path)

@@ -367,7 +367,7 @@ class WorkingDirectory:
         now = self._session.probe()
         for names in reload.rows.values():
             for name, row in names.items():
-                if row is not None and not trusted(row.stat[3], now):
+                if row is not None and not trusted(row.stat.ctime_ns, now):
                     names[name] = Row(untrusted(row.stat), row.entry)
 
     def _add_local_changes(self, cache: StatCache, candidates: dict[Path, Entry | None], target: CommitId) -> None:

@@ -148,9 +148,9 @@ def _store(
 
 
 def _store_as_it_comes(file: int, before: Stat, keeper: Keeper, seen: Entry | None) -> StoredFile:
-    content = keeper.keep_file(file, before[1], seen)
+    content = keeper.keep_file(file, before.size, seen)
     now = to_stat(os.fstat(file))
-    return StoredFile(content, now, is_steady=now == before and content.size == before[1])
+    return StoredFile(content, now, is_steady=now == before and content.size == before.size)
 
 
 def _groups(items: Iterable[tuple[Path, _Item]]) -> Iterator[_Group[_Item]]:
@@ -188,10 +188,10 @@ def _read_file(source: LocalFile, watch: Watch) -> SmallFile | None:
     """Return what is in a file; None if it has grown large, did not hold still, or needs a closer look."""
     place, before, not_kept = _open(source)
     try:
-        if before[1] > _SMALL_BYTES or (before[1] and not watch.is_quiet(place, before)):
+        if before.size > _SMALL_BYTES or (before.size and not watch.is_quiet(place, before)):
             return None
-        data = os.read(place.file, before[1] + 1)
-        steady = to_stat(os.fstat(place.file)) == before and len(data) == before[1]
+        data = os.read(place.file, before.size + 1)
+        steady = to_stat(os.fstat(place.file)) == before and len(data) == before.size
     finally:
         os.close(place.file)
     return SmallFile(data, before, not_kept) if steady else None

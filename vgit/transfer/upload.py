@@ -130,7 +130,7 @@ class _Reader:
         seen = self._looker.find(path)
         if read is not None and isinstance(source, LocalFile):
             self._note(path, read.not_kept)
-            return _file(keeper.keep_bytes(read.data, seen), read.now[0], read.now[2], source.mode)
+            return _file(keeper.keep_bytes(read.data, seen), read.now.mode, read.now.mtime_ns, source.mode)
         if isinstance(source, LocalLink):
             stored = keeper.keep_bytes(source.target, seen)
             return Entry(source.mode, SYMLINK_MODE, stored.id, stored.size, source.mtime_ns, stored.hash)
@@ -138,7 +138,7 @@ class _Reader:
             return self._read_object(path, source, seen, keeper, pool)
         result = store_local(source, keeper, seen, self._local)
         self._note(path, result.not_kept, is_steady=result.is_steady)
-        return _file(result.content, result.now[0], result.now[2], source.mode)
+        return _file(result.content, result.now.mode, result.now.mtime_ns, source.mode)
 
     def _read_object(
         self, path: Path, source: FileObject, seen: Entry | None, keeper: PackKeeper, pool: "Executor"
