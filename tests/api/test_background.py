@@ -390,9 +390,9 @@ def test_a_shared_map_that_hides_its_stores(tmp_path: Path, directory: str | Non
 @pytest.mark.parametrize("way", ["background", "explicit"])
 def test_nothing_torn_is_published_silently(tmp_path: Path, way: str) -> None:
     if way == "background":
-        found = torn_writes.run(tmp_path, 6, torn_writes.in_background, commit_every=0.3)
+        found = torn_writes.run(tmp_path, 4, torn_writes.in_background, commit_every=0.1)
     else:
-        found = torn_writes.run(tmp_path, 6, torn_writes.every(0.3))
+        found = torn_writes.run(tmp_path, 4, torn_writes.every(0.1))
     assert torn_writes.torn(found) == []
     assert sum(count for verdict, count in found.items() if verdict != "commits") >= len(torn_writes.FILES)
 
