@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.test_background import SOON, wait_until
 
 import vgit
+from tests.api.test_background import SOON, wait_until
 from vgit.files import small_files
 from vgit.localfs import rooted
 from vgit.mount import changes
