@@ -23,11 +23,11 @@ from vgit.api.aio import Both, Call, Generator, Method
 from vgit.backend import exclusive_lock, turns
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
-from vgit.content import files, write
+from vgit.content import content_writer, file_writer
 from vgit.files import small_files
 from vgit.localfs.file_lock import FileLock
 from vgit.mount import checkout, reload, scan, stage
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
 from vgit.repository.refs import Refs
 from vgit.repository.repository import Repository
 from vgit.runtime import cancel
@@ -132,7 +132,7 @@ def fill(path: FilePath, count: int = 20) -> None:
         (scan.Scanner, "_list", 0),
         (small_files.SmallFileReader, "_read", 0),
         (small_files.SmallFileReader, "_read", 10),
-        (files.Windows, "read", 2),
+        (content_writer.Windows, "read", 2),
         (FileLock, "try_acquire", 0),
         (Repository, "head", 0),
         (ObjectWriter, "seal", 0),
@@ -580,7 +580,7 @@ def test_an_ephemeral_volume_is_not_left_behind_when_entering_or_leaving_is_canc
 
 @pytest.mark.parametrize(
     ("owner", "name", "after"),
-    [(checkout.Placer, "place", 5), (write, "_batches", 0), (mounts, "sweep", 0)],
+    [(checkout.Placer, "place", 5), (file_writer, "_batches", 0), (mounts, "sweep", 0)],
 )
 def test_a_mount_that_is_cancelled_leaves_no_directory(
     large: vgit.Volume, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: int

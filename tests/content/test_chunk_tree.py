@@ -26,27 +26,27 @@ from tests.content.contents import (
 from vgit.backend.local import LocalBackend
 from vgit.content import StoredContent, chunk_tree_info, is_chunk_tree
 from vgit.content.chunk_tree import ChunkTreeWriter, require_chunk_tree
-from vgit.content.chunking import GROUP_MAX, GROUP_MIN, MAX_SIZE, MIN_SIZE, Chunker, ends_group
-from vgit.content.records import (
+from vgit.content.chunk_tree_record import (
     FileRecord,
     encode_file_record,
     encode_group_record,
     parse_file_record,
     parse_group_record,
 )
+from vgit.content.chunker import GROUP_MAX, GROUP_MIN, MAX_SIZE, MIN_SIZE, Chunker, ends_group
 from vgit.errors import CorruptObjectError
 from vgit.ids import BlobId, ObjectId, TreeId
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.objects.git_tree import GitEntry
-from vgit.objects.kinds import BLOB
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB
 
 DATA = noise(12 * MIB)
 STORE = new_store()
 CONTENT = put(STORE, DATA)[0]
 
 
-def put_blob(store: ObjectStore, data: bytes) -> BlobId:
+def put_blob(store: ObjectDatabase, data: bytes) -> BlobId:
     with store.writer() as writer:
         id = writer.write_blob(data)
         writer.publish()
@@ -167,7 +167,7 @@ def test_group_records_are_parsed_strictly(line: str) -> None:
 
 def test_stock_git_and_cat_give_the_file_back(tmp_path: Path, git: Callable[..., bytes]) -> None:
     repository = gitjudge.init_bare(tmp_path / "volume.git")
-    store = ObjectStore(LocalBackend(str(repository)))
+    store = ObjectDatabase(LocalBackend(str(repository)))
     content, _ = put(store, DATA)
     root = write_tree(store, [GitEntry(TREE_MODE, b"model.bin", content.id)])
     commit = git(repository, "commit-tree", "-m", "x", root.hex()).strip()

@@ -31,7 +31,7 @@ from vgit.content import read_content
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.history.restore import restore, restore_edits
 from vgit.ids import CommitId
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import Path, parse_path
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Proposal, Published, Repository

@@ -14,7 +14,7 @@ from vgit.clock import Clock
 from vgit.content import store_bytes
 from vgit.ids import CommitId, TreeId
 from vgit.objects.git_mode import SYMLINK_MODE, TREE_MODE
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import ROOT, Path, is_state_name, parse_path
 from vgit.repository.commit import Commit, encode_commit
 from vgit.repository.refs import MAIN

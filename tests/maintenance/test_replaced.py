@@ -21,9 +21,9 @@ from vgit.maintenance import drop_replaced as module
 from vgit.maintenance.drop_replaced import GRACE_SECONDS, _going, drop_replaced
 from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
-from vgit.objects.join_packs import join_packs
+from vgit.objects.pack_join import join_packs
 from vgit.objects.pack_writer import PACKS
-from vgit.objects.replaced import REPLACED, list_records, read_replaced
+from vgit.objects.replaced_packs import REPLACED, list_records, read_replaced
 from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry

@@ -11,7 +11,7 @@ from vgit.backend.local import LocalBackend
 from vgit.clock import SYSTEM_CLOCK
 from vgit.content import read_content, store_bytes
 from vgit.maintenance.roll_up import roll_up
-from vgit.objects.join_packs import join_packs
+from vgit.objects.pack_join import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits

@@ -15,8 +15,8 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.content import store_bytes
 from vgit.errors import BackendUnavailableError
 from vgit.maintenance.sweep import OLD_SECONDS, sweep
+from vgit.objects.object_writer import ObjectWriter
 from vgit.objects.pack_writer import PACKS
-from vgit.objects.writer import ObjectWriter
 from vgit.repository.repository import Proposal, Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
@@ -28,10 +28,10 @@ OLD = SYSTEM_CLOCK.now_ns() / 1e9 - OLD_SECONDS - 60
 WRITER = """
 import sys
 from vgit.backend.local import LocalBackend
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 
 backend = LocalBackend(sys.argv[1])
-writer = ObjectStore(backend).writer()
+writer = ObjectDatabase(backend).writer()
 writer.write_blob(b"published")
 writer.publish()
 staged = backend.stage()

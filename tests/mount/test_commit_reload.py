@@ -25,7 +25,7 @@ from vgit.history.revision import resolve_revision
 from vgit.mount.plan import Local
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
 
 
 def write(mount: WorkingDirectory, name: str, content: bytes | str) -> FilePath:

@@ -12,7 +12,7 @@ from tests.mount.conftest import Bench, listing
 from vgit.errors import BackendUnavailableError
 from vgit.files import small_files
 from vgit.files.small_files import Small, SmallFileReader
-from vgit.objects.writer import ObjectWriter, PackVanished
+from vgit.objects.object_writer import ObjectWriter, PackVanished
 from vgit.paths import ROOT, Path
 from vgit.repository.repository import Proposal, Published, Repository
 from vgit.tree.edits import Edits

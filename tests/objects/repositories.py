@@ -8,10 +8,10 @@ from pathlib import Path
 from tests import gitjudge
 from vgit.backend.local import LocalBackend
 from vgit.ids import SHA1, BlobId, CommitId, ObjectId, TreeId
-from vgit.objects.join_packs import Joined, join_packs
-from vgit.objects.kinds import BLOB, KIND_NAMES
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB, KIND_NAMES
+from vgit.objects.object_writer import ObjectWriter
+from vgit.objects.pack_join import Joined, join_packs
 
 WORDS = b"".join(b"%d bottles of beer on the wall, take one down and pass it around\n" % n for n in range(9000))
 
@@ -33,8 +33,8 @@ def missing_id(number: int = 0) -> ObjectId:
     return SHA1.object_id(b"blob", b"never stored %d" % number)
 
 
-def open_store(git_dir: Path) -> ObjectStore:
-    return ObjectStore(LocalBackend(str(git_dir)))
+def open_store(git_dir: Path) -> ObjectDatabase:
+    return ObjectDatabase(LocalBackend(str(git_dir)))
 
 
 def tree_data(names: dict[bytes, BlobId]) -> bytes:

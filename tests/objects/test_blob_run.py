@@ -8,11 +8,11 @@ from vgit.backend.memory import MemoryBackend
 from vgit.ids import SHA1, BlobId
 from vgit.objects.blob_run import LARGEST
 from vgit.objects.encoded import encode_blob
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 
 
-def made(contents: list[bytes]) -> tuple[ObjectStore, list[BlobId]]:
-    store = ObjectStore(MemoryBackend())
+def made(contents: list[bytes]) -> tuple[ObjectDatabase, list[BlobId]]:
+    store = ObjectDatabase(MemoryBackend())
     with store.writer() as writer:
         ids = [writer.write_blob(data) for data in contents]
         writer.publish()
@@ -58,7 +58,7 @@ def test_before_a_seek_and_behind_the_last_blob_there_is_nothing() -> None:
 
 
 def test_of_another_size_or_kind_is_nothing() -> None:
-    store = ObjectStore(MemoryBackend())
+    store = ObjectDatabase(MemoryBackend())
     with store.writer() as writer:
         blob = writer.write_blob(b"0123456789")
         tree = writer.write_tree(b"100644 name\0" + blob)
@@ -73,7 +73,7 @@ def test_of_another_size_or_kind_is_nothing() -> None:
 @pytest.mark.parametrize("at", [12, 13, 20, 30])
 def test_damage_is_nothing_or_other_bytes_but_no_error(at: int) -> None:
     backend = MemoryBackend()
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     wanted = b"some text, over and over; " * 100
     with store.writer() as writer:
         id = writer.write_blob(wanted)
@@ -83,7 +83,7 @@ def test_damage_is_nothing_or_other_bytes_but_no_error(at: int) -> None:
     damaged[at] ^= 0x55
     backend.delete(key)
     backend.put(key, bytes(damaged))
-    run = ObjectStore(backend).blob_run()
+    run = ObjectDatabase(backend).blob_run()
     assert run.seek(id)
     assert run.take(len(wanted)) != wanted
 
@@ -91,7 +91,7 @@ def test_damage_is_nothing_or_other_bytes_but_no_error(at: int) -> None:
 def test_encoded_elsewhere_is_what_the_writer_writes() -> None:
     wanted = contents(40)
     one, ids = made(wanted)
-    other = ObjectStore(MemoryBackend())
+    other = ObjectDatabase(MemoryBackend())
     with other.writer() as writer:
         writer.write_encoded_blobs(encode_blob(data, SHA1) for data in wanted)
         writer.write_encoded_blobs(encode_blob(data, SHA1) for data in wanted)  # all of them are there by now

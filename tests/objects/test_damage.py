@@ -15,10 +15,10 @@ from tests.objects.repositories import all_ids, blob_id, commit, noise, open_sto
 from vgit.backend.memory import MemoryBackend
 from vgit.errors import CorruptObjectError
 from vgit.ids import SHA1, ObjectId
-from vgit.objects.kinds import BLOB
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB
 from vgit.objects.pack_entry import OFS_DELTA, REF_DELTA, encode_header, parse_distance, parse_header
 from vgit.objects.pack_index import encode_index
-from vgit.objects.store import ObjectStore
 
 Files = dict[str, bytes]
 
@@ -50,11 +50,11 @@ def files_of(git_dir: Path) -> Files:
     return found
 
 
-def store_of(files: Files) -> ObjectStore:
+def store_of(files: Files) -> ObjectDatabase:
     backend = MemoryBackend()
     for key, data in files.items():
         backend.put(key, data)
-    return ObjectStore(backend)
+    return ObjectDatabase(backend)
 
 
 def places(size: int, count: int) -> Iterator[int]:

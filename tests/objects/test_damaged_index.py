@@ -20,9 +20,9 @@ from vgit.backend.local import LocalBackend
 from vgit.errors import CorruptObjectError
 from vgit.ids import SHA1, ObjectId
 from vgit.objects import pack_index
-from vgit.objects.join_packs import Joined, join_packs
-from vgit.objects.kinds import BLOB
+from vgit.objects.object_kind import BLOB
 from vgit.objects.pack_index import encode_index, open_index
+from vgit.objects.pack_join import Joined, join_packs
 
 DATA = [noise(300, number) for number in range(4)]
 

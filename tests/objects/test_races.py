@@ -10,8 +10,8 @@ from tests import gitjudge
 from tests.objects.repositories import blob_id, commit, join_and_drop, missing_id, noise, open_store, packs, put_loose
 from vgit.backend.local import LocalBackend
 from vgit.errors import CorruptObjectError
-from vgit.objects.kinds import BLOB
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_another_thread_lists_between_our_look_and_our_listing(git_dir: Path, mo
 def test_a_listing_that_began_before_we_asked_does_not_count(git_dir: Path) -> None:
     commit(git_dir, [b"old"])
     backend = Racing(git_dir)
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     assert store.contains(blob_id(b"old"))
     listed, go_on = threading.Event(), threading.Event()
 
@@ -88,7 +88,7 @@ def test_an_index_that_goes_between_being_listed_and_being_opened(git_dir: Path,
     for number in range(3):
         commit(git_dir, [noise(300, number)])
     backend = Racing(git_dir)
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     backend.before_view = lambda: join_and_drop(git_dir)
     calls: dict[str, Callable[[], object]] = {
         "read": lambda: store.read(blob_id(noise(300, 1)))[1] == noise(300, 1),
@@ -105,7 +105,7 @@ def test_an_index_that_was_gone_and_is_back(git_dir: Path) -> None:
     (index,) = packs(git_dir, ".idx")
     away = index.with_suffix(".away")
     backend = Racing(git_dir)
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     backend.before_view = lambda: index.rename(away)
     assert store.pack_of(blob_id(b"one")) is None
     away.rename(index)

@@ -14,8 +14,8 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import BackendUnavailableError
 from vgit.ids import SHA1
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.objects.join_packs import join_packs
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
+from vgit.objects.pack_join import join_packs
 from vgit.repository.refs import MAIN, Refs
 from vgit.repository.repository import Repository
 from vgit.types import CommitInfo

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.tree import trees
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import FILE_MODE, TREE_MODE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 from vgit.paths import Path
 from vgit.tree.diff import diff_trees
 from vgit.tree.directory import Directory, DirectoryReader, write_directory
@@ -20,7 +20,7 @@ _NODES = st.recursive(_LEAVES, lambda inner: st.dictionaries(_NAMES, inner, max_
 _ROOTS = st.dictionaries(_NAMES, _NODES, max_size=5)
 
 
-def build(store: ObjectStore, node: dict[str, Any], found: dict[Path, Entry], path: Path = ()) -> TreeId:
+def build(store: ObjectDatabase, node: dict[str, Any], found: dict[Path, Entry], path: Path = ()) -> TreeId:
     """Write ``node`` and note every entry in ``found``."""
     entries = {}
     for name, below in node.items():
@@ -37,7 +37,7 @@ def build(store: ObjectStore, node: dict[str, Any], found: dict[Path, Entry], pa
 class CountingReader(DirectoryReader):
     """Notes what was read."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectDatabase) -> None:
         super().__init__(store, trees.chunk_tree_info)
         self.seen: list[TreeId] = []
 

@@ -12,8 +12,8 @@ from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.objects.git_tree import GitEntry, parse_tree, sort_key
-from vgit.objects.kinds import TREE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import TREE
 from vgit.paths import encode_name
 from vgit.tree.directory import Directory, as_read
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
@@ -166,7 +166,7 @@ def test_what_stands_in_the_records_place_is_never_listed() -> None:
     assert trees.read(store, trees.raw_tree(store, [GitEntry(SYMLINK_MODE, b".vgit", link)])) == (None, {})
 
 
-def directory_to_tamper_with() -> tuple[dict[str, Entry], dict[str, Entry], bytes, TreeId, ObjectStore]:
+def directory_to_tamper_with() -> tuple[dict[str, Entry], dict[str, Entry], bytes, TreeId, ObjectDatabase]:
     """Return entries, what each is without its line, the record, the tree and its store."""
     store = trees.memory_store()
     blob, target = trees.blob(store, b"data"), trees.blob(store, b"there")

@@ -11,8 +11,8 @@ from tests.tree import trees
 from vgit.backend.local import LocalBackend
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, TREE_MODE
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_writer import ObjectWriter
 from vgit.tree.diff import diff_trees
 from vgit.tree.directory import write_directory
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
@@ -26,7 +26,7 @@ def file(writer: ObjectWriter, data: bytes, mode: int = 0o100640) -> Entry:
 
 
 def commit_volume(repository: Path) -> TreeId:
-    store = ObjectStore(LocalBackend(str(repository)))
+    store = ObjectDatabase(LocalBackend(str(repository)))
     pipe = Entry(stat.S_IFIFO | 0o600, NO_GIT_ENTRY, None, 0, MTIME, None)
     with store.writer() as writer:
         link = file(writer, b"../elsewhere")._replace(mode=0o120777, git_mode=SYMLINK_MODE)
@@ -75,7 +75,7 @@ def test_git_clones_edits_and_pushes(tmp_path: Path) -> None:
     after = edit_with_git(repository, tmp_path / "work")
     gitjudge.fsck_clean(repository)
 
-    store = ObjectStore(LocalBackend(str(repository)))
+    store = ObjectDatabase(LocalBackend(str(repository)))
     reader = trees.reader(store)
     old, new = reader.read(before), reader.read(after)
     assert new.mode == 0o040750

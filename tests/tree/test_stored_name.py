@@ -11,7 +11,7 @@ from tests import gitjudge
 from vgit.backend.local import LocalBackend
 from vgit.objects.git_mode import FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.objects.git_tree import GitEntry, serialise_tree
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 
 MODES = (FILE_MODE, TREE_MODE, SYMLINK_MODE)
@@ -127,7 +127,7 @@ def test_what_no_name_gives_stays(stored: bytes) -> None:
     assert decode_stored_name(stored, FILE_MODE) == stored
 
 
-def trees_of(names: set[bytes], store: ObjectStore) -> None:
+def trees_of(names: set[bytes], store: ObjectDatabase) -> None:
     """Store trees with each of ``names`` as file, directory and symlink; contents that fsck would object to."""
     with store.writer() as writer:
         blob = writer.write_blob(b'[submodule "../x"\n\tpath = -a\n\turl = -b\n' + b"*" * 3000 + b"\n")
@@ -142,7 +142,7 @@ def trees_of(names: set[bytes], store: ObjectStore) -> None:
 
 def test_stock_git_accepts_every_spelling(tmp_path: Path) -> None:
     repository = gitjudge.init_bare(tmp_path / "r.git")
-    trees_of(evil_names(), ObjectStore(LocalBackend(str(repository))))
+    trees_of(evil_names(), ObjectDatabase(LocalBackend(str(repository))))
     gitjudge.fsck(repository)
 
 
@@ -150,7 +150,7 @@ def test_stock_git_accepts_every_spelling(tmp_path: Path) -> None:
 @given(st.sets(HARD, min_size=1, max_size=300))
 def test_stock_git_accepts_any_names(tmp_path_factory: pytest.TempPathFactory, names: set[bytes]) -> None:
     repository = gitjudge.init_bare(tmp_path_factory.mktemp("names") / "r.git")
-    trees_of(names, ObjectStore(LocalBackend(str(repository))))
+    trees_of(names, ObjectDatabase(LocalBackend(str(repository))))
     gitjudge.fsck(repository)
 
 
@@ -159,7 +159,7 @@ def test_stock_git_accepts_any_names(tmp_path_factory: pytest.TempPathFactory, n
 )
 def test_the_judge_refuses_them_raw(tmp_path: Path, name: bytes) -> None:
     repository = gitjudge.init_bare(tmp_path / "r.git")
-    with ObjectStore(LocalBackend(str(repository))).writer() as writer:
+    with ObjectDatabase(LocalBackend(str(repository))).writer() as writer:
         writer.write_tree(serialise_tree([GitEntry(FILE_MODE, name, writer.write_blob(b"x"))]))
         writer.publish()
     assert gitjudge.attempt(repository, "fsck", "--full", "--strict").returncode != 0

@@ -9,8 +9,8 @@ from vgit.backend.memory import MemoryBackend
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import FILE_MODE, GITLINK_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.objects.git_tree import GitEntry, serialise_tree
-from vgit.objects.kinds import BLOB, TREE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB, TREE
 from vgit.paths import decode_name
 from vgit.tree.directory import Directory, DirectoryReader, write_directory
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
@@ -23,33 +23,33 @@ def chunk_tree_info(tree: TreeId) -> tuple[int, bytes] | None:
     return CHUNK_INFO if tree == CHUNK_TREE else None
 
 
-def memory_store() -> ObjectStore:
-    return ObjectStore(MemoryBackend())
+def memory_store() -> ObjectDatabase:
+    return ObjectDatabase(MemoryBackend())
 
 
-def reader(store: ObjectStore, **options: int) -> DirectoryReader:
+def reader(store: ObjectDatabase, **options: int) -> DirectoryReader:
     return DirectoryReader(store, chunk_tree_info, **options)
 
 
-def write(store: ObjectStore, entries: Mapping[str, Entry], mode: int | None = None) -> TreeId:
+def write(store: ObjectDatabase, entries: Mapping[str, Entry], mode: int | None = None) -> TreeId:
     with store.writer() as writer:
         tree = write_directory(writer, entries, mode)
         writer.publish()
     return tree
 
 
-def read(store: ObjectStore, tree: TreeId) -> Directory:
+def read(store: ObjectDatabase, tree: TreeId) -> Directory:
     return reader(store).read(tree)
 
 
-def blob(store: ObjectStore, data: bytes) -> ObjectId:
+def blob(store: ObjectDatabase, data: bytes) -> ObjectId:
     with store.writer() as writer:
         id = writer.write_blob(data)
         writer.publish()
     return id
 
 
-def raw_tree(store: ObjectStore, entries: list[GitEntry]) -> TreeId:
+def raw_tree(store: ObjectDatabase, entries: list[GitEntry]) -> TreeId:
     """Store a tree as another program would: no record but one given among ``entries``."""
     with store.writer() as writer:
         tree = writer.write_tree(serialise_tree(entries))
@@ -57,7 +57,7 @@ def raw_tree(store: ObjectStore, entries: list[GitEntry]) -> TreeId:
     return tree
 
 
-def parts(store: ObjectStore, tree: TreeId) -> tuple[bytes, dict[bytes, bytes]]:
+def parts(store: ObjectDatabase, tree: TreeId) -> tuple[bytes, dict[bytes, bytes]]:
     """Return a tree's record, and its other rows by name, found without vgit's parser."""
     data, rows, record = store.read_kind(tree, TREE), {}, b""
     while data:
@@ -71,7 +71,7 @@ def parts(store: ObjectStore, tree: TreeId) -> tuple[bytes, dict[bytes, bytes]]:
     return record, rows
 
 
-def with_record(store: ObjectStore, tree: TreeId, record: bytes) -> TreeId:
+def with_record(store: ObjectDatabase, tree: TreeId, record: bytes) -> TreeId:
     """Store ``tree`` again with another record."""
     _, rows = parts(store, tree)
     entries = [GitEntry(FILE_MODE, b".vgit", blob(store, record))]

@@ -36,7 +36,7 @@ from vgit.backend.keys import (
 )
 from vgit.backend.marks import LocalMark
 from vgit.backend.protocol import Listed
-from vgit.backend.staged import STAGED_MODE, LocalStagedFile
+from vgit.backend.staged_file import STAGED_MODE, LocalStagedFile
 from vgit.backend.turns import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.localfs.descriptors import Descriptors, OpenFile

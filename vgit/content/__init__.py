@@ -1,15 +1,16 @@
 """Content: one file's bytes, as a blob or, above 4 MiB, as a chunk tree.
 
-files.py stores, read.py reads, write.py checks out; chunk_tree.py is the format, chunking.py the cutting.
+content_writer.py stores it, content_reader.py reads it, file_writer.py writes it to a file of this machine;
+chunk_tree.py is the format, chunker.py says where a file is cut.
 """
 
+from vgit.content.buffer_ring import ReadInto
 from vgit.content.chunk_tree import chunk_tree_info, is_chunk_tree
-from vgit.content.files import hash_file, store_bytes, store_file, store_stream
+from vgit.content.content_reader import read_content
+from vgit.content.content_writer import hash_file, store_bytes, store_file, store_stream
+from vgit.content.file_writer import write_content
 from vgit.content.large_file import Watch
-from vgit.content.read import read_content
 from vgit.content.stored_content import Content, StoredContent
-from vgit.content.windows import ReadInto
-from vgit.content.write import write_content
 
 __all__ = [
     "Content",

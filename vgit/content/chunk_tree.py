@@ -20,8 +20,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vgit.content.chunking import ends_group
-from vgit.content.records import (
+from vgit.content.chunk_tree_record import (
     CHUNKING,
     FILE_RECORD_START,
     FileRecord,
@@ -31,13 +30,14 @@ from vgit.content.records import (
     parse_file_record,
     parse_group_record,
 )
+from vgit.content.chunker import ends_group
 from vgit.errors import CorruptObjectError
 from vgit.ids import BlobId, TreeId
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, TREE_MODE
 from vgit.objects.git_tree import GitEntry, parse_tree, serialise_tree
-from vgit.objects.kinds import BLOB, TREE
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB, TREE
+from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import RECORD_NAME
 
 _FILE_MODES = (FILE_MODE, EXECUTABLE_MODE)  # stock git may have made a chunk executable; it still is a chunk
@@ -113,7 +113,7 @@ class ChunkTreeWriter:
         return self._writer.write_tree(serialise_tree([GitEntry(FILE_MODE, RECORD_NAME, record_id), *entries]))
 
 
-def open_chunk_tree(store: ObjectStore, id: TreeId) -> ChunkTree | None:
+def open_chunk_tree(store: ObjectDatabase, id: TreeId) -> ChunkTree | None:
     """Return the chunk tree ``id``, or None if that tree is a directory.
 
     Costs two small objects; where stock git edited the tree, all groups and the headers of all chunks.
@@ -136,7 +136,7 @@ def open_chunk_tree(store: ObjectStore, id: TreeId) -> ChunkTree | None:
     return _edited(store, id, groups)
 
 
-def require_chunk_tree(store: ObjectStore, id: TreeId) -> ChunkTree:
+def require_chunk_tree(store: ObjectDatabase, id: TreeId) -> ChunkTree:
     """Return the chunk tree ``id``; CorruptObjectError if that tree is a directory."""
     tree = open_chunk_tree(store, id)
     if tree is None:
@@ -144,18 +144,18 @@ def require_chunk_tree(store: ObjectStore, id: TreeId) -> ChunkTree:
     return tree
 
 
-def is_chunk_tree(store: ObjectStore, tree_id: TreeId) -> bool:
+def is_chunk_tree(store: ObjectDatabase, tree_id: TreeId) -> bool:
     """Return whether a tree is one large file and not a directory."""
     return open_chunk_tree(store, tree_id) is not None
 
 
-def chunk_tree_info(store: ObjectStore, tree_id: TreeId) -> tuple[int, bytes | None] | None:
+def chunk_tree_info(store: ObjectDatabase, tree_id: TreeId) -> tuple[int, bytes | None] | None:
     """Return size and BLAKE3 (None: not known) of the file that a tree is, or None if it is a directory."""
     tree = open_chunk_tree(store, tree_id)
     return None if tree is None else (tree.size, tree.hash)
 
 
-def read_chunks(store: ObjectStore, tree: ChunkTree, group: Group) -> list[Chunk]:
+def read_chunks(store: ObjectDatabase, tree: ChunkTree, group: Group) -> list[Chunk]:
     """Return the chunks of ``group``; CorruptObjectError if tree and record do not fit each other."""
     if tree.hash is None:
         chunks = _edited_chunks(store, group.id, group.offset)
@@ -201,7 +201,7 @@ def _recorded_chunks(group: Group, entries: list[GitEntry], lines: list[tuple[in
     return chunks if offset == group.size else None
 
 
-def _edited(store: ObjectStore, id: TreeId, entries: list[GitEntry]) -> ChunkTree | None:
+def _edited(store: ObjectDatabase, id: TreeId, entries: list[GitEntry]) -> ChunkTree | None:
     """Return the tree that stock git left, or None if it put other names among the chunks."""
     groups = []
     offset = 0
@@ -216,7 +216,7 @@ def _edited(store: ObjectStore, id: TreeId, entries: list[GitEntry]) -> ChunkTre
     return ChunkTree(id, offset, None, None, tuple(groups))
 
 
-def _edited_chunks(store: ObjectStore, id: TreeId, offset: int) -> list[Chunk] | None:
+def _edited_chunks(store: ObjectDatabase, id: TreeId, offset: int) -> list[Chunk] | None:
     """Return the chunks of a group, sizes from their headers; None if it has other names among them."""
     entries = parse_tree(store.read_kind(id, TREE), store.format.id_size)
     if entries and entries[0].name == RECORD_NAME and entries[0].mode in _FILE_MODES:

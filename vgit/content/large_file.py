@@ -3,7 +3,7 @@
     read → cut → hashed by workers → written by the pack's thread → buffer free again
 
 Where it seems to follow its old version, workers confirm that on their own
-(unchanged.py), which reads from its first byte again what the windows had
+(unchanged_runs.py), which reads from its first byte again what the windows had
 read ahead and not yet hashed.
 """
 
@@ -11,15 +11,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from vgit.content.buffer_ring import BUFFER_COUNT, Body, Windows
 from vgit.content.chunk_tree import ChunkTreeWriter
-from vgit.content.hashing import OrderedHash, Span
-from vgit.content.planners import FollowingPlanner, Plan, Planner
+from vgit.content.cutter import FollowingPlanner, Plan, Planner
+from vgit.content.hash_threads import OrderedHash, Span
 from vgit.content.stored_content import StoredContent
-from vgit.content.unchanged import Unchanged
-from vgit.content.windows import BUFFER_COUNT, Body, Windows
+from vgit.content.unchanged_runs import Unchanged
 from vgit.ids import BlobId
 from vgit.objects.git_mode import TREE_MODE
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
 from vgit.runtime.cancel import checkpoint
 
 if TYPE_CHECKING:

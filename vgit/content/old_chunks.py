@@ -17,11 +17,11 @@ chunk's end by the chunk's bytes and the one byte after, so:
 from collections.abc import Sequence
 
 from vgit.content.chunk_tree import open_chunk_tree, read_chunks
-from vgit.content.chunking import MAX_SIZE
-from vgit.content.records import CHUNKING
+from vgit.content.chunk_tree_record import CHUNKING
+from vgit.content.chunker import MAX_SIZE
 from vgit.errors import CorruptObjectError
 from vgit.ids import BlobId, TreeId
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 
 
 class OldChunks:
@@ -96,7 +96,7 @@ class OldChunks:
         return None if index is None else self._ids[index]
 
 
-def load_old_chunks(store: ObjectStore, id: TreeId, hash: bytes) -> OldChunks | None:
+def load_old_chunks(store: ObjectDatabase, id: TreeId, hash: bytes) -> OldChunks | None:
     """Return the chunks of the file ``id`` with BLAKE3 ``hash``, or None if they are of no use.
 
     They are not when stock git edited the tree, when it was cut by other rules, and when it is

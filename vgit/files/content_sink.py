@@ -11,8 +11,8 @@ from vgit.files.new_tree import NewTree
 from vgit.files.small_files import Small
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects.git_mode import TREE_MODE
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_writer import ObjectWriter
 from vgit.tree.entry import Entry
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class PackKeeper:
     stores = True
 
     def __init__(
-        self, store: ObjectStore, writer: ObjectWriter, *, pool: "Executor | None" = None, watch: Watch | None = None
+        self, store: ObjectDatabase, writer: ObjectWriter, *, pool: "Executor | None" = None, watch: Watch | None = None
     ) -> None:
         self._store = store
         self._writer = writer

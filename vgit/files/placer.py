@@ -15,7 +15,7 @@ from vgit.ids import short_id
 from vgit.localfs.file_stat import to_stat
 from vgit.objects.blob_run import LARGEST as LARGEST_IN_RUN
 from vgit.objects.git_mode import TREE_MODE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 from vgit.paths import Path, decode_name, format_path, printable
 from vgit.runtime.buffer import Buffer
 from vgit.tree.entry import Entry, Kind
@@ -31,7 +31,7 @@ _HASH_OF_NOTHING = blake3(b"").digest()
 class Placer:
     """Makes entries in directories given by descriptor; holds nothing open. ``wrote`` is told of files' bytes."""
 
-    def __init__(self, store: ObjectStore, *, read_only: bool, wrote: Callable[[int], None] | None = None) -> None:
+    def __init__(self, store: ObjectDatabase, *, read_only: bool, wrote: Callable[[int], None] | None = None) -> None:
         self._store = store
         self._wrote = wrote
         self._run = store.blob_run()

@@ -6,8 +6,8 @@ from vgit.errors import CorruptObjectError
 from vgit.ids import CommitId, ObjectId, TreeId
 from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.git_tree import parse_tree
-from vgit.objects.kinds import TREE
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_kind import TREE
+from vgit.objects.object_writer import ObjectWriter
 from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Kind

@@ -17,7 +17,7 @@ from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import FILE_MODE, FILE_TEXT, MODES, SYMLINK_MODE, TREE_MODE
 from vgit.objects.git_tree import TreeRow, split_tree
-from vgit.objects.kinds import BLOB, TREE
+from vgit.objects.object_kind import BLOB, TREE
 from vgit.paths import RECORD_NAME, Path, encode_name
 from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry

@@ -16,7 +16,7 @@ from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.history.changes import diff_below, entry_at
 from vgit.history.lost_line import objects_of, rely_on_line
 from vgit.ids import CommitId, TreeId, short_id
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, has_state_name, printable
 from vgit.repository.commit import escape_path
 from vgit.repository.repository import Proposal, Published, Repository

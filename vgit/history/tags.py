@@ -9,7 +9,7 @@ import re
 
 from vgit.errors import AlreadyExistsError, CorruptObjectError, InvalidError, NotFoundError
 from vgit.ids import CommitId, ObjectId, short_id
-from vgit.objects.kinds import COMMIT, TAG
+from vgit.objects.object_kind import COMMIT, TAG
 from vgit.repository.refs import TAGS, check_ref_name
 from vgit.repository.repository import Repository
 

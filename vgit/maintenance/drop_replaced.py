@@ -17,10 +17,10 @@ from contextlib import suppress
 from vgit.backend.protocol import Backend, Listed
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
-from vgit.objects.join_packs import ids_of_whole_pack
 from vgit.objects.pack_index import index_key, open_index
+from vgit.objects.pack_join import ids_of_whole_pack
 from vgit.objects.pack_writer import PACKS
-from vgit.objects.replaced import REPLACED, Replaced, read_replaced
+from vgit.objects.replaced_packs import REPLACED, Replaced, read_replaced
 from vgit.repository.repository import Repository
 
 GRACE_SECONDS = 600.0

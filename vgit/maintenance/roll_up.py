@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vgit.errors import CorruptObjectError
 from vgit.maintenance.drop_replaced import drop_replaced
-from vgit.objects.join_packs import join_packs
+from vgit.objects.pack_join import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.repository.repository import Repository
 from vgit.runtime.lazy_import import lazy_import

@@ -11,7 +11,7 @@ import stat
 from vgit.content import read_content
 from vgit.errors import ConflictError
 from vgit.localfs.rooted import open_file_at
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 from vgit.paths import encode_name
 from vgit.runtime.buffer import Buffer
 from vgit.tree.entry import Entry
@@ -19,7 +19,7 @@ from vgit.tree.entry import Entry
 _BLOCK = 4096  # what a file system writes at once; smaller parts of a file do not get lost
 
 
-def is_half_made(store: ObjectStore, directory_fd: int, name: str, entry: Entry) -> bool:
+def is_half_made(store: ObjectDatabase, directory_fd: int, name: str, entry: Entry) -> bool:
     """Return whether ``name``, which exists, is the beginning of ``entry`` or all of it; of a directory False.
 
     Raises CorruptObjectError where the store cannot tell.
@@ -33,7 +33,7 @@ def is_half_made(store: ObjectStore, directory_fd: int, name: str, entry: Entry)
     return not stat.S_ISREG(found.st_mode) or _is_beginning(store, directory_fd, name, entry)
 
 
-def _is_beginning(store: ObjectStore, directory_fd: int, name: str, entry: Entry) -> bool:
+def _is_beginning(store: ObjectDatabase, directory_fd: int, name: str, entry: Entry) -> bool:
     try:
         file, found = open_file_at(directory_fd, name)
     except ConflictError:

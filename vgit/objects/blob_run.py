@@ -10,7 +10,7 @@ it wants; if it is another blob, or none, the run is set to the right place by
 from vgit.backend.protocol import Backend
 from vgit.ids import ObjectId
 from vgit.objects.deflate import inflate_whole
-from vgit.objects.kinds import BLOB
+from vgit.objects.object_kind import BLOB
 from vgit.objects.pack_set import PackSet
 from vgit.objects.stored_blocks import BLOCK, HEAD_SIZE, head
 

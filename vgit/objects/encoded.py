@@ -6,7 +6,7 @@ from isal import isal_zlib
 
 from vgit.ids import BlobId, ObjectFormat, ObjectId
 from vgit.objects.deflate import STORED_BELOW, encode
-from vgit.objects.kinds import BLOB, KIND_NAMES
+from vgit.objects.object_kind import BLOB, KIND_NAMES
 from vgit.objects.pack_entry import encode_header, encode_small
 from vgit.runtime.buffer import Buffer
 

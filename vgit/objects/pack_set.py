@@ -20,10 +20,10 @@ from typing import NamedTuple
 from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
-from vgit.objects.loose import loose_id, loose_key
+from vgit.objects.loose_object import loose_id, loose_key
 from vgit.objects.pack_index import index_key
 from vgit.objects.pack_reader import PackReader
-from vgit.objects.replaced import ReplacedPacks, list_records
+from vgit.objects.replaced_packs import ReplacedPacks, list_records
 from vgit.runtime.forks import reset_after_fork
 
 OBJECTS = "objects/"

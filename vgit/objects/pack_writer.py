@@ -21,7 +21,7 @@ from vgit.backend.protocol import Backend, Mark, StagedFile
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
 from vgit.objects.encoded import Encoded, encode_entry
-from vgit.objects.kinds import BLOB
+from vgit.objects.object_kind import BLOB
 from vgit.objects.pack_entry import LONGEST_HEADER
 from vgit.objects.pack_index import encode_index
 from vgit.objects.pack_stream import PackStream, Written

@@ -27,9 +27,9 @@ from vgit.content.chunk_tree import read_chunks, require_chunk_tree
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, CorruptVolumeError, NotFoundError
 from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId, short_id
 from vgit.objects.git_mode import TREE_MODE
-from vgit.objects.kinds import COMMIT
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter, PackVanished
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import COMMIT
+from vgit.objects.object_writer import ObjectWriter, PackVanished
 from vgit.paths import Path
 from vgit.repository.aftermath import Aftermath
 from vgit.repository.commit import (
@@ -88,7 +88,7 @@ class Repository:
         self.backend = backend
         self.clock = clock
         self.format = object_format
-        self.objects = ObjectStore(backend, object_format)
+        self.objects = ObjectDatabase(backend, object_format)
         self.refs = Refs(backend, object_format)
         self.directories = DirectoryReader(self.objects, lambda tree: chunk_tree_info(self.objects, tree))
         self.housekeeping: Callable[[Repository], object] | None = None  # done after each commit; see ``publish``

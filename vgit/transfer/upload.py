@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.content import StoredContent, store_stream
-from vgit.content.hashing import workers
+from vgit.content.hash_threads import workers
 from vgit.files.content_sink import PackKeeper
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Published, Repository

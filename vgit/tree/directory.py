@@ -27,8 +27,8 @@ from vgit.objects.git_mode import (
     TREE_TEXT,
 )
 from vgit.objects.git_tree import TreeRow, sort_key, split_tree
-from vgit.objects.kinds import BLOB, TREE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB, TREE
 from vgit.paths import RECORD_NAME, decode_name, encode_name
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.forks import reset_after_fork
@@ -77,7 +77,7 @@ class DirectoryReader:
     """
 
     def __init__(
-        self, store: ObjectStore, chunk_tree_info: ChunkTreeInfo, *, kept_entries: int = _KEPT_ENTRIES
+        self, store: ObjectDatabase, chunk_tree_info: ChunkTreeInfo, *, kept_entries: int = _KEPT_ENTRIES
     ) -> None:
         self._store = store
         self._chunk_tree_info = chunk_tree_info

@@ -1,4 +1,4 @@
-"""Unchanged: a stretch of a file that is as in its old version, confirmed by workers that read it themselves.
+"""Unchanged runs: stretches of a file that are as in its old version, confirmed by workers that read it themselves.
 
 While the new file follows the old one, its chunks are known beforehand, and all
 that has to be found out is whether the bytes are still those. So workers take
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
-from vgit.content.chunking import MAX_SIZE, Chunker
-from vgit.content.hashing import OrderedHash, Span, spans_of
+from vgit.content.buffer_ring import ReadInto, reading_file
+from vgit.content.chunker import MAX_SIZE, Chunker
+from vgit.content.hash_threads import OrderedHash, Span, spans_of
 from vgit.content.old_chunks import OldChunks
-from vgit.content.windows import ReadInto, reading_file
 from vgit.ids import BlobId
 from vgit.runtime.cancel import checkpoint
 

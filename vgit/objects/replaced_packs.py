@@ -1,6 +1,6 @@
-"""Replaced: packs that another pack has taken the place of, and that are still there.
+"""Replaced packs: packs that another pack has taken the place of, and that are still there.
 
-They go later (maintenance/replaced.py), so that listings that others have taken, a
+They go later (maintenance/drop_replaced.py), so that listings that others have taken, a
 copy of the store, a stock git at work still find what they name. Until then nobody
 relies on them, and nobody joins them again. A record says so:
 

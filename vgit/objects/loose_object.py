@@ -1,4 +1,4 @@
-r"""Loose objects: what stock git writes one file each; vgit reads them and never makes them.
+r"""Loose object: what stock git writes one file each; vgit reads them and never makes them.
 
 One file holds:
 
@@ -11,7 +11,7 @@ from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectId
 from vgit.objects.deflate import MAX_RATIO, inflate, inflate_start
-from vgit.objects.kinds import KIND_NUMBERS
+from vgit.objects.object_kind import KIND_NUMBERS
 
 _KEY = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]+)")
 _HEADER = re.compile(rb"(commit|tree|blob|tag) (0|[1-9][0-9]{0,18})\0")

@@ -1,4 +1,4 @@
-"""Windows: stretches of packs read lately, so that neighbours cost one system call.
+"""Pack windows: stretches of packs read lately, so that neighbours cost one system call.
 
 A read that misses takes 16 KiB, enough for a header and a small object. One
 that goes on where a window ends takes four times that window, up to 256 KiB:

@@ -1,4 +1,4 @@
-"""Read: a stored file's bytes, whole or a range, verified before they are given out.
+"""Content reader: a stored file's bytes, whole or a range, verified before they are given out.
 
 What vouches for them is BLAKE3: of the blob, or of each chunk (from its group
 record); where it is not known (stock git wrote the file), git's id. A range of
@@ -21,8 +21,8 @@ from vgit.content.stored_content import Content
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import TREE_MODE
-from vgit.objects.kinds import BLOB
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.cancel import checkpoint
 
@@ -31,7 +31,9 @@ PIECE_SIZE = 8 << 20  # the most bytes that are given out at a time
 _offset = attrgetter("offset")
 
 
-def read_content(store: ObjectStore, content: Content, start: int = 0, length: int | None = None) -> Iterator[Buffer]:
+def read_content(
+    store: ObjectDatabase, content: Content, start: int = 0, length: int | None = None
+) -> Iterator[Buffer]:
     """Yield ``length`` bytes from ``start``, or all to the end; fewer only where the file ends.
 
     In pieces of 1 byte to 8 MiB, each verified. Raises CorruptObjectError, which names the object,
@@ -46,7 +48,7 @@ def read_content(store: ObjectStore, content: Content, start: int = 0, length: i
         yield from _pieces(read_blob(store, content), start, end)
 
 
-def open_content(store: ObjectStore, content: Content) -> ChunkTree:
+def open_content(store: ObjectDatabase, content: Content) -> ChunkTree:
     """Return the chunk tree of ``content``; CorruptObjectError if it is a file of another size or BLAKE3."""
     tree = require_chunk_tree(store, TreeId(content_id(content)))
     if tree.size != content.size:
@@ -56,13 +58,13 @@ def open_content(store: ObjectStore, content: Content) -> ChunkTree:
     return tree
 
 
-def read_blob(store: ObjectStore, content: Content) -> Buffer:
+def read_blob(store: ObjectDatabase, content: Content) -> Buffer:
     """Return the whole of a file that is one blob, verified."""
     id = content_id(content)
     return _verified(store, id, content.size, content.hash, "file in one blob")
 
 
-def read_chunk(store: ObjectStore, chunk: Chunk) -> Buffer:
+def read_chunk(store: ObjectDatabase, chunk: Chunk) -> Buffer:
     """Return the bytes of ``chunk``, verified."""
     return _verified(store, chunk.id, chunk.size, chunk.hash, f"chunk at offset {chunk.offset}")
 
@@ -80,7 +82,7 @@ def wrong_hash(what: str, seen: bytes | None, expected: bytes | None) -> Corrupt
     return CorruptObjectError(f"{what} has BLAKE3 {names[0]}, expected {names[1]}")
 
 
-def _verified(store: ObjectStore, id: ObjectId, size: int, digest: bytes | None, what: str) -> Buffer:
+def _verified(store: ObjectDatabase, id: ObjectId, size: int, digest: bytes | None, what: str) -> Buffer:
     """Return the blob ``id``; CorruptObjectError if it has another size or BLAKE3."""
     if digest is None:
         data: Buffer = store.read_kind(id, BLOB)
@@ -97,7 +99,7 @@ def _verified(store: ObjectStore, id: ObjectId, size: int, digest: bytes | None,
     return data
 
 
-def _read_tree(store: ObjectStore, tree: ChunkTree, start: int, end: int) -> Iterator[Buffer]:
+def _read_tree(store: ObjectDatabase, tree: ChunkTree, start: int, end: int) -> Iterator[Buffer]:
     """Yield the bytes from ``start`` to before ``end``."""
     if start >= end:
         return

@@ -27,7 +27,7 @@ from vgit.content.chunk_tree import open_chunk_tree
 from vgit.errors import CorruptObjectError, InvalidError
 from vgit.ids import TreeId
 from vgit.objects.git_mode import FILE_MODE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 from vgit.tree.entry import Entry
 
 DATA = noise(11 * MIB) + b"text " * 300_000 + bytes(3 * MIB) + noise(MIB, 1)
@@ -54,13 +54,13 @@ def test_a_range_is_a_slice(data: Any) -> None:
 
 def test_a_range_reads_only_the_chunks_it_touches(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
-    read_unverified = ObjectStore.read_unverified
+    read_unverified = ObjectDatabase.read_unverified
 
-    def noted(store: ObjectStore, id: Any) -> Any:
+    def noted(store: ObjectDatabase, id: Any) -> Any:
         read.append(id)
         return read_unverified(store, id)
 
-    monkeypatch.setattr(ObjectStore, "read_unverified", noted)
+    monkeypatch.setattr(ObjectDatabase, "read_unverified", noted)
     second, third = chunks_of(STORE, LARGE)[1:3]
     assert get(STORE, LARGE, third.offset - 1, 2) == DATA[third.offset - 1 : third.offset + 1]
     assert read == [second.id, third.id]
@@ -117,7 +117,7 @@ def test_short_writes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checked_out(STORE, LARGE) == DATA
 
 
-def damaged_store(seed: int, flips: int) -> ObjectStore:
+def damaged_store(seed: int, flips: int) -> ObjectDatabase:
     """Return a copy of STORE with some bytes of its packs changed."""
     chance = random.Random(seed)
     backend = MemoryBackend()
@@ -129,7 +129,7 @@ def damaged_store(seed: int, flips: int) -> ObjectStore:
                 low = chance.choice([0, max(len(data) - 30_000, 0)])
                 data[chance.randrange(low, len(data))] ^= 1 << chance.randrange(8)
         backend.put(listed.key, bytes(data))
-    return ObjectStore(backend)
+    return ObjectDatabase(backend)
 
 
 @cache
@@ -171,7 +171,7 @@ def test_a_flipped_byte_in_each_chunk_is_named() -> None:
         for listed in STORE.backend.list(""):
             backend.put(listed.key, STORE.backend.get(listed.key))
         backend.put(pack_key, pack[:at] + bytes([pack[at] ^ 1]) + pack[at + 1 :])
-        store = ObjectStore(backend)
+        store = ObjectDatabase(backend)
         for use in (get, checked_out):
             with pytest.raises(CorruptObjectError, match=chunk.id.hex()):
                 use(store, LARGE)

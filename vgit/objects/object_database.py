@@ -1,8 +1,8 @@
-"""Object store: every git object of a repository, by id.
+"""Object database: every git object of a repository, by id.
 
 Reading never locks and never trusts: ``read`` recomputes the id; damage and
 absence are CorruptObjectError. What becomes of copies that are damaged, and of
-packs that vanish, is in search.py.
+packs that vanish, is in object_search.py.
 """
 
 from typing import TypeVar
@@ -12,13 +12,13 @@ from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import SHA1, ObjectFormat, ObjectId
 from vgit.objects.blob_run import BlobRun
 from vgit.objects.delta import BaseCache
-from vgit.objects.kinds import KIND_NAMES
-from vgit.objects.loose import loose_header, read_loose
+from vgit.objects.loose_object import loose_header, read_loose
+from vgit.objects.object_kind import KIND_NAMES
+from vgit.objects.object_search import Ask, Search, checked
+from vgit.objects.object_writer import ObjectWriter
 from vgit.objects.pack_reader import Elsewhere, Ids, PackReader
 from vgit.objects.pack_set import PackSet
-from vgit.objects.search import Ask, Search, checked
-from vgit.objects.windows import Windows
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.pack_windows import Windows
 from vgit.runtime.buffer import Buffer
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ T = TypeVar("T")
 _MOST_HOPS = 50  # packs that one chain of deltas may lead through
 
 
-class ObjectStore:
+class ObjectDatabase:
     """Git objects of the repository in ``backend``. Any thread may read; a writer belongs to one thread."""
 
     def __init__(self, backend: Backend, object_format: ObjectFormat = SHA1) -> None:

@@ -1,4 +1,4 @@
-"""Chunking: where a large file is cut into chunks, and its chunks into groups.
+"""Chunker: where a large file is cut into chunks, and its chunks into groups.
 
 Both are functions of the content alone, so that the same bytes always give
 the same tree and an insertion moves only the borders near it (normative

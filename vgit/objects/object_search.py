@@ -1,4 +1,4 @@
-"""Search: the first copy of an object that is whole, wherever it is; or what is wrong with each.
+"""Object search: the first copy of an object that is whole, wherever it is; or what is wrong with each.
 
 An object may be in several packs, and loose. In order:
 
@@ -18,7 +18,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
-from vgit.objects.kinds import KIND_NAMES
+from vgit.objects.object_kind import KIND_NAMES
 from vgit.objects.pack_reader import Ids, PackReader
 from vgit.objects.pack_set import PackSet, Seen
 from vgit.runtime.buffer import Buffer

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.content.contents import chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd, store_with
-from vgit.content import large_file, store_file, unchanged
-from vgit.content.windows import Windows
-from vgit.objects.writer import ObjectWriter
+from vgit.content import large_file, store_file, unchanged_runs
+from vgit.content.buffer_ring import Windows
+from vgit.objects.object_writer import ObjectWriter
 
 MIB = 1 << 20
 BASE = noise(20 * MIB, 3)
@@ -18,7 +18,7 @@ BASE = noise(20 * MIB, 3)
 
 @pytest.fixture
 def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unchanged, "RUN_SIZE", 600_000)
+    monkeypatch.setattr(unchanged_runs, "RUN_SIZE", 600_000)
     monkeypatch.setattr(large_file, "_PATIENCE", 1)
     monkeypatch.setattr(large_file, "_MOST_PATIENCE", 1)
 

@@ -1,4 +1,4 @@
-"""Planners: which chunks a window of a file is cut into, and their hashes.
+"""Cutter: which chunks a window of a file is cut into, and their hashes.
 
 A planner is asked twice for each window, so that the caller can read on while
 workers hash: ``begin``, then ``finish``. ``CuttingPlanner`` cuts everything;
@@ -8,8 +8,8 @@ Both give the same chunks.
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from vgit.content.chunking import Chunker
-from vgit.content.hashing import Hashed, Span, blake3_spans, halves, identify_spans, spans_of
+from vgit.content.chunker import Chunker
+from vgit.content.hash_threads import Hashed, Span, blake3_spans, halves, identify_spans, spans_of
 from vgit.content.old_chunks import OldChunks
 from vgit.ids import BlobId, ObjectFormat
 

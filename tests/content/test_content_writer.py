@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.content.contents import MIB, chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd, store_with
 from vgit.content import chunk_tree_info, hash_file, is_chunk_tree, store_file, store_stream, write_content
-from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
-from vgit.content.windows import BODY_SIZE, FIRST_BODY_SIZE
+from vgit.content.buffer_ring import BODY_SIZE, FIRST_BODY_SIZE
+from vgit.content.chunker import BLOB_LIMIT, MAX_SIZE
 from vgit.errors import BackendUnavailableError
 from vgit.ids import SHA1, ObjectFormat, ObjectId, TreeId
 from vgit.objects.git_mode import TREE_MODE

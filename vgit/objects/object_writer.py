@@ -28,7 +28,7 @@ from vgit.errors import BackendUnavailableError, NotFoundError
 from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.deflate import STORED_BELOW
 from vgit.objects.encoded import Encoded, EncodedBlob
-from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
+from vgit.objects.object_kind import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.pack_finish import PackFinish
 from vgit.objects.pack_index import index_key
 from vgit.objects.pack_set import PackSet

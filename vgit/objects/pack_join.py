@@ -1,11 +1,11 @@
-"""Join packs: several small packs into one, entry by entry as they are, nothing inflated.
+"""Pack join: several small packs into one, entry by entry as they are, nothing inflated.
 
     1. read each pack whole; what it ends with, its index's own hash and the CRC-32 of
        each entry must be right. One that is damaged in any way, or has deltas (stock
        git's), is left alone: a copy made by a wrong index would be of wrong bytes, and
        the pack that could have been read with a new index would be gone
     2. write one pack with every object once; make it and its index durable
-    3. under the lock, say that the old ones are replaced (replaced.py). They go later
+    3. under the lock, say that the old ones are replaced (replaced_packs.py). They go later
 
 A crash before 3 leaves objects twice, which harms nothing; so does an error, which
 leaves no mark and no temporary file.
@@ -22,7 +22,7 @@ from vgit.ids import ObjectFormat
 from vgit.objects.pack_entry import OFS_DELTA, REF_DELTA
 from vgit.objects.pack_index import PackIndex, index_key, open_index
 from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
-from vgit.objects.replaced import note_replaced
+from vgit.objects.replaced_packs import note_replaced
 
 _DELTA_KINDS = (OFS_DELTA, REF_DELTA)
 

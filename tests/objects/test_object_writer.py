@@ -27,11 +27,11 @@ from vgit.backend.local import LocalBackend
 from vgit.backend.memory import MemoryBackend
 from vgit.errors import BackendUnavailableError, CorruptObjectError
 from vgit.ids import BlobId
+from vgit.objects import object_writer as writer_module
 from vgit.objects import pack_writer
-from vgit.objects import writer as writer_module
-from vgit.objects.kinds import BLOB
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter, PackVanished
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB
+from vgit.objects.object_writer import ObjectWriter, PackVanished
 
 SIZES = [0, 1, 15, 16, 300, 511, 512, 2047, 2048, 4096, 5000, 65_535, 65_536, 131_070, 131_071, 1_000_000]
 MIXED = [make(size, size) for size in SIZES for make in (noise, text)]
@@ -120,7 +120,7 @@ def test_keep_marks_stand_from_the_name_to_release(git_dir: Path) -> None:
 
 def test_the_order_of_steps() -> None:
     script = Script()
-    store = ObjectStore(FaultBackend(MemoryBackend(), script))
+    store = ObjectDatabase(FaultBackend(MemoryBackend(), script))
     with store.writer() as writer:
         write_commit(writer, [b"1"])
     kinds = [call.rsplit(".", 1)[-1] if "pack-" in call else call for call in script.calls]
@@ -162,7 +162,7 @@ def test_has_blob_touches_a_pack_once_and_relies_on_it(git_dir: Path) -> None:
     (pack,) = packs(git_dir)
     os.utime(pack, (1, 1))
     script = Script()
-    store = ObjectStore(FaultBackend(LocalBackend(str(git_dir)), script))
+    store = ObjectDatabase(FaultBackend(LocalBackend(str(git_dir)), script))
     with store.writer() as writer:
         assert all(writer.has_blob(blob_id(data)) for data in MIXED)
         assert not writer.has_blob(blob_id(b"new"))
@@ -268,7 +268,7 @@ def listed(git_dir: Path, pack: Path) -> str:
 
 
 def test_rollback_twice_and_a_savepoint_again() -> None:
-    store = ObjectStore(MemoryBackend())
+    store = ObjectDatabase(MemoryBackend())
     with store.writer() as writer:
         writer.write_blob(b"blob")
         writer.savepoint()
@@ -314,7 +314,7 @@ def test_a_stop_at_any_step_leaves_a_sound_repository(git_dir: Path, strike: Str
     step = 0
     while True:
         script = Script(step, strike)
-        store = ObjectStore(FaultBackend(LocalBackend(str(git_dir)), script))
+        store = ObjectDatabase(FaultBackend(LocalBackend(str(git_dir)), script))
         try:
             with store.writer() as writer:
                 write_commit(writer, [*blobs, b"%d" % step], [first], b"%d" % step)
@@ -336,7 +336,7 @@ def test_a_stop_at_any_step_leaves_a_sound_repository(git_dir: Path, strike: Str
 
 def test_a_writer_whose_write_failed_does_not_publish(git_dir: Path) -> None:
     script = Script(4, Strike.FAIL)
-    store = ObjectStore(FaultBackend(LocalBackend(str(git_dir)), script))
+    store = ObjectDatabase(FaultBackend(LocalBackend(str(git_dir)), script))
     with store.writer() as writer:
         with pytest.raises(BackendUnavailableError):
             for data in LARGE:
@@ -361,12 +361,12 @@ def test_writers_of_the_same_content_do_not_disturb_each_other(git_dir: Path) ->
 MEMORY_PROBE = """
 import random, resource, sys
 from vgit.backend.local import LocalBackend
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-store = ObjectStore(LocalBackend(sys.argv[1]))
+store = ObjectDatabase(LocalBackend(sys.argv[1]))
 before = peak()
 with store.writer() as writer:
     block = bytearray(random.Random(1).randbytes(int(sys.argv[2])))

@@ -1,4 +1,4 @@
-"""Windows: a file's bytes, read once and in order, into a few buffers that are used again and again.
+"""Buffer ring: a file's bytes, read once and in order, into a few buffers that are used again and again.
 
     buffer   |      room       |            body             |
                     | rest     | newly read                  |
@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from vgit.content.chunking import BLOB_LIMIT, MAX_SIZE
+from vgit.content.chunker import BLOB_LIMIT, MAX_SIZE
 
 FIRST_BODY_SIZE = 5 << 20  # bytes; over BLOB_LIMIT, so that the first body tells whether the file is small after all
 BODY_SIZE = 2 << 20  # small, that all buffers stay in the processor's cache from the reading to the writing

@@ -1,4 +1,4 @@
-"""Hashing: ids and BLAKE3 of many spans of a buffer, in worker threads.
+"""Hash threads: they compute ids and BLAKE3 of many spans of a buffer.
 
 The hashes free the interpreter while they run, so two workers keep two cores
 busy. A job is a run of spans, not one: starting a job costs as much as hashing

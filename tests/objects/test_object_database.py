@@ -1,4 +1,4 @@
-"""Object store: every object that stock git can have is read right, or is said to be damaged."""
+"""Object database: every object that stock git can have is read right, or is said to be damaged."""
 
 import hashlib
 import os
@@ -27,8 +27,8 @@ from vgit.backend.local import LocalBackend
 from vgit.backend.memory import MemoryBackend
 from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectFormat, ObjectId
-from vgit.objects.kinds import BLOB, COMMIT, KIND_NAMES, TREE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_kind import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.stored_blocks import BLOCK
 
 SIZES = [0, 1, 300, 511, 512, 5000, 32_768, 32_769, BLOCK, BLOCK + 1, 3 * BLOCK, 1_000_000]
@@ -65,7 +65,7 @@ def history(git_dir: Path, versions: int = 12) -> list[ObjectId]:
     return all_ids(git_dir)
 
 
-def check_all(git_dir: Path, store: ObjectStore, ids: list[ObjectId]) -> None:
+def check_all(git_dir: Path, store: ObjectDatabase, ids: list[ObjectId]) -> None:
     expected = gitjudge.run(git_dir, "cat-file", "--batch", stdin="\n".join(id.hex() for id in ids).encode())
     at = 0
     for id in ids:
@@ -150,7 +150,7 @@ def test_range_reads(git_dir: Path) -> None:
 @settings(max_examples=60)
 @given(st.integers(0, 400_000), st.integers(0, 400_000), st.integers(0, 400_000), st.sampled_from([noise, text]))
 def test_any_range(size: int, start: int, length: int, make: type) -> None:
-    store = ObjectStore(MemoryBackend())
+    store = ObjectDatabase(MemoryBackend())
     data = make(size)
     with store.writer() as writer:
         id = writer.write_blob(data)
@@ -200,7 +200,7 @@ def test_reading_in_pack_order_takes_few_calls(git_dir: Path) -> None:
     blobs = [noise(500 + number % 1000, number) for number in range(3000)]
     commit(git_dir, blobs)
     backend = CountingBackend(str(git_dir))
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     total = sum(map(len, blobs))
     for data in blobs:
         assert store.read(blob_id(data))[1] == data
@@ -212,7 +212,7 @@ def test_a_range_of_a_large_blob_reads_little(git_dir: Path) -> None:
     data = noise(8 << 20)
     commit(git_dir, [data])
     backend = CountingBackend(str(git_dir))
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     assert store.read_range(blob_id(data), 5_000_000, 100_000) == data[5_000_000:5_100_000]
     assert backend.read_bytes < 200_000
 
@@ -221,7 +221,7 @@ def test_reading_at_random_reads_little(git_dir: Path) -> None:
     blobs = [noise(1000, number) for number in range(2000)]
     commit(git_dir, blobs)
     backend = CountingBackend(str(git_dir))
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     for data in blobs[::197]:
         store.read(blob_id(data))
     assert backend.read_bytes < 25 * 11_000
@@ -231,7 +231,7 @@ def test_new_objects_cost_no_listing_and_no_read(git_dir: Path) -> None:
     for number in range(3):
         commit(git_dir, [noise(100, number)])
     backend = CountingBackend(str(git_dir))
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     with store.writer() as writer:
         before = backend.looks, backend.calls
         for number in range(500):
@@ -296,7 +296,7 @@ def test_refresh_keeps_open_packs(git_dir: Path) -> None:
 
 
 def test_a_thousand_packs_take_few_descriptors(git_dir: Path) -> None:
-    store = ObjectStore(LocalBackend(str(git_dir)))
+    store = ObjectDatabase(LocalBackend(str(git_dir)))
     ids = []
     with store.writer() as writer:
         for number in range(1000):
@@ -352,7 +352,7 @@ def test_another_object_format(tmp_path: Path) -> None:
     form = ObjectFormat("sha256", 32, hashlib.sha256)
     git_dir = tmp_path / "a.git"
     gitjudge.run(git_dir, "init", "-q", "--bare", "--object-format=sha256")
-    store = ObjectStore(LocalBackend(str(git_dir)), form)
+    store = ObjectDatabase(LocalBackend(str(git_dir)), form)
     with store.writer() as writer:
         ids = [writer.write_blob(data) for data in MIXED]
         writer.publish()
@@ -393,7 +393,7 @@ def test_a_listing_that_shows_nothing_new_looks_at_no_file(git_dir: Path) -> Non
     for number in range(3):
         commit(git_dir, [noise(100, number)])
     backend = CountingBackend(str(git_dir))
-    store = ObjectStore(backend)
+    store = ObjectDatabase(backend)
     store.refresh()
     before = backend.looks
     with store.writer() as writer:
@@ -402,7 +402,7 @@ def test_a_listing_that_shows_nothing_new_looks_at_no_file(git_dir: Path) -> Non
     store.refresh()
     assert store.contains(own)
     assert backend.looks == before
-    other = ObjectStore(LocalBackend(str(git_dir)))
+    other = ObjectDatabase(LocalBackend(str(git_dir)))
     with other.writer() as writer:
         theirs = writer.write_blob(b"theirs")
         writer.publish()

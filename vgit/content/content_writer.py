@@ -1,4 +1,4 @@
-"""Files: storing one file's bytes, read from a descriptor or a stream, or at hand.
+"""Content writer: one file's bytes, read from a descriptor or a stream or at hand, into the object database.
 
 Up to 4 MiB a file is one blob; above, a chunk tree. Only what is read counts:
 the size that the caller saw beforehand is a hint. While the calling thread
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
+from vgit.content.buffer_ring import ReadInto, Windows, after, reading_file
 from vgit.content.chunk_tree import ChunkTreeWriter
-from vgit.content.chunking import BLOB_LIMIT, USUAL_SIZE, Chunker
-from vgit.content.hashing import OrderedHash, spans_of, workers
+from vgit.content.chunker import BLOB_LIMIT, USUAL_SIZE, Chunker
+from vgit.content.cutter import CuttingPlanner, FollowingPlanner
+from vgit.content.hash_threads import OrderedHash, spans_of, workers
 from vgit.content.large_file import LargeFile, Watch
 from vgit.content.old_chunks import load_old_chunks
-from vgit.content.planners import CuttingPlanner, FollowingPlanner
 from vgit.content.stored_content import BLOB_CONTENT, StoredContent
-from vgit.content.unchanged import Unchanged
-from vgit.content.windows import ReadInto, Windows, after, reading_file
+from vgit.content.unchanged_runs import Unchanged
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import TREE_MODE
-from vgit.objects.store import ObjectStore
-from vgit.objects.writer import ObjectWriter
+from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.object_writer import ObjectWriter
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.cancel import checkpoint
 
@@ -50,7 +50,7 @@ def store_file(
     fd: int,
     size_hint: int,
     writer: ObjectWriter,
-    store: ObjectStore,
+    store: ObjectDatabase,
     old: tuple[ObjectId, bytes] | None = None,
     *,
     pool: "Executor | None" = None,
@@ -77,7 +77,7 @@ def store_file(
 def store_stream(
     read_into: ReadInto,
     writer: ObjectWriter,
-    store: ObjectStore,
+    store: ObjectDatabase,
     *,
     pool: "Executor | None" = None,
     watch: Watch | None = None,
@@ -129,7 +129,7 @@ def _store_windows(
     windows: Windows,
     size_hint: int,
     writer: ObjectWriter,
-    store: ObjectStore,
+    store: ObjectDatabase,
     pool: "Executor | None",
     watch: Watch | None,
     old: _Old | None = None,

@@ -1,4 +1,4 @@
-r"""Records: the two texts named ``.vgit`` inside a chunk tree.
+r"""Chunk tree record: the two texts named ``.vgit`` inside a chunk tree.
 
 Lines end with ``\n`` only; numbers are decimal without leading zeros, hex is
 lower case (normative text: docs/format/content.md):
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from vgit.content.chunking import AVERAGE_SIZE, GROUP_MAX, MAX_SIZE, MIN_SIZE, NORMALIZATION
+from vgit.content.chunker import AVERAGE_SIZE, GROUP_MAX, MAX_SIZE, MIN_SIZE, NORMALIZATION
 
 FILE_RECORD_START = b"vgit file "  # of any version: what tells a chunk tree from a directory
 CHUNKING = f"fastcdc-2020 {MIN_SIZE} {AVERAGE_SIZE} {MAX_SIZE} {NORMALIZATION}"

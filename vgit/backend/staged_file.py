@@ -1,7 +1,7 @@
-"""Staged files: values of unknown size, written beside the packs under a temporary name.
+"""Staged file: a value of unknown size, written beside the packs under a temporary name.
 
-They are named as git names its own unfinished packs, so that stock git ignores
-them and its prune sweeps what a crash left.
+It is named as git names its own unfinished packs, so that stock git ignores it
+and its prune sweeps what a crash left.
 """
 
 import os

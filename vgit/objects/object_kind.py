@@ -1,4 +1,4 @@
-"""Kinds: git's numbers for what an object is, as pack files have them."""
+"""Object kind: git's numbers for what an object is, as pack files have them."""
 
 COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
 

@@ -1,4 +1,4 @@
-"""Write: a stored file's bytes into a new, empty file.
+"""File writer: a stored file's bytes into a new, empty file.
 
 A chunk tree is read by workers, a batch of chunks ahead of the writing. Its
 chunks are not verified one by one: the BLAKE3 of the whole file, checked at
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from vgit.content.chunk_tree import Chunk, ChunkTree, read_chunks
-from vgit.content.chunking import MAX_SIZE
-from vgit.content.hashing import workers
-from vgit.content.read import open_content, read_blob, read_chunk, read_content, wrong_hash
+from vgit.content.chunker import MAX_SIZE
+from vgit.content.content_reader import open_content, read_blob, read_chunk, read_content, wrong_hash
+from vgit.content.hash_threads import workers
 from vgit.content.stored_content import Content
 from vgit.objects.git_mode import TREE_MODE
-from vgit.objects.store import ObjectStore
+from vgit.objects.object_database import ObjectDatabase
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.cancel import checkpoint
 
@@ -33,7 +33,7 @@ _JOB_COUNT = 3
 
 
 def write_content(
-    store: ObjectStore,
+    store: ObjectDatabase,
     content: Content,
     fd: int,
     *,
@@ -63,7 +63,7 @@ def write_content(
     return digest
 
 
-def _write_blob(store: ObjectStore, content: Content, fd: int) -> bytes:
+def _write_blob(store: ObjectDatabase, content: Content, fd: int) -> bytes:
     data = read_blob(store, content)
     if len(data) < HOLE_SIZE:
         _write_all(fd, memoryview(data), 0)
@@ -73,7 +73,7 @@ def _write_blob(store: ObjectStore, content: Content, fd: int) -> bytes:
     return content.hash or blake3(data).digest()
 
 
-def _write_verified(store: ObjectStore, content: Content, fd: int) -> bytes:
+def _write_verified(store: ObjectDatabase, content: Content, fd: int) -> bytes:
     """Write from the beginning and return the BLAKE3 of what was written."""
     os.ftruncate(fd, 0)
     whole = blake3()
@@ -88,7 +88,7 @@ def _write_verified(store: ObjectStore, content: Content, fd: int) -> bytes:
 
 
 def _write_tree(
-    store: ObjectStore, tree: ChunkTree, fd: int, pool: "Executor", wrote: Callable[[int], None] | None
+    store: ObjectDatabase, tree: ChunkTree, fd: int, pool: "Executor", wrote: Callable[[int], None] | None
 ) -> bytes:
     """Write the chunks and return the BLAKE3 of what was written."""
     whole = blake3()
@@ -124,7 +124,7 @@ def _write_tree(
     return whole.digest()
 
 
-def _batches(store: ObjectStore, tree: ChunkTree) -> Iterator[list[Chunk]]:
+def _batches(store: ObjectDatabase, tree: ChunkTree) -> Iterator[list[Chunk]]:
     """Yield the file's chunks in order, about 4 MiB at a time."""
     batch: list[Chunk] = []
     size = 0
@@ -140,7 +140,7 @@ def _batches(store: ObjectStore, tree: ChunkTree) -> Iterator[list[Chunk]]:
 
 
 def _read_batch(
-    store: ObjectStore, chunks: list[Chunk], room: memoryview, whole: Any, before: "Future[list[Buffer]] | None"
+    store: ObjectDatabase, chunks: list[Chunk], room: memoryview, whole: Any, before: "Future[list[Buffer]] | None"
 ) -> list[Buffer]:
     """Return the bytes of ``chunks``, in ``room`` or not, after adding them to ``whole`` when it is their turn."""
     first = chunks[0].offset
@@ -153,7 +153,7 @@ def _read_batch(
     return parts
 
 
-def _read_chunk(store: ObjectStore, chunk: Chunk, room: memoryview) -> Buffer:
+def _read_chunk(store: ObjectDatabase, chunk: Chunk, room: memoryview) -> Buffer:
     """Return the bytes of ``chunk``, not verified where the BLAKE3 of the whole file will be."""
     if chunk.hash is None:
         return read_chunk(store, chunk)
