@@ -100,9 +100,9 @@ def test_what_it_asks_for_explicitly_is_refused(volume: vgit.Volume, tmp_path: P
 
 
 def volume_mount(path: Path) -> vgit.Mount:
-    from vgit.api import mounts
+    from vgit.api import open_mounts
 
-    return next(mount for mount in mounts._open._mounts if mount.path == path)
+    return next(mount for mount in open_mounts._open._mounts if mount.path == path)
 
 
 def test_a_child_uploads_nothing_that_its_parent_queued(volume: vgit.Volume, tmp_path: Path) -> None:

@@ -56,9 +56,13 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
             "open",
         ),
         "api/": (
-            "asyncio_bridge aio background client convert warned",
-            "resolve namespace batch mounts",
-            "handed together snapshot writable",
+            "aio asyncio_bridge client convert user_warnings",  # how a call is made, by whom, and what comes of it
+            "resolve background batch",
+            "handle namespace mount",  # one volume, all volumes, and a working directory
+            "existing_mount",
+            "open_mounts",
+            "joint_operation",
+            "snapshot writable mountable versioned",  # what volume.py is put together from
         ),
     }.items()
 }
@@ -95,7 +99,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/content/hash_threads.py": {"concurrent.futures": "5 ms; only a file above 4 MiB is worth threads"},
     "vgit/mount/open.py": {"shutil": "3 ms; only what was cut off, and an unmount, are removed as trees"},
     "vgit/localfs/rooted.py": {"shutil": "as in vgit/mount/open.py"},
-    "vgit/api/mounts.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
+    "vgit/api/mount.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
     "vgit/objects/delta.py": {
         "dulwich.errors": "with dulwich.pack",
         "dulwich.pack": "16 ms; only packs that stock git made have deltas",
@@ -107,17 +111,15 @@ LATE: dict[str, dict[str, str]] = {
         "dulwich.refs": "5 ms; only packed refs, and names that are not plain, need git's rules",
     },
     "vgit/repository/config.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
-    "vgit/api/snapshot.py": {"vgit.api.mounts": "as in vgit/volume.py"},
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
-    "vgit/api/warned.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
+    "vgit/api/user_warnings.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
     "vgit/runtime/worker_processes.py": {"subprocess": "5 ms; only work on many files is worth a process"},
     "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
-    "vgit/volume.py": {
-        "vgit.api.handed": "with vgit.api.mounts",
-        "vgit.mount.open": "with vgit.api.mounts",
-        "vgit.mount.scope": "with vgit.api.mounts",
-        "vgit.api.mounts": "12 ms, of them SQLite; only a program that mounts needs it, not one that reads or lists",
-        "vgit.api.together": "with vgit.api.mounts",
+    "vgit/api/mountable.py": {
+        "vgit.api.joint_operation": "with vgit.api.open_mounts",
+        "vgit.api.open_mounts": "12 ms, with SQLite; only a program that mounts needs it, not one that reads or lists",
+        "vgit.mount.open": "with vgit.api.open_mounts",
+        "vgit.mount.scope": "with vgit.api.open_mounts",
     },
     "vgit/api/writable.py": {
         "vgit.api.batch": "with those that copy and remove 5 ms; only a program that writes without a mount needs them",

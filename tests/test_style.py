@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-MODULE_LINES = 450  # far above the aim of 150 to 250: a stop, so that nobody bends a design to stay below it
+MODULE_LINES = 400  # far above the aim of 150 to 250: a stop, where a module holds more than one idea
 FUNCTION_LINES = 60  # docstring excluded
 
 _FIRST_LINE = re.compile(r"[A-Za-z][\w.~+/&' -]*: \S")
@@ -212,7 +212,7 @@ def test_good_modules_pass(path: str, text: str) -> None:
         ("import os\n", "no module docstring"),
         ('"""Says what it is, without a name."""\n', "not 'Name: what it is'"),
         ('"""Name:"""\n', "not 'Name: what it is'"),
-        (module(*["x = 1"] * MODULE_LINES), "452 lines"),
+        (module(*["x = 1"] * MODULE_LINES), "402 lines"),
         (module("def f():", *["    x"] * 60), "f has 61 lines"),
         (module("class C:", "    async def f(self):", *["        x"] * 60), "f has 61 lines"),
         (module("print(1)"), "print: only cli/ prints"),

@@ -336,7 +336,7 @@ def test_a_lost_head_is_an_error_and_never_an_empty_volume(volume: vgit.Volume, 
 def test_a_store_that_was_set_back_is_noticed_before_the_last_copy_goes(
     volume: vgit.Volume, client: vgit.Client, tmp_path: FilePath
 ) -> None:
-    from vgit.api.handed import MountedDirectory
+    from vgit.api.existing_mount import ExistingMount
 
     with volume.mount(tmp_path / "a") as path:
         (path / "f").write_text("old")
@@ -346,7 +346,7 @@ def test_a_store_that_was_set_back_is_noticed_before_the_last_copy_goes(
     shutil.rmtree(client.store)
     (tmp_path / "older").rename(client.store)
     again = vgit.Volume.from_name("x", client=vgit.Client(client.store))
-    mounted = MountedDirectory(str(tmp_path / "a"), again.repository, client.author)
+    mounted = ExistingMount(str(tmp_path / "a"), again.repository, client.author)
     for action in (mounted.mount.commit, mounted.mount.status, mounted.mount.reload):
         with pytest.raises(vgit.CorruptVolumeError, match="set back"):
             action()
@@ -356,7 +356,7 @@ def test_a_store_that_was_set_back_is_noticed_before_the_last_copy_goes(
 
 
 def test_lost_packs_keep_the_files_of_a_mount(volume: vgit.Volume, client: vgit.Client, tmp_path: FilePath) -> None:
-    from vgit.api.handed import MountedDirectory
+    from vgit.api.existing_mount import ExistingMount
 
     with volume.mount(tmp_path / "a") as path:
         (path / "big").write_bytes(os.urandom(10_000_000))
@@ -365,7 +365,7 @@ def test_lost_packs_keep_the_files_of_a_mount(volume: vgit.Volume, client: vgit.
     largest = max(FilePath(volume.git_dir, "objects/pack").glob("*.pack"), key=lambda one: one.stat().st_size)
     largest.unlink()
     again = vgit.Volume.from_name("x", client=vgit.Client(client.store))
-    mounted = MountedDirectory(str(tmp_path / "a"), again.repository, client.author)
+    mounted = ExistingMount(str(tmp_path / "a"), again.repository, client.author)
     with pytest.raises(vgit.CorruptObjectError):
         mounted.unmount(remove_files=True)
     assert (tmp_path / "a/big").stat().st_size == 10_000_000

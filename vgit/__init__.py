@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from vgit import volume as volume
     from vgit.api.batch import Batch
     from vgit.api.client import Client
-    from vgit.api.mounts import Mount
+    from vgit.api.mount import Mount
     from vgit.api.snapshot import Snapshot
-    from vgit.api.warned import LeftOutWarning, LocalChangesWarning
+    from vgit.api.user_warnings import LeftOutWarning, LocalChangesWarning
     from vgit.errors import (
         AlreadyExistsError,
         BackendUnavailableError,
@@ -90,9 +90,9 @@ _HOMES = {
     "Batch": "vgit.api.batch",
     "Client": "vgit.api.client",
     "LeftOutKind": "vgit.files.left_out",
-    "LeftOutWarning": "vgit.api.warned",
-    "LocalChangesWarning": "vgit.api.warned",
-    "Mount": "vgit.api.mounts",
+    "LeftOutWarning": "vgit.api.user_warnings",
+    "LocalChangesWarning": "vgit.api.user_warnings",
+    "Mount": "vgit.api.mount",
     "Snapshot": "vgit.api.snapshot",
     "Volume": "vgit.volume",
 } | dict.fromkeys(

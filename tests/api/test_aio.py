@@ -18,7 +18,7 @@ import pytest
 
 import vgit
 from tests.gitjudge import fsck
-from vgit.api import asyncio_bridge, mounts, resolve, snapshot
+from vgit.api import asyncio_bridge, open_mounts, resolve, snapshot
 from vgit.api.aio import Both, Call, Generator, Method
 from vgit.backend import exclusive_lock, turns
 from vgit.backend.local import LocalBackend
@@ -171,7 +171,7 @@ def test_once_the_ref_is_swapped_a_commit_is_completed(
 
 
 def _mounts(volume: vgit.Volume) -> list[vgit.Mount]:
-    return mounts.mounts_of(volume.object_id)
+    return open_mounts.mounts_of(volume.object_id)
 
 
 def test_a_task_that_is_cancelled_again_and_again_still_waits_for_its_thread(
@@ -580,7 +580,7 @@ def test_an_ephemeral_volume_is_not_left_behind_when_entering_or_leaving_is_canc
 
 @pytest.mark.parametrize(
     ("owner", "name", "after"),
-    [(checkout.Placer, "place", 5), (file_writer, "_batches", 0), (mounts, "sweep", 0)],
+    [(checkout.Placer, "place", 5), (file_writer, "_batches", 0), (open_mounts, "sweep", 0)],
 )
 def test_a_mount_that_is_cancelled_leaves_no_directory(
     large: vgit.Volume, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: int
@@ -589,7 +589,7 @@ def test_a_mount_that_is_cancelled_leaves_no_directory(
         pause = Pause(patched, owner, name, after=after)
         asyncio.run(cancel_at(pause, large.mount.aio(tmp_path / "b")))
     assert _mounts(large) == []
-    if owner is not mounts:  # at that point it is too late: the mount is there, and is given back
+    if owner is not open_mounts:  # at that point it is too late: the mount is there, and is given back
         assert not (tmp_path / "b").exists()
     with large.mount(tmp_path / "b") as path:
         assert len(os.listdir(path)) == 22

@@ -19,7 +19,7 @@ import vgit
 from tests import torn_writes
 from tests.gitjudge import fsck
 from vgit.api.background import LONG_SECONDS, HeldBack
-from vgit.api.mounts import mounts_of
+from vgit.api.open_mounts import mounts_of
 from vgit.clock import Clock
 from vgit.files.steady_read import wait_for_writes
 from vgit.localfs.file_systems import is_memory_file_system

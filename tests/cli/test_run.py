@@ -1,4 +1,4 @@
-"""Test_run: a command with volumes mounted: what is published, its signals, its exit code, the mounts handed to it."""
+"""Test_run: a command with volumes mounted: what is published, its signals, its exit code, its run mounts."""
 
 import json
 import os
@@ -552,7 +552,7 @@ def test_the_last_commit_survives_one_more_signal_and_not_two(here: Path, times:
         assert (here / "done").exists()
 
 
-# --- Mounts handed to the command
+# --- The run mounts of the command
 
 
 def test_commit_and_reload_of_the_api_act_on_the_mounts_of_the_run(
@@ -564,7 +564,7 @@ volume = vgit.Volume.from_name("data")
 info = volume.commit("by the command")
 print(info.message, info.added, volume.commit())
 other = vgit.Volume.from_name("data", client=vgit.Client(os.environ["VGIT_STORE"]))
-with other.mount(here / "elsewhere") as path:  # no handed mounts: this client was not made by the environment
+with other.mount(here / "elsewhere") as path:  # no run mounts: this client was not made by the environment
     (path / "g").write_text("y")
 print((here / "data/g").exists())
 print(volume.reload().head == volume.info().head, (here / "data/g").read_text(), flush=True)  # before the worker
@@ -590,7 +590,7 @@ with volume.mount(here / "own") as path:
     assert run("-v", "data", "--commit-every", "1000", "--", *python(here, code)) == "['f', 'g']\n"
 
 
-def test_a_handed_mount_can_be_mounted_by_the_command(run: Callable[..., str], here: Path, data: Volume) -> None:
+def test_a_run_mount_can_be_mounted_by_the_command(run: Callable[..., str], here: Path, data: Volume) -> None:
     code = """
 volume = vgit.Volume.from_name("data")
 with volume.mount("data") as path:
@@ -620,14 +620,14 @@ def test_a_reload_minds_the_commands_directory_and_not_vgits_own(run: Callable[.
     assert "there are open files preventing the operation: cwd is inside volume" in said
 
 
-def test_the_environment_says_what_is_handed(
+def test_the_environment_names_the_run_mounts(
     vgit: Vgit, here: Path, data: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with data.mount(here / "data") as path:
         monkeypatch.setenv("VGIT_MOUNTS", json.dumps([str(path), str(here / "gone")]))
         client = Client.from_env()
-        assert client.handed_mounts == (str(path), str(here / "gone"))
-        assert Client(client.store).handed_mounts == ()
+        assert client.run_mounts == (str(path), str(here / "gone"))
+        assert Client(client.store).run_mounts == ()
     other = Volume.from_name("other", create_if_missing=True, client=client)
     with pytest.raises(api.NotMountedError, match="vgit run"):
         other.commit()
@@ -636,7 +636,7 @@ def test_the_environment_says_what_is_handed(
         with pytest.raises(api.InvalidError, match="VGIT_MOUNTS"):
             Client.from_env()
     monkeypatch.setenv("VGIT_MOUNTS", "")
-    assert Client.from_env().handed_mounts == ()
+    assert Client.from_env().run_mounts == ()
 
 
 def test_runs_can_be_nested(run: Callable[..., str], here: Path, vgit: Vgit) -> None:

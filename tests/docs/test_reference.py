@@ -55,11 +55,11 @@ INSIDE = {
     "Mount.repository",
     "Mount.stop_background",
     "Client.clock",
-    "Client.handed_mounts",
+    "Client.run_mounts",
     "Client.in_environment",
     "Client.root",
 }
-INSIDE_PARAMETERS = ("clock", "handed_mounts")  # of Client
+INSIDE_PARAMETERS = ("clock", "run_mounts")  # of Client
 
 JSON_COMMANDS = {
     "list": ("list",),

@@ -112,7 +112,7 @@ assert not file_system_of(root).is_network
 volume = vgit.Volume.from_name("v", create_if_missing=True, client=vgit.Client("/vgit-chroot/store"))
 with volume.mount("/vgit-chroot/m") as path:
     (path / "f").write_text("new")
-    mount = vgit.api.mounts.mounts_of(volume.object_id)[0]
+    mount = vgit.api.open_mounts.mounts_of(volume.object_id)[0]
     assert mount.commit_in_detail(when_unstable=Unstable.HOLD_BACK).published is not None
 print("good")
 """

@@ -172,10 +172,10 @@ def test_a_mount_whose_sweep_and_a_reload_whose_lease_fails(
     def fail(*_: object) -> None:
         raise BackendUnavailableError("read-only file system")
 
-    monkeypatch.setattr("vgit.api.mounts.sweep", fail)
+    monkeypatch.setattr("vgit.api.open_mounts.sweep", fail)
     with volume.mount(tmp_path / "m") as path:
         upload(volume, tmp_path)
-        monkeypatch.setattr("vgit.api.mounts.renew", fail)
+        monkeypatch.setattr("vgit.api.mount.renew", fail)
         assert volume.reload().changed == 1
         assert (path / "f").read_text() == "two"
     assert [" is mounted, but " in one.getMessage() for one in caplog.records] == [True, False]

@@ -1,4 +1,4 @@
-"""Awaiting: a blocking call run in a worker thread, as a task of asyncio waits for it.
+"""Asyncio bridge: a blocking call run in a worker thread, as a task of asyncio waits for it.
 
 **Nothing runs on unseen.** When the task is cancelled the call is told, by a
 token (``runtime/cancel.py``), and the thread is waited for, however often the task is

@@ -7,7 +7,7 @@ from typing import IO
 
 from vgit.api.aio import Both
 from vgit.api.convert import commit_info
-from vgit.api.warned import warn_of_left_out
+from vgit.api.user_warnings import warn_of_left_out
 from vgit.errors import InvalidError
 from vgit.repository.repository import Repository
 from vgit.runtime.forks import reset_after_fork

@@ -3,7 +3,7 @@
     store         the argument, else VGIT_STORE, else ``vgit`` in the user's data directory
     environment   the argument, else VGIT_ENVIRONMENT, else ``main``
     author        VGIT_AUTHOR ("Name <mail>"), else user@host
-    handed        VGIT_MOUNTS, by which ``vgit run`` tells its command which mounts it holds open for it:
+    run mounts    VGIT_MOUNTS, by which ``vgit run`` tells its command which mounts it holds open for it:
                   a JSON list of absolute paths. A client that was not made by ``from_env`` has none
 
 ``Client.from_env`` and the command line are the only readers of the environment.
@@ -44,7 +44,7 @@ class Client:
         *,
         author: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
-        handed_mounts: Sequence[str] = (),
+        run_mounts: Sequence[str] = (),
     ) -> None:
         location = local_place(store) if store is not None else default_store()
         if "://" in location:
@@ -57,7 +57,7 @@ class Client:
             raise InvalidError(f"Invalid author: {author!r} is {type(author).__name__}, expected 'Name <mail>'.")
         self.author = clean_identity(author or _default_author())
         self.clock = clock
-        self.handed_mounts = tuple(handed_mounts)
+        self.run_mounts = tuple(run_mounts)
         self._root: Once[StoreRoot] = Once()
 
     @classmethod
@@ -67,14 +67,14 @@ class Client:
             store or os.environ.get("VGIT_STORE") or None,
             environment or os.environ.get("VGIT_ENVIRONMENT") or None,
             author=os.environ.get("VGIT_AUTHOR") or None,
-            handed_mounts=_handed_mounts(os.environ.get("VGIT_MOUNTS", "")),
+            run_mounts=_run_mounts(os.environ.get("VGIT_MOUNTS", "")),
         )
 
     def __repr__(self) -> str:
         return f"vgit.Client(store={self.store!r}, environment={self.environment!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("store", "environment", "author", "handed_mounts")}
+        return {name: getattr(self, name) for name in ("store", "environment", "author", "run_mounts")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Client.__init__(self, **state)
@@ -94,7 +94,7 @@ class Client:
         return self.environment if environment is None or environment == "" else check_environment_name(environment)
 
 
-def given_or_default(client: Client | None) -> Client:
+def client_or_default(client: Client | None) -> Client:
     """Return the client that a call was given, or the one that the environment variables describe."""
     if client is None:
         return Client.from_env()
@@ -111,7 +111,7 @@ def default_store() -> str:
     return os.path.join(data, "vgit")
 
 
-def _handed_mounts(text: str) -> tuple[str, ...]:
+def _run_mounts(text: str) -> tuple[str, ...]:
     """Return the paths in ``VGIT_MOUNTS``; InvalidError for what ``vgit run`` does not write."""
     if not text:
         return ()

@@ -1,4 +1,4 @@
-"""Results: what the engine came to, as the values that the API gives."""
+"""Convert: what the engine returns, as the values that the API gives."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,8 +26,8 @@ def commit_info(
     return replace(info, overwrote=overwrote, overwrote_count=len(overwrote), left_out=left_out)
 
 
-def answer(repository: Repository, published: Published | None) -> CommitInfo | None:
-    """Return a commit just published; raise an interrupt that came after it was, and was kept for the end."""
+def conclude(repository: Repository, published: Published | None) -> CommitInfo | None:
+    """Return a commit just published; raise the interrupt instead that came after it was, if one did."""
     info = commit_info(repository, published)
     if published is not None:
         published.after.hand_on()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from vgit.api.aio import Method
-from vgit.api.client import Client, given_or_default
+from vgit.api.client import Client, client_or_default
 from vgit.api.resolve import create_or_find, resolve_name
 from vgit.errors import InvalidError, NotFoundError
 from vgit.names import check_volume_name
@@ -46,7 +46,7 @@ class Objects(Generic[V]):
         """
         check_volume_name(name)
         check_version(version)
-        client = given_or_default(client)
+        client = client_or_default(client)
         environment = client.in_environment(environment_name)
         if allow_existing:
             create_or_find(client, environment, name).repository.close()
@@ -69,7 +69,7 @@ class Objects(Generic[V]):
         if max_objects is not None and (not isinstance(max_objects, int) or max_objects < 0):
             raise InvalidError(f"max_objects must be a number that is not negative; got {max_objects!r}.")
         before = _as_datetime(created_before) if created_before is not None else None
-        client = given_or_default(client)
+        client = client_or_default(client)
         environment = client.in_environment(environment_name)
         try:
             records = client.root.catalog().named(environment)
@@ -95,7 +95,7 @@ class Objects(Generic[V]):
         Unlike at Modal it can be undone: ``undelete`` brings it back until gc.
         """
         check_volume_name(name)
-        client = given_or_default(client)
+        client = client_or_default(client)
         environment = client.in_environment(environment_name)
         try:
             resolved = resolve_name(client, environment, name)
@@ -108,7 +108,7 @@ class Objects(Generic[V]):
     def _undelete(self, name: str, *, environment_name: str | None = None, client: Client | None = None) -> V:
         """Bring back the volume that had ``name`` last; NotFoundError if none had, AlreadyExistsError if one has."""
         check_volume_name(name)
-        client = given_or_default(client)
+        client = client_or_default(client)
         environment = client.in_environment(environment_name)
         catalog = client.root.catalog()
         record = next(catalog.deleted(environment, name), None)
@@ -136,7 +136,7 @@ class Renaming:
         """
         check_volume_name(old_name)
         check_volume_name(new_name)
-        client = given_or_default(client)
+        client = client_or_default(client)
         environment = client.in_environment(environment_name)
         client.root.catalog().rename(environment, old_name, new_name, client.author)
 

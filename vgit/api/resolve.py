@@ -1,4 +1,4 @@
-"""Volumes: a volume's handle resolved, and the two ways in which one comes to be."""
+"""Resolve: a volume's handle resolved, and the two ways in which one comes to be."""
 
 import os
 from collections.abc import Iterator

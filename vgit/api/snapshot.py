@@ -22,14 +22,11 @@ from vgit.objects.git_mode import TREE_MODE
 from vgit.paths import Path, format_path, parse_path, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
-from vgit.runtime.lazy_import import lazy_import
 from vgit.tree.entry import Entry, Kind
 from vgit.types import FileEntry, time_of_commit
 
 if TYPE_CHECKING:
-    from vgit.api import mounts
-else:
-    mounts = lazy_import("vgit.api.mounts")
+    from vgit.api.mount import Mount
 
 
 class TreeView:
@@ -161,7 +158,7 @@ class Readable:
 class Home(Protocol):
     """What a snapshot needs of the volume that it belongs to, which this module must not import."""
 
-    def mount(self, path: str | os.PathLike[str], *, at: str | None = None) -> "mounts.Mount":
+    def mount(self, path: str | os.PathLike[str], *, at: str | None = None) -> "Mount":
         """Mount the volume at a revision."""
 
     @property
@@ -193,7 +190,7 @@ class Snapshot(Readable):
     def __reduce__(self) -> tuple[Callable[..., "Snapshot"], tuple[Home, str]]:
         return _find, (self._volume, self.id)
 
-    def _mount(self, path: str | os.PathLike[str]) -> "mounts.Mount":
+    def _mount(self, path: str | os.PathLike[str]) -> "Mount":
         """Check this state out into ``path``, read-only, and return the mount, a context manager giving the path."""
         return self._volume.mount(path, at=self.id)
 

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vgit.api.aio import Method
-from vgit.api.client import Client
-from vgit.api.convert import answer
+from vgit.api.convert import conclude
+from vgit.api.handle import Handle
 from vgit.errors import InvalidError
-from vgit.repository.repository import Repository
 from vgit.runtime.lazy_import import lazy_import
 from vgit.types import CommitInfo
 
@@ -23,18 +22,8 @@ else:
     )
 
 
-class Writable:
+class Writable(Handle):
     """What can be written to: a volume."""
-
-    _client: Client
-
-    @property
-    def repository(self) -> Repository:
-        """Say where the commits go."""
-        raise AssertionError("a writable thing says what its repository is")
-
-    def _refuse_read_only(self) -> None:
-        raise AssertionError("a writable thing says whether it is read-only")
 
     def batch_upload(
         self,
@@ -62,13 +51,13 @@ class Writable:
         """Copy files within the volume as the Unix ``cp`` does; their contents are shared, not copied. Source: Modal.
 
         Files that exist are replaced. Several sources need a directory as
-        destination, directories need ``recursive``. None: it is so already.
+        destination, directories need ``recursive``. None if the volume has it all already.
         """
         self._refuse_read_only()
         if isinstance(src_paths, str):  # each letter would be a path
             raise InvalidError(f"src_paths must be a list; got the text {src_paths!r}. Give [{src_paths!r}].")
         author = self._client.author
-        return answer(
+        return conclude(
             self.repository, copy.copy(self.repository, src_paths, dst_path, recursive=recursive, author=author)
         )
 
@@ -76,7 +65,7 @@ class Writable:
         """Remove a file, or a directory: one that is not empty needs ``recursive``. Source: Modal."""
         self._refuse_read_only()
         removed = remove.remove(self.repository, [path], recursive=recursive, author=self._client.author)
-        return answer(self.repository, removed)
+        return conclude(self.repository, removed)
 
     copy_files = Method(_copy_files)
     remove_file = Method(_remove_file)

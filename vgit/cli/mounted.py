@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 
 from vgit.api.client import Client
-from vgit.api.handed import MountedDirectory
+from vgit.api.existing_mount import ExistingMount
 from vgit.api.resolve import resolve_id
 from vgit.cli.command import Settings, settings_of
 from vgit.errors import InvalidError, NotFoundError
@@ -18,7 +18,7 @@ from vgit.paths import MOUNT_FILE, STATE_NAME, local_place
 
 
 @contextmanager
-def mounted(ctx: click.Context, path: str | None) -> Iterator[MountedDirectory]:
+def mounted(ctx: click.Context, path: str | None) -> Iterator[ExistingMount]:
     """Take up the mount that ``path`` (None: the current directory) is in.
 
     The mount says which store, environment and volume it belongs to; options
@@ -30,7 +30,7 @@ def mounted(ctx: click.Context, path: str | None) -> Iterator[MountedDirectory]:
 
 
 @contextmanager
-def mounted_or_half_unmounted(ctx: click.Context, path: str | None) -> Iterator[MountedDirectory]:
+def mounted_or_half_unmounted(ctx: click.Context, path: str | None) -> Iterator[ExistingMount]:
     """Do as ``mounted``, to unmount it: what an unmount that was cut off left is taken up as well."""
     root = _find_root(path, lambda start: find_marked(start) or find_root(start))
     with _taken_up(ctx, root, marker_of(root) or MOUNT_FILE, reopen_to_unmount) as directory:
@@ -40,7 +40,7 @@ def mounted_or_half_unmounted(ctx: click.Context, path: str | None) -> Iterator[
 @contextmanager
 def _taken_up(
     ctx: click.Context, root: str, marker: str, reopen: Callable[..., WorkingDirectory]
-) -> Iterator[MountedDirectory]:
+) -> Iterator[ExistingMount]:
     record = read_record(root, marker)
     _check_settings(settings_of(ctx), root, record)
     client = Client.from_env(record.store, record.environment)
@@ -54,7 +54,7 @@ def _taken_up(
     # We were started in the mount, and must not be the process that uses it; the shell that started us still counts.
     os.chdir("/")
     try:
-        with MountedDirectory(root, repository, client.author, reopen) as directory:
+        with ExistingMount(root, repository, client.author, reopen) as directory:
             yield directory
     finally:
         repository.close()

@@ -4,8 +4,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vgit.api.mounts import Mount
-from vgit.api.warned import LocalChangesWarning, local_changes_text
+from vgit.api.mount import Mount
+from vgit.api.user_warnings import LocalChangesWarning, local_changes_text
 from vgit.cli.output import warn
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import click
 
 from vgit.api.client import Client
-from vgit.api.mounts import Mount
+from vgit.api.mount import Mount
 from vgit.cli.child import PASSED_ON, Child, uninterrupted
 from vgit.cli.command import Command, Settings, command, settings_of
 from vgit.cli.output import note, shown_name, warn
@@ -141,11 +141,11 @@ def _opened(settings: Settings, asked: Sequence[Asked], *, create: bool) -> Iter
 
 def _environment(client: Client, mounts: Sequence[_Opened]) -> dict[str, str]:
     """Return the command's environment: there, too, names mean the volumes that they mean here."""
-    handed = dict.fromkeys([*(str(mount.path) for mount, _ in mounts), *client.handed_mounts])
+    run_mounts = dict.fromkeys([*(str(mount.path) for mount, _ in mounts), *client.run_mounts])
     return _own_environment() | {
         "VGIT_STORE": client.store,
         "VGIT_ENVIRONMENT": client.environment,
-        "VGIT_MOUNTS": json.dumps(list(handed)),
+        "VGIT_MOUNTS": json.dumps(list(run_mounts)),
     }
 
 

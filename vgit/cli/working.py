@@ -5,8 +5,8 @@ from dataclasses import asdict
 import click
 
 from vgit.api.convert import commit_info
-from vgit.api.handed import MountedDirectory
-from vgit.api.mounts import Mount
+from vgit.api.existing_mount import ExistingMount
+from vgit.api.mount import Mount
 from vgit.cli.command import LocalPath, command, option_json, option_message
 from vgit.cli.entries import change_json, change_lines, commit_json, counts_line, receipt_lines
 from vgit.cli.mounted import mounted
@@ -99,7 +99,7 @@ def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool
         write_lines([short_id(info.head)])
 
 
-def publish(directory: MountedDirectory, message: str | None) -> tuple[CommitInfo | None, tuple[LeftOut, ...]]:
+def publish(directory: ExistingMount, message: str | None) -> tuple[CommitInfo | None, tuple[LeftOut, ...]]:
     """Commit a mount and tell people what came of it; return the commit, None if nothing changed, and what it lacks."""
     committed = directory.mount.commit_in_detail(message)
     info = info_of(directory.mount, committed)

@@ -1,30 +1,26 @@
-"""Mounts: a volume's working directories as the API gives them, and which of them this process has.
+"""Mount: a volume's working directory as the API gives it.
 
-``Volume.commit()`` and ``reload()`` act on the mounts that this process opened,
-through whatever handle, so the list of them is the process's and not a
-handle's. It is the one piece of state that the library keeps by itself.
+It commits and reloads by the engine's ``WorkingDirectory``, and adds what a program
+wants of it: values of the API, warnings, commits in the background, and an end.
+Which mounts a process has is in ``api/open_mounts.py``.
 """
 
-import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from vgit.api.aio import Both, Method
 from vgit.api.background import Background, HeldBack, check_commit_every
 from vgit.api.convert import change, commit_info, local_change, reload_info
-from vgit.api.warned import log_left_out, warn_of_left_out, warn_of_local_changes
-from vgit.errors import AlreadyExistsError, Error, InvalidError, NotMountedError
+from vgit.api.user_warnings import log_left_out, warn_of_left_out
+from vgit.errors import Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
 from vgit.history.changes import edited
-from vgit.maintenance.sweep import sweep
 from vgit.mount.changes import Unstable
-from vgit.mount.layout import is_mount
-from vgit.mount.open import Binding, open_mount, renew, share_mount
+from vgit.mount.open import renew
 from vgit.mount.plan import Local
 from vgit.mount.results import Committed, Reloaded
-from vgit.mount.scope import overlap
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, parse_path, printable
 from vgit.repository.aftermath import Aftermath
@@ -39,34 +35,6 @@ else:
     pathlib = lazy_import("pathlib")
 
 
-class _OpenMounts:
-    """The mounts that this process has open. A forked child has none: its parent's stay its parent's."""
-
-    def __init__(self) -> None:
-        self._mounts: list[Mount] = []
-        self._guard = threading.Lock()
-        reset_after_fork(self)
-
-    def after_fork(self) -> None:
-        self._mounts = []
-        self._guard = threading.Lock()
-
-    def add(self, mount: "Mount") -> None:
-        with self._guard:
-            self._mounts.append(mount)
-
-    def discard(self, mount: "Mount") -> None:
-        with self._guard:
-            self._mounts = [one for one in self._mounts if one is not mount]
-
-    def of(self, volume_id: str) -> "list[Mount]":
-        with self._guard:
-            return [mount for mount in self._mounts if mount.volume_id == volume_id]
-
-
-_open = _OpenMounts()
-
-
 class Mount:
     """A working directory bound to a volume; a context manager that commits at its end and gives the path.
 
@@ -78,9 +46,12 @@ class Mount:
     reloads nor ends them, and leaving the block or ``close`` does nothing there.
     """
 
-    def __init__(self, working: WorkingDirectory, author: str) -> None:
+    def __init__(
+        self, working: WorkingDirectory, author: str, *, on_release: "Callable[[Mount], None] | None" = None
+    ) -> None:
         self._working = working
         self._author = author
+        self._on_release = on_release
         self._background: Background | None = None
         self._is_inherited = False
         self._is_closed = False
@@ -305,54 +276,6 @@ class Mount:
         """Let go of the directory; nothing is committed. Nothing if that was done."""
         self.stop_background()
         self._is_closed = True
-        _open.discard(self)
+        if self._on_release is not None:
+            self._on_release(self)
         self._working.close()
-
-
-def open_for_program(
-    path: str,
-    binding: Binding,
-    repository: Repository,
-    author: str,
-    *,
-    commit_every: float | None = None,
-    handed: Sequence[str] = (),
-) -> Mount:
-    """Mount for this process; AlreadyExistsError if it has that part of the volume mounted for writing elsewhere.
-
-    One of the ``handed`` mounts is used as it is: whoever handed it has brought
-    it up to date, and other programs may be at work in it. Of another that is
-    read-only and was changed all the same a LocalChangesWarning tells.
-    """
-    if commit_every is not None:
-        check_commit_every(commit_every, read_only=binding.read_only)
-    if not binding.read_only:
-        for mount in mounts_of(binding.volume_id):
-            if not mount.read_only and overlap(mount.sub_path, binding.sub_path):
-                raise AlreadyExistsError(
-                    f"this process has the volume mounted for writing at {mount.path} already;"
-                    " close that mount first, or mount read-only."
-                )
-    is_taken_up = binding.adopt or is_mount(path)  # else all its files come from the volume
-    is_handed = os.path.realpath(path) in map(os.path.realpath, handed) and is_mount(path)
-    mount = Mount((share_mount if is_handed else open_mount)(path, binding, repository, repository.clock), author)
-    after = Aftermath(f"{printable(path)} is mounted")
-    if not binding.read_only:
-        with after.step("sweeping the volume's repository"):
-            sweep(repository)
-    _open.add(mount)
-    try:
-        if binding.read_only and is_taken_up and not is_handed:
-            warn_of_local_changes(str(mount.path), mount.local_changes())
-        after.hand_on()
-    except BaseException:
-        mount.release()  # nobody would have it
-        raise
-    if commit_every is not None:
-        mount.commit_in_background(commit_every)
-    return mount
-
-
-def mounts_of(volume_id: str) -> "list[Mount]":
-    """Return this process's open mounts of a volume."""
-    return _open.of(volume_id)

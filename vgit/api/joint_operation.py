@@ -1,4 +1,4 @@
-"""Together: one answer for an operation on all the mounts that a process has of a volume.
+"""Joint operation: one answer for an operation on all the mounts that a process has of a volume.
 
 Each mount commits for itself, so the second may fail when the first has
 published. Then the others are committed all the same, and the error says which
@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import chain
 
 from vgit.api.convert import commit_info
-from vgit.api.mounts import Mount
-from vgit.api.warned import LeftOutWarning, warn_of_left_out
+from vgit.api.mount import Mount
+from vgit.api.user_warnings import LeftOutWarning, warn_of_left_out
 from vgit.errors import Error
 from vgit.ids import short_id
 from vgit.paths import format_path, parse_path, printable
@@ -41,17 +41,17 @@ def commit_all(mounts: Sequence[Mount], message: str | None) -> CommitInfo | Non
                 infos.append(info)
                 afters.append(published.after)
                 outcome.done.append(published.after.what)
-    answer = joined_commits(infos, tuple(left_out))
+    joint = joined_commits(infos, tuple(left_out))
     error = outcome.error()
     if error is not None:
-        vars(error).update(published=answer)
+        vars(error).update(published=joint)
         with suppress(LeftOutWarning):  # where warnings are errors, the other one comes first
-            warn_of_left_out(here, answer)
+            warn_of_left_out(here, joint)
         raise error
     for after in afters:
         after.hand_on()
-    warn_of_left_out(here, answer)
-    return answer
+    warn_of_left_out(here, joint)
+    return joint
 
 
 def reload_all(mounts: Sequence[Mount]) -> ReloadInfo:

@@ -1,4 +1,4 @@
-"""Warned: what a program is told beside its answer, as Python warnings, since the library prints nothing.
+"""User warnings: what a program is told beside its answer, as Python warnings, since the library prints nothing.
 
 A warning is shown with the line of the program that called vgit. Who turns warnings
 into errors gets them when all is done; the answer is their ``published`` then.
