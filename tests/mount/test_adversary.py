@@ -57,6 +57,12 @@ def push(bench: Bench, change: Callable[[FilePath], object]) -> None:
     run(git, "push", "--quiet", "origin", "HEAD:main")
 
 
+def opened(path: str) -> list[str]:
+    """Return the descriptors of this process that lead to files of this name, or a name that begins so."""
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    return [link for link in links if os.path.lexists(link) and os.readlink(link).startswith(path)]
+
+
 class TestState:
     @pytest.mark.parametrize("cut_at", [None, 0])
     def test_without_its_database_a_mount_keeps_every_local_change(self, bench: Bench, cut_at: int | None) -> None:
@@ -89,6 +95,7 @@ class TestState:
                 again.status()
             except NotMountedError as error:
                 assert "delete it and mount the volume there again" in str(error)
+                assert begin or not opened(str(database)), "it could not even be opened, and nobody can close it"
             finally:
                 again.close()
         database.unlink()

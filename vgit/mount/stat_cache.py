@@ -333,16 +333,23 @@ class StatCache:
         try:
             # Any thread may hold the mount's lock, one at a time, so SQLite's own check is not wanted.
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-            # A write-ahead log needs one fsync a transaction, but shared memory, which network file systems lack.
-            mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if self._network else 'WAL'}").fetchone()[0]
-            self._has_log = mode == "wal"
-            connection.execute("PRAGMA synchronous=FULL")
-            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-                connection.executescript(_UPGRADE + _SCHEMA)
-                connection.execute(f"PRAGMA user_version={_VERSION}")
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._unreadable(error) from error
         return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        # A write-ahead log needs one fsync a transaction, but shared memory, which network file systems lack.
+        mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if self._network else 'WAL'}").fetchone()[0]
+        self._has_log = mode == "wal"
+        connection.execute("PRAGMA synchronous=FULL")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            connection.executescript(_UPGRADE + _SCHEMA)
+            connection.execute(f"PRAGMA user_version={_VERSION}")
 
 
 def _unpack(found: tuple[bytes, bytes, bytes], object_format: ObjectFormat) -> PackedRows:
