@@ -23,7 +23,7 @@ from vgit.files import temporary_access
 from vgit.localfs.rooted import set_mode
 from vgit.paths import MODES_NAME, parse_path
 from vgit.transfer.download import download
-from vgit.transfer.local_target import Source
+from vgit.transfer.local_target import DownloadSource
 from vgit.transfer.progress import NoProgress
 
 MODES = [0o555, 0o000, 0o111, 0o333, 0o444, 0o600, 0o700, 0o750]
@@ -118,7 +118,7 @@ def publish(volume: vgit.Volume, base: Path, mode: int, text: str = "1") -> None
 def get(volume: vgit.Volume, path: str, destination: Path, progress: NoProgress | None = None) -> None:
     repository = volume.repository
     view = TreeView(repository, repository.head())
-    source = Source(view.revision, parse_path(path), view.find(parse_path(path)))
+    source = DownloadSource(view.revision, parse_path(path), view.find(parse_path(path)))
     download(repository, source, str(destination), force=True, progress=progress)
 
 

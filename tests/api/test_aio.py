@@ -580,7 +580,7 @@ def test_an_ephemeral_volume_is_not_left_behind_when_entering_or_leaving_is_canc
 
 @pytest.mark.parametrize(
     ("owner", "name", "after"),
-    [(checkout.Placer, "place", 5), (file_writer, "_batches", 0), (open_mounts, "sweep", 0)],
+    [(checkout.EntryWriter, "write", 5), (file_writer, "_batches", 0), (open_mounts, "sweep", 0)],
 )
 def test_a_mount_that_is_cancelled_leaves_no_directory(
     large: vgit.Volume, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: int
@@ -650,7 +650,7 @@ def test_a_reload_that_is_cancelled_before_it_begins_to_move_files(
             fill(writing)
         mount = next(one for one in _mounts(volume) if one.read_only)
         with monkeypatch.context() as patched:
-            asyncio.run(cancel_at(Pause(patched, reload.Placer, "place", after=10), mount.reload.aio()))
+            asyncio.run(cancel_at(Pause(patched, reload.EntryWriter, "write", after=10), mount.reload.aio()))
         assert os.listdir(path) == [".vgit"]
         assert leftovers(volume, path) == []
         assert mount.reload().changed == 20
@@ -670,7 +670,7 @@ def test_a_reload_that_is_cancelled_between_batches_is_finished_by_the_next(
                     (writing / name).write_text("changed")
         mount = next(one for one in _mounts(volume) if one.read_only)
         with monkeypatch.context() as patched:
-            asyncio.run(cancel_at(Pause(patched, reload.Placer, "place", after=12), mount.reload.aio()))
+            asyncio.run(cancel_at(Pause(patched, reload.EntryWriter, "write", after=12), mount.reload.aio()))
         assert os.listdir(path / ".vgit/tmp") == []
         mount.reload()
         assert mount.status().changes == ()

@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 from blake3 import blake3
 
 from vgit.files.new_tree import NewTree
-from vgit.files.small_files import LARGEST, Batch, Batches, Part, Small, SmallFileReader
+from vgit.files.small_files import LARGEST, FileBatch, FileBatches, FileGroup, Small, SmallFileReader
 from vgit.ids import SHA1
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.rooted import RootDirectory
@@ -18,7 +18,7 @@ def stat_of(path: FilePath) -> Stat:
     return to_stat(path.lstat())
 
 
-def flat(batches: list[Batch]) -> list[tuple[tuple[str, ...], str]]:
+def flat(batches: list[FileBatch]) -> list[tuple[tuple[str, ...], str]]:
     return [(part.directory, name) for batch in batches for part in batch for name, _ in part.names]
 
 
@@ -28,12 +28,12 @@ def of_files(part: NewTree | list[Small | None]) -> list[Small | None]:
 
 
 def test_batches_hold_few_files_and_few_bytes() -> None:
-    batches = Batches()
+    batches = FileBatches()
     small, large = (0, 10, 0, 0, 0), (0, LARGEST, 0, 0, 0)
     wanted = []
     for number in range(50):
         files = [(f"f{at}", large if at % 7 == 0 else small) for at in range(number * 20)]
-        batches.add(Part((f"d{number}",), files, 0, 0))
+        batches.add(FileGroup((f"d{number}",), files, 0, 0))
         wanted += [((f"d{number}",), name) for name, _ in files]
     batches.flush()
     taken = batches.take()
@@ -45,11 +45,13 @@ def test_batches_hold_few_files_and_few_bytes() -> None:
 
 
 def test_a_new_directory_is_never_split_unless_it_is_huge() -> None:
-    batches = Batches()
+    batches = FileBatches()
     sizes = [3, 150, 199, 1000, 1001, 60, 60]
     for number, size in enumerate(sizes):
-        batches.add(Part((f"d{number}",), [(f"f{at}", (0, 10, 0, 0, 0)) for at in range(size)], 7, 0, is_whole=True))
-    batches.add(Part(("bytes",), [(f"f{at}", (0, LARGEST, 0, 0, 0)) for at in range(65)], 7, 0, is_whole=True))
+        batches.add(
+            FileGroup((f"d{number}",), [(f"f{at}", (0, 10, 0, 0, 0)) for at in range(size)], 7, 0, is_whole=True)
+        )
+    batches.add(FileGroup(("bytes",), [(f"f{at}", (0, LARGEST, 0, 0, 0)) for at in range(65)], 7, 0, is_whole=True))
     batches.flush()
     taken = batches.take()
     whole = {part.directory: len(part.names) for batch in taken for part in batch if part.is_whole}
@@ -74,17 +76,17 @@ def test_only_what_is_as_the_scan_saw_it_is_read(tmp_path: FilePath) -> None:
     os.mkfifo(tmp_path / "unreadable")
     with RootDirectory(str(tmp_path)) as root:
         read = SmallFileReader(root, SHA1, encode=True).read(
-            [Part((), files, 0, NEVER), Part(("no", "such"), files, 0, NEVER)]
+            [FileGroup((), files, 0, NEVER), FileGroup(("no", "such"), files, 0, NEVER)]
         )
-        plain = SmallFileReader(root, SHA1, encode=False).read([Part((), files[:2], 0, NEVER)])
-    first, second = map(of_files, read.parts)
+        plain = SmallFileReader(root, SHA1, encode=False).read([FileGroup((), files[:2], 0, NEVER)])
+    first, second = map(of_files, read.groups)
     found = dict(zip(names, first, strict=True))
     assert [name for name, small in found.items() if small is not None] == ["good", "empty"]
     assert second == [None] * len(names)
     good = found["good"]
     assert good is not None and good[0] == blake3(b"good").digest()
     assert good[1] is not None and good[1][0] == SHA1.object_id(b"blob", b"good")
-    assert [small[1] for small in of_files(plain.parts[0]) if small is not None] == [None, None]
+    assert [small[1] for small in of_files(plain.groups[0]) if small is not None] == [None, None]
 
 
 def test_what_a_volume_cannot_hold_is_noted_once(tmp_path: FilePath) -> None:
@@ -93,5 +95,5 @@ def test_what_a_volume_cannot_hold_is_noted_once(tmp_path: FilePath) -> None:
         os.link(tmp_path / name, tmp_path / f"{name}2")
     files = [(name, stat_of(tmp_path / name)) for name in ("a", "a2", "b", "b2")]
     with RootDirectory(str(tmp_path)) as root:
-        read = SmallFileReader(root, SHA1, encode=False).read([Part((), files, 0, NEVER)])
+        read = SmallFileReader(root, SHA1, encode=False).read([FileGroup((), files, 0, NEVER)])
     assert list(read.not_kept.values()) == [("a",)]

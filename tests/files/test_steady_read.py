@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vgit.files.steady_read import Belief, Moved, Place, Watch, in_flight_ns, wait_for_writes
+from vgit.files.steady_read import Belief, FileToRead, Moved, Watch, in_flight_ns, wait_for_writes
 from vgit.localfs.file_stat import to_stat
 from vgit.localfs.filesystem_clock import Clocks, Probe
 
@@ -82,7 +82,7 @@ class Looked:
     def __init__(self, path: Path, mapped: bool = False, age_ns: int = 0) -> None:
         self.file = os.open(path, os.O_RDONLY)
         found = os.fstat(self.file)
-        self.place = Place(self.file, found.st_dev)
+        self.place = FileToRead(self.file, found.st_dev)
         self.now = to_stat(found)
         self.looks = 0
         self.mapped = mapped

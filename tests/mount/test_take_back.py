@@ -12,7 +12,7 @@ import pytest
 
 from tests.mount.conftest import AUTHOR, Bench, listing
 from vgit.errors import BackendUnavailableError, InvalidError
-from vgit.files.placer import Placer
+from vgit.files.entry_writer import EntryWriter
 from vgit.mount import open as opening
 from vgit.mount import working_directory
 from vgit.mount.checkout import Checkout
@@ -45,16 +45,16 @@ def put(root: FilePath, name: str, content: str = "mine") -> None:
 
 def before_the(number: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Do ``act`` before that file of a checkout is made."""
-    place = Placer.place
+    write = EntryWriter.write
     left = [number]
 
-    def placing(self: Placer, *args: Any) -> Any:
+    def writing(self: EntryWriter, *args: Any) -> Any:
         left[0] -= 1
         if left[0] == 0:
             act()
-        return place(self, *args)
+        return write(self, *args)
 
-    monkeypatch.setattr(Placer, "place", placing)
+    monkeypatch.setattr(EntryWriter, "write", writing)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled, OSError])
@@ -85,7 +85,7 @@ def test_only_what_the_checkout_wrote_goes(
         assert stat.S_IMODE(out.stat().st_mode) == 0o750
 
 
-@pytest.mark.parametrize("step", ["place", "syncfs", "set_base", "renew"])
+@pytest.mark.parametrize("step", ["write", "syncfs", "set_base", "renew"])
 @pytest.mark.parametrize("existed", [True, False])
 def test_where_nobody_put_anything_nothing_is_left(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, existed: bool
@@ -99,7 +99,7 @@ def test_where_nobody_put_anything_nothing_is_left(
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    if step == "place":
+    if step == "write":
         before_the(3, monkeypatch, fail)
     elif step == "syncfs":
         monkeypatch.setattr(working_directory, "syncfs", fail)

@@ -33,7 +33,7 @@ from vgit.paths import parse_path
 from vgit.repository.repository import Repository
 from vgit.transfer import download as download_module
 from vgit.transfer.download import download
-from vgit.transfer.local_target import Source
+from vgit.transfer.local_target import DownloadSource
 from vgit.transfer.progress import Progress
 
 ROOT = FilePath(__file__).parent.parent.parent
@@ -83,7 +83,7 @@ def get(volume: vgit.Volume) -> Get:
 
 def get_from(repository: Repository, path: str, destination: FilePath | str, **options: object) -> None:
     view = TreeView(repository, repository.head())
-    source = Source(view.revision, parse_path(path), view.find(parse_path(path)))
+    source = DownloadSource(view.revision, parse_path(path), view.find(parse_path(path)))
     download(repository, source, str(destination), **options)  # type: ignore[arg-type]
 
 
@@ -403,7 +403,7 @@ import sys
 from vgit.paths import parse_path
 from vgit.api.snapshot import TreeView
 from vgit.transfer.download import download
-from vgit.transfer.local_target import Source
+from vgit.transfer.local_target import DownloadSource
 import vgit
 
 class Stop:
@@ -415,7 +415,7 @@ class Stop:
 store, path, destination = sys.argv[1:]
 repository = vgit.Volume.from_name("x", client=vgit.Client(store)).repository
 view = TreeView(repository, repository.head())
-source = Source(view.revision, parse_path(path), view.find(parse_path(path)))
+source = DownloadSource(view.revision, parse_path(path), view.find(parse_path(path)))
 download(repository, source, destination, force=True, progress=Stop())
 """
 

@@ -34,7 +34,7 @@ from vgit.errors import (
     NotADirectoryConflict,
     NotFoundError,
 )
-from vgit.files.content_sink import PackKeeper
+from vgit.files.content_sink import PackSink
 from vgit.transfer.puts import put_directory, put_file
 from vgit.tree.entry import Entry, Kind
 
@@ -287,16 +287,16 @@ def test_a_new_version_shares_chunks_with_the_old(tmp_path: FilePath) -> None:
 
 def test_a_file_that_never_holds_still_is_stored_and_named(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
     local = write_local(tmp_path, {"d/log": NOISE, "d/still": b"1"})
-    keep_file = PackKeeper.keep_file
+    add_file = PackSink.add_file
     reads = []
 
-    def grow_then_keep(self: PackKeeper, descriptor: int, size: int, seen: Entry | None) -> object:
+    def grow_then_keep(self: PackSink, descriptor: int, size: int, seen: Entry | None) -> object:
         reads.append(size)
         with open(local / "d/log", "ab") as file:
             file.write(b"+")
-        return keep_file(self, descriptor, size, seen)
+        return add_file(self, descriptor, size, seen)
 
-    monkeypatch.setattr(PackKeeper, "keep_file", grow_then_keep)
+    monkeypatch.setattr(PackSink, "add_file", grow_then_keep)
     repository = new_volume()
     published = put_all(repository, tree(local, "/"))
     assert published is not None and published.commit.unstable == (("d", "log"),)

@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.transfer.uploads import contents, new_volume, put_all, tree
-from vgit.files.content_sink import PackKeeper
+from vgit.files.content_sink import PackSink
 from vgit.localfs import filesystem_clock
 from vgit.localfs.file_systems import FileSystem, is_memory_file_system
 from vgit.localfs.filesystem_clock import Clocks
@@ -78,18 +78,18 @@ def test_a_store_into_a_dirty_page_while_it_is_read_is_noticed(
     """It moves no time before ``fsync`` has made the page clean."""
     path = tmp_path / "f"
     path.write_bytes(bytes(LARGE))
-    keep_file = PackKeeper.keep_file
+    add_file = PackSink.add_file
     stores = iter([b"once", b""])
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as view:
         view[0] = 1
 
-        def store_then_keep(self: PackKeeper, descriptor: int, size: int, seen: Entry | None) -> object:
+        def store_then_keep(self: PackSink, descriptor: int, size: int, seen: Entry | None) -> object:
             store = next(stores, b"")
             if store:
                 view[:4] = store
-            return keep_file(self, descriptor, size, seen)
+            return add_file(self, descriptor, size, seen)
 
-        monkeypatch.setattr(PackKeeper, "keep_file", store_then_keep)
+        monkeypatch.setattr(PackSink, "add_file", store_then_keep)
         published, found = publish_by(way, path)
         assert list(stores) == [], "it was read again"
     assert published.commit.unstable == () and found["f"][:4] == b"once"

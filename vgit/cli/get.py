@@ -12,7 +12,7 @@ from vgit.cli.stopping import cleaning_up_when_told_to_end
 from vgit.history.revision import resolve_revision
 from vgit.paths import parse_path
 from vgit.transfer.download import download
-from vgit.transfer.local_target import Source
+from vgit.transfer.local_target import DownloadSource
 
 _STDOUT = "-"
 
@@ -44,6 +44,6 @@ def get(ctx: click.Context, volume: str, remote: str, dest: str, *, force: bool,
         for piece in view.read(path):
             write(piece)
         return
-    source = Source(view.revision, path, view.find(path))
+    source = DownloadSource(view.revision, path, view.find(path))
     with refusing_to_replace(), cleaning_up_when_told_to_end(), transfer_progress() as progress:
         download(repository, source, dest, force=force, progress=progress)

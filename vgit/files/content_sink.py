@@ -1,4 +1,4 @@
-"""Keep: the two ways in which changed content is read, into packs or only through a hash."""
+"""Content sink: where content that was read goes, into packs, or only through a hash to be compared."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
-class Keeper(Protocol):
+class ContentSink(Protocol):
     """Where content goes: into a pack, or only through a hash."""
 
     @property
     def stores(self) -> bool:
         """Whether it goes into a pack."""
 
-    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
-        """Keep content that is in memory, at most 4 MiB."""
+    def add_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
+        """Take content that is in memory, at most 4 MiB; ``seen`` is what was there before."""
 
-    def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
-        """Keep small files that were read already: each with its size and what was seen there."""
+    def add_small_files(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+        """Take small files that were read already: each with its size and what was seen there."""
 
-    def keep_tree(self, new: NewTree) -> None:
-        """Keep a directory of small files that were read already, of which nothing was seen."""
+    def add_new_tree(self, new: NewTree) -> None:
+        """Take a directory of small files that were read already, of which nothing was seen."""
 
-    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
-        """Keep a file's content, from its first byte to its end."""
+    def add_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
+        """Take a file's content, from its first byte to its end."""
 
 
-class PackKeeper:
+class PackSink:
     """Content goes into the packs of a commit under way; ``pool`` and ``watch`` as for ``store_file``."""
 
     stores = True
@@ -52,7 +52,7 @@ class PackKeeper:
         self._pool = pool
         self._watch = watch
 
-    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
+    def add_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
         """Store content in memory, unless it is what was seen."""
         if seen is not None and seen.size == len(data) and seen.id is not None:
             hash = blake3(data).digest()
@@ -60,25 +60,25 @@ class PackKeeper:
                 return _as_seen(seen, len(data), hash)
         return store_bytes(data, self._writer)
 
-    def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+    def add_small_files(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
         """Store small files that were read already, each with its size and what was seen."""
-        kept, new = [], []
+        contents, new = [], []
         for (hash, blob), size, seen in files:
             if seen is not None and seen.hash == hash and seen.id is not None:
-                kept.append(_as_seen(seen, size, hash))
+                contents.append(_as_seen(seen, size, hash))
             else:
                 assert blob is not None
                 new.append(blob)
-                kept.append(StoredContent(BLOB_CONTENT, blob[0], size, hash))
+                contents.append(StoredContent(BLOB_CONTENT, blob[0], size, hash))
         self._writer.write_encoded_blobs(new)
-        return kept
+        return contents
 
-    def keep_tree(self, new: NewTree) -> None:
+    def add_new_tree(self, new: NewTree) -> None:
         """Store small files that were read already, their directory's record, and its tree."""
         self._writer.write_encoded_blobs(new.blobs)
         self._writer.write_encoded_trees(new.trees)
 
-    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
+    def add_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Store a file's content; chunks that the seen version has at the same borders are not cut again."""
         old = None
         if seen is not None and seen.is_chunked and seen.id is not None and seen.hash is not None:
@@ -86,7 +86,7 @@ class PackKeeper:
         return store_file(descriptor, size, self._writer, self._store, old, pool=self._pool, watch=self._watch)
 
 
-class HashKeeper:
+class HashSink:
     """Content is only compared with what was seen."""
 
     stores = False
@@ -94,18 +94,18 @@ class HashKeeper:
     def __init__(self, object_format: ObjectFormat) -> None:
         self._nothing = ObjectId(bytes(object_format.id_size))
 
-    def keep_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
+    def add_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
         """Compare content in memory."""
         return self._compare(len(data), blake3(data).digest(), seen)
 
-    def keep_small(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+    def add_small_files(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
         """Compare small files that were read already."""
         return [self._compare(size, small[0], seen) for small, size, seen in files]
 
-    def keep_tree(self, new: NewTree) -> None:
+    def add_new_tree(self, new: NewTree) -> None:
         """Do nothing: what nobody saw is different, and only the caller needs to know."""
 
-    def keep_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
+    def add_file(self, descriptor: int, size: int, seen: Entry | None) -> StoredContent:
         """Compare a file's content."""
         return self._compare(*hash_file(descriptor), seen)
 

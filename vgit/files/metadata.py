@@ -1,4 +1,4 @@
-"""Recorded: what is to be published of a file's mode and time, and whether that is anything new.
+"""Metadata: what is to be published of a file's mode and time, and whether that is anything new.
 
 A file system may round a time or refuse a mode. So a row has both, what was to
 be there and what ``lstat`` gave back; what still is as it was given back counts
@@ -23,7 +23,7 @@ def is_as_seen(entry: Entry | None, seen: Entry | None) -> bool:
     return entry.is_directory or entry.mtime_ns == seen.mtime_ns
 
 
-def recorded(now: Stat, old: Row | None) -> tuple[int, int]:
+def mode_and_mtime(now: Stat, old: Row | None) -> tuple[int, int]:
     """Return mode and mtime as to be recorded: what the file system did to the recorded ones is no change."""
     kind = stat.S_IFMT(now.mode)
     if old is None or stat.S_IFMT(old.stat.mode) != kind or stat.S_IFMT(old.entry.mode) != kind:
@@ -35,6 +35,6 @@ def recorded(now: Stat, old: Row | None) -> tuple[int, int]:
 
 def file_entry(now: Stat, old: Row | None, stored: StoredContent) -> Entry:
     """Return the entry of a file whose content is stored."""
-    mode, mtime_ns = recorded(now, old)
+    mode, mtime_ns = mode_and_mtime(now, old)
     git_mode = stored.git_mode or (EXECUTABLE_MODE if mode & 0o100 else FILE_MODE)
     return Entry(mode, git_mode, stored.id, stored.size, mtime_ns, stored.hash)

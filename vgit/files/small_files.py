@@ -33,7 +33,7 @@ _WHOLE_BYTES = 4 << 20
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Part(NamedTuple):
+class FileGroup(NamedTuple):
     """Files of one directory."""
 
     directory: Path
@@ -43,37 +43,37 @@ class Part(NamedTuple):
     is_whole: bool = False  # of a directory that is new, and all of it: its tree can be made
 
 
-Batch: TypeAlias = list[Part]
+FileBatch: TypeAlias = list[FileGroup]
 
 
 # A file that held still: BLAKE3, and what a pack needs of it (None: not wanted). A plain tuple, as EncodedBlob is.
 Small: TypeAlias = tuple[bytes, EncodedBlob | None]
 
 
-class Read(NamedTuple):
-    """What became of a batch: for each part the whole, or something for each name, in order; None: read it again."""
+class BatchRead(NamedTuple):
+    """What became of a batch: for each group its tree, or what each name came to, in order; None: read it again."""
 
-    parts: list[NewTree | list[Small | None]]
+    groups: list[NewTree | list[Small | None]]
     not_kept: dict[LeftOutKind, Path]  # what a volume cannot hold → a path that has it
 
 
-class Batches:
+class FileBatches:
     """Puts small files together to batches: as few as one exchange between processes is worth."""
 
     def __init__(self) -> None:
-        self._ready: list[Batch] = []
-        self._batch: Batch = []
+        self._ready: list[FileBatch] = []
+        self._batch: FileBatch = []
         self._count = self._size = 0
 
-    def add(self, part: Part) -> None:
+    def add(self, group: FileGroup) -> None:
         """Add files of one directory; a whole one stays in one piece unless it is huge."""
-        files = part.names
-        if part.is_whole and len(files) <= _WHOLE_FILES:
+        files = group.names
+        if group.is_whole and len(files) <= _WHOLE_FILES:
             size = sum([size for _, (_, size, _, _, _) in files])
             if size <= _WHOLE_BYTES:
                 self._count += len(files)
                 self._size += size
-                self._batch.append(part)
+                self._batch.append(group)
                 if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
                     self.flush()
                 return
@@ -82,13 +82,13 @@ class Batches:
             self._count += 1
             self._size += size
             if self._count >= _BATCH_FILES or self._size >= _BATCH_BYTES:
-                self._batch.append(part._replace(names=files[start:end], is_whole=False))
+                self._batch.append(group._replace(names=files[start:end], is_whole=False))
                 self.flush()
                 start = end
         if start < len(files):
-            self._batch.append(part._replace(names=files[start:], is_whole=False))
+            self._batch.append(group._replace(names=files[start:], is_whole=False))
 
-    def take(self) -> list[Batch]:
+    def take(self) -> list[FileBatch]:
         """Return the batches that are full by now."""
         ready, self._ready = self._ready, []
         return ready
@@ -112,24 +112,24 @@ class SmallFileReader:
         self._owner = found.st_uid
         self._not_kept = NotKept()
 
-    def read(self, batch: Batch) -> Read:
+    def read(self, batch: FileBatch) -> BatchRead:
         """Read the files of ``batch``."""
-        parts: list[NewTree | list[Small | None]] = []
+        groups: list[NewTree | list[Small | None]] = []
         not_kept: dict[LeftOutKind, Path] = {}
-        for part in batch:
-            files = self._read_part(part, not_kept)
-            parts.append(self._whole(part, files) or files)
-        return Read(parts, not_kept)
+        for group in batch:
+            files = self._read_group(group, not_kept)
+            groups.append(self._whole(group, files) or files)
+        return BatchRead(groups, not_kept)
 
-    def _whole(self, part: Part, files: list[Small | None]) -> NewTree | None:
+    def _whole(self, group: FileGroup, files: list[Small | None]) -> NewTree | None:
         """Return a new directory made of ``files``, None if it is none, or not all of them could be read."""
         contents = [(small[0], small[1]) for small in files if small is not None and small[1] is not None]
-        if not part.is_whole or len(contents) < len(files):
+        if not group.is_whole or len(contents) < len(files):
             return None
-        return encode_new_tree(part.names, contents, part.trusted_before_ns, self._format)
+        return encode_new_tree(group.names, contents, group.trusted_before_ns, self._format)
 
-    def _read_part(self, part: Part, not_kept: dict[LeftOutKind, Path]) -> list[Small | None]:
-        directory, names = part.directory, part.names
+    def _read_group(self, group: FileGroup, not_kept: dict[LeftOutKind, Path]) -> list[Small | None]:
+        directory, names = group.directory, group.names
         try:
             descriptor = self._root.open_directory(directory)
         except OSError:
@@ -138,18 +138,20 @@ class SmallFileReader:
         try:
             for name, now in names:
                 checkpoint()
-                files.append(self._read(descriptor, part, name, now, not_kept))
+                files.append(self._read(descriptor, group, name, now, not_kept))
         finally:
             os.close(descriptor)
         return files
 
-    def _read(self, at: int, part: Part, name: str, now: BareStat, not_kept: dict[LeftOutKind, Path]) -> Small | None:
+    def _read(
+        self, at: int, group: FileGroup, name: str, now: BareStat, not_kept: dict[LeftOutKind, Path]
+    ) -> Small | None:
         _, size, _, ctime_ns, _ = now
         try:
             file = open_to_read(name, at)
             try:
                 if size:
-                    if ctime_ns < part.quiet_before_ns:
+                    if ctime_ns < group.quiet_before_ns:
                         wait_for_buffered_writes(file)
                     elif is_open_for_writing(file) is not False:
                         return None
@@ -158,7 +160,7 @@ class SmallFileReader:
                 seen = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
                 if seen != now or len(data) != size or found.st_dev != self._device:
                     return None  # of another file system: that has a clock of its own
-                self._not_kept.look(file, found, self._owner, (*part.directory, name), not_kept)
+                self._not_kept.look(file, found, self._owner, (*group.directory, name), not_kept)
             finally:
                 os.close(file)
         except OSError:
@@ -174,6 +176,6 @@ def open_to_read(name: str, directory_fd: int) -> int:
         return os.open(name, READ_FLAGS, dir_fd=directory_fd)
 
 
-def worker(path: str, descriptor: int, form: str, *, encode: bool) -> Callable[[Batch], Read]:
+def worker(path: str, descriptor: int, form: str, *, encode: bool) -> Callable[[FileBatch], BatchRead]:
     """Return what reads batches in a worker process, which has the mount's root open as ``descriptor``."""
     return SmallFileReader(RootDirectory(path, descriptor), FORMATS[form], encode=encode).read

@@ -56,10 +56,10 @@ class Belief(enum.Enum):
     NEVER = "never"  # as long as it is as it is: a store into a map may move no time
 
 
-class Place(NamedTuple):
-    """A file that is open to be read, and its file system."""
+class FileToRead(NamedTuple):
+    """A file that is open to be read, or the directory in which a link is, and its file system."""
 
-    file: int
+    descriptor: int
     device: int
 
 
@@ -90,7 +90,7 @@ class Watch:
 
     def clock(self, directory: int) -> Probe:
         """Return the time of the file system that an open directory is on, for any file there."""
-        return self._clock(Place(directory, os.fstat(directory).st_dev), _NO_FRACTION)
+        return self._clock(FileToRead(directory, os.fstat(directory).st_dev), _NO_FRACTION)
 
     def kind(self, directory: int) -> FileSystem:
         """Return what file system an open directory is on."""
@@ -98,109 +98,111 @@ class Watch:
 
     def wait_for_tick(self, directory: int, ctime_ns: int) -> None:
         """Do what ``settle`` does first for many small files in a directory's file system, of which one is so young."""
-        self._wait_for_tick(Place(directory, os.fstat(directory).st_dev), 0, ctime_ns)
+        self._wait_for_tick(FileToRead(directory, os.fstat(directory).st_dev), 0, ctime_ns)
 
-    def shows_writes(self, place: Place, ctime_ns: int) -> bool:
+    def shows_writes(self, opened: FileToRead, ctime_ns: int) -> bool:
         """Return whether a write from now on moves the times of a file with this ctime."""
-        at = self._clock(place, ctime_ns)
+        at = self._clock(opened, ctime_ns)
         return at.is_exact or trusted(ctime_ns, at)
 
-    def trusts(self, place: Place, ctime_ns: int) -> bool:
+    def trusts(self, opened: FileToRead, ctime_ns: int) -> bool:
         """Return whether a file with this ctime, read since, cannot have been written without its stat showing it."""
-        return trusted(ctime_ns, self._clock(place, ctime_ns))
+        return trusted(ctime_ns, self._clock(opened, ctime_ns))
 
-    def believes(self, belief: Belief, place: Place, ctime_ns: int, *, is_same: bool) -> bool:
+    def believes(self, belief: Belief, opened: FileToRead, ctime_ns: int, *, is_same: bool) -> bool:
         """Return whether a file that held still is believed; ``is_same``: it is what it was when it was read before."""
-        at = self._clock(place, ctime_ns)
+        at = self._clock(opened, ctime_ns)
         if belief is Belief.ONCE_MORE and is_same:
             return ctime_ns < at.ctime_ns - max(at.margin_ns, COARSE_MARGIN_NS)
         return belief is Belief.SURE and trusted(ctime_ns, at)
 
-    def is_quiet(self, place: Place, now: Stat) -> bool:
+    def is_quiet(self, opened: FileToRead, now: Stat) -> bool:
         """Return whether a file can be read without more ado; it waits for nobody, and any thread may ask.
 
         What is quiet and has the same stat when it was read held still.
         """
-        quiet = self._quiet.get(place.device)
+        quiet = self._quiet.get(opened.device)
         if quiet is not None and now.size <= QUIET_BYTES and now.ctime_ns < quiet[0] and now.ino not in quiet[1]:
             return True  # what was looked at stays true for so old a file
         with self._turn:
-            at, kind = self._clock(place, now.ctime_ns), self._kind(place)
+            at, kind = self._clock(opened, now.ctime_ns), self._kind(opened)
             if (
                 kind.shows_maps
                 and (trusted(now.ctime_ns, at) or at.is_exact)
-                and is_open_for_writing(place.file) is False
+                and is_open_for_writing(opened.descriptor) is False
             ):
                 self._asked += 1
                 if self._asked < _ASKED_BEFORE_A_LOOK:
                     return True
             inodes = self._maps()[1]
-            self._quiet[place.device] = at.ctime_ns - in_flight_ns(QUIET_BYTES), inodes
+            self._quiet[opened.device] = at.ctime_ns - in_flight_ns(QUIET_BYTES), inodes
             return now.ctime_ns < at.ctime_ns - in_flight_ns(now.size) and now.ino not in inodes
 
-    def settle(self, place: Place, now: Stat) -> Belief:
+    def settle(self, opened: FileToRead, now: Stat) -> Belief:
         """Do what must precede the reading of a regular file; Moved if it is being written.
 
         Waits for a tick of the clock, and for calls that write.
         """
         with self._turn:
-            return self._settle(place, now)
+            return self._settle(opened, now)
 
-    def _settle(self, place: Place, now: Stat) -> Belief:
-        kind, size, ctime_ns = self._kind(place), now.size, now.ctime_ns
-        self._wait_for_tick(place, size, ctime_ns)
-        is_open = is_open_for_writing(place.file)
+    def _settle(self, opened: FileToRead, now: Stat) -> Belief:
+        kind, size, ctime_ns = self._kind(opened), now.size, now.ctime_ns
+        self._wait_for_tick(opened, size, ctime_ns)
+        is_open = is_open_for_writing(opened.descriptor)
         if is_open is False and kind.shows_maps:
             return Belief.SURE
-        if not kind.is_network and not self._is_looked_after(place, ctime_ns):
+        if not kind.is_network and not self._is_looked_after(opened, ctime_ns):
             self._clocks.renew()
-        if self._is_mapped(place, now.ino, kind):
+        if self._is_mapped(opened, now.ino, kind):
             if kind.is_memory:
                 raise Moved
-            os.fsync(place.file)  # what was stored into the map is in the file, and the next store moves its times
-            wait_for_writes(place.file)
+            os.fsync(
+                opened.descriptor
+            )  # what was stored into the map is in the file, and the next store moves its times
+            wait_for_writes(opened.descriptor)
             return Belief.NEVER
-        wait_for_writes(place.file)
-        if is_open is False or ctime_ns < self._clock(place, ctime_ns).ctime_ns - in_flight_ns(size):
+        wait_for_writes(opened.descriptor)
+        if is_open is False or ctime_ns < self._clock(opened, ctime_ns).ctime_ns - in_flight_ns(size):
             return Belief.SURE
-        return self._who_writes(place, now) if size > _WORTH_A_LOOK_BYTES else Belief.ONCE_MORE
+        return self._who_writes(opened, now) if size > _WORTH_A_LOOK_BYTES else Belief.ONCE_MORE
 
-    def _who_writes(self, place: Place, now: Stat) -> Belief:
+    def _who_writes(self, opened: FileToRead, now: Stat) -> Belief:
         """Look who has a file open for writing; one that is not seen may write in any way."""
         if self._open is None or self._open[0] != self._clocks.count:
             self._open = (self._clocks.count, OpenForWriting())
-        is_direct = self._open[1].is_direct((place.device, now.ino))
+        is_direct = self._open[1].is_direct((opened.device, now.ino))
         if is_direct:
             raise Moved
         return Belief.SURE if is_direct is False else Belief.ONCE_MORE
 
-    def _wait_for_tick(self, place: Place, size: int, ctime_ns: int) -> None:
+    def _wait_for_tick(self, opened: FileToRead, size: int, ctime_ns: int) -> None:
         """Read the clocks later if a write from now on might leave a file's stat as it is.
 
         One wait is enough for all that a scan saw. A large file waits in any
         case: its row is then one to be trusted, and it need not be read again.
         """
-        at = self._clock(place, ctime_ns)
+        at = self._clock(opened, ctime_ns)
         if trusted(ctime_ns, at):
             return
         is_tick_over = at.is_exact or ctime_ns < at.ctime_ns - FINE_MARGIN_NS
         if not is_tick_over or size >= _WORTH_A_WAIT_BYTES:
             self._clocks.wait()
 
-    def _is_looked_after(self, place: Place, ctime_ns: int) -> bool:
+    def _is_looked_after(self, opened: FileToRead, ctime_ns: int) -> bool:
         """Whether the clocks, and so maps and descriptors, were looked at after the file's last change."""
-        at = self._clock(place, ctime_ns)
+        at = self._clock(opened, ctime_ns)
         return ctime_ns < at.ctime_ns if at.is_exact else trusted(ctime_ns, at)
 
-    def _clock(self, place: Place, ctime_ns: int) -> Probe:
-        return self._clocks.read(place.device, place.file, ctime_ns)
+    def _clock(self, opened: FileToRead, ctime_ns: int) -> Probe:
+        return self._clocks.read(opened.device, opened.descriptor, ctime_ns)
 
-    def _kind(self, place: Place) -> FileSystem:
-        return self._clocks.kind(place.device, place.file)
+    def _kind(self, opened: FileToRead) -> FileSystem:
+        return self._clocks.kind(opened.device, opened.descriptor)
 
-    def _is_mapped(self, place: Place, inode: int, kind: FileSystem) -> bool:
+    def _is_mapped(self, opened: FileToRead, inode: int, kind: FileSystem) -> bool:
         mapped, inodes = self._maps()
-        return (place.device, inode) in mapped or (not kind.shows_maps and inode in inodes)
+        return (opened.device, inode) in mapped or (not kind.shows_maps and inode in inodes)
 
     def _maps(self) -> tuple[frozenset[Identity], frozenset[int]]:
         if self._looked[0] != self._clocks.count:

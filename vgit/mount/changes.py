@@ -16,24 +16,24 @@ from typing import NamedTuple, Self
 
 from vgit.content import StoredContent
 from vgit.errors import Error
-from vgit.files.content_sink import Keeper
+from vgit.files.content_sink import ContentSink
 from vgit.files.left_out import LeftOutKind, NotKept, Omitted
-from vgit.files.metadata import file_entry, is_as_seen, recorded
+from vgit.files.metadata import file_entry, is_as_seen, mode_and_mtime
 from vgit.files.new_tree import NewTree
 from vgit.files.rows import UNTRUSTED_CTIME, Packed, PackedRows, Row, join_rows, pack_rows, untrusted
 from vgit.files.small_files import (
     IN_FLIGHT_NS,
     LARGEST,
-    Batch,
-    Batches,
-    Part,
-    Read,
+    BatchRead,
+    FileBatch,
+    FileBatches,
+    FileGroup,
     Small,
     SmallFileReader,
     open_to_read,
     worker,
 )
-from vgit.files.steady_read import TRIES, Moved, Place, Watch, is_read_twice
+from vgit.files.steady_read import TRIES, FileToRead, Moved, Watch, is_read_twice
 from vgit.ids import ObjectFormat, TreeId
 from vgit.localfs.file_stat import FARTHEST_NS, BareStat, Stat, to_stat
 from vgit.localfs.filesystem_clock import trusted
@@ -84,14 +84,14 @@ class ChangeReader:
         self,
         root: RootDirectory,
         rows: dict[Path, PackedRows],
-        keeper: Keeper,
+        sink: ContentSink,
         watch: Watch,
         when_unstable: Unstable,
         object_format: ObjectFormat,
     ) -> None:
         self._root = root
         self._old = rows
-        self._keeper = keeper
+        self._sink = sink
         self._format = object_format
         self._watch = watch
         self._when_unstable = when_unstable
@@ -109,12 +109,12 @@ class ChangeReader:
         self._new_rows: dict[Path, Packed] = {}
         self._new_trees: dict[Path, TreeId] = {}
         self._again: list[tuple[Path, list[tuple[str, BareStat]]]] = []  # what a batch could not read
-        self._batches = Batches()
-        self._jobs: deque[Batch] = deque()
-        encode = keeper.stores
+        self._batches = FileBatches()
+        self._jobs: deque[FileBatch] = deque()
+        encode = sink.stores
         there = partial(worker, root.path, root.fd, object_format.name, encode=encode)
         here = SmallFileReader(root, object_format, encode=encode)
-        self._workers: Workers[Batch, Read] = Workers(there, here.read, (root.fd,))
+        self._workers: Workers[FileBatch, BatchRead] = Workers(there, here.read, (root.fd,))
 
     def __enter__(self) -> Self:
         return self
@@ -127,11 +127,11 @@ class ChangeReader:
         mapped = self._watch.mapped_inodes()
         small = [item for item in names if self._is_for_a_batch(item[1], mapped)]
         if small:
-            new = len(small) == len(names) and directory and directory not in self._old and self._keeper.stores
+            new = len(small) == len(names) and directory and directory not in self._old and self._sink.stores
             at = self._clock
             # On a network nobody can be asked who has a file open; there so young a file is not trusted anyway.
             quiet_before_ns = FARTHEST_NS if self._kind.is_network else at.ctime_ns - IN_FLIGHT_NS
-            self._batches.add(Part(directory, small, at.trusted_before_ns, quiet_before_ns, bool(new)))
+            self._batches.add(FileGroup(directory, small, at.trusted_before_ns, quiet_before_ns, bool(new)))
             self._jobs.extend(self._batches.take())
             self._workers.assist(self._jobs, self._take)
         if len(small) == len(names):
@@ -176,28 +176,28 @@ class ChangeReader:
         is_told = self._clock.is_exact or trusted(ctime_ns, self._clock)
         return is_told or self._when_unstable is Unstable.STORE
 
-    def _take(self, batch: Batch, read: Read) -> None:
+    def _take(self, batch: FileBatch, read: BatchRead) -> None:
         """Take over what was read of a batch."""
         for kind, path in read.not_kept.items():
             self._not_kept.setdefault(kind, path)
-        for asked, part in zip(batch, read.parts, strict=True):
-            if isinstance(part, NewTree):
-                self._keeper.keep_tree(part)
-                self._new_rows[asked.directory] = part.rows
-                self._new_trees[asked.directory] = part.id
+        for group, found in zip(batch, read.groups, strict=True):
+            if isinstance(found, NewTree):
+                self._sink.add_new_tree(found)
+                self._new_rows[group.directory] = found.rows
+                self._new_trees[group.directory] = found.id
             else:
-                self._take_part(asked, part)
+                self._take_group(group, found)
 
-    def _take_part(self, part: Part, read: list[Small | None]) -> None:
-        files = [(*names, small) for names, small in zip(part.names, read, strict=True)]
-        packed = self._old.get(part.directory)
+    def _take_group(self, group: FileGroup, read: list[Small | None]) -> None:
+        files = [(*names, small) for names, small in zip(group.names, read, strict=True)]
+        packed = self._old.get(group.directory)
         done = [item for item in files if item[2] is not None]
         if packed is None:
-            self._take_new(part.directory, done, part.trusted_before_ns)
+            self._take_new(group.directory, done, group.trusted_before_ns)
         else:
-            self._take_changed(part.directory, packed, done, part.trusted_before_ns)
+            self._take_changed(group.directory, packed, done, group.trusted_before_ns)
         if len(done) < len(files):
-            self._again.append((part.directory, [(name, now) for name, now, small in files if small is None]))
+            self._again.append((group.directory, [(name, now) for name, now, small in files if small is None]))
 
     def _wholes(self) -> dict[Path, Whole]:
         """Return the new trees for which an edit of their directory can stand; of others, put down each file's."""
@@ -213,7 +213,7 @@ class ChangeReader:
 
     def _take_new(self, directory: Path, files: list[tuple[str, BareStat, Small | None]], before: int) -> None:
         """Take over files of a directory that had no row; the hot loop of a first commit."""
-        stored = self._keeper.keep_small(
+        stored = self._sink.add_small_files(
             [(small, size, None) for _, (_, size, _, _, _), small in files if small is not None]
         )
         rows: dict[str, tuple[BareStat, Entry]] = {}
@@ -234,7 +234,7 @@ class ChangeReader:
     ) -> None:
         olds = [packed.row(name) for name, _, _ in files]
         together = list(zip(files, olds, strict=True))
-        stored = self._keeper.keep_small(
+        stored = self._sink.add_small_files(
             [
                 (small, size, old.entry if old is not None else None)
                 for (_, (_, size, _, _, _), small), old in together
@@ -308,15 +308,15 @@ class ChangeReader:
         kind = stat.S_IFMT(now.mode)
         if kind == stat.S_IFREG:
             return self._read_file(descriptor, name, now, old)
-        mode, mtime_ns = recorded(now, old)
+        mode, mtime_ns = mode_and_mtime(now, old)
         is_trusted = True
         if kind == stat.S_IFLNK:
-            place = Place(descriptor, os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_dev)
-            is_trusted = self._watch.trusts(place, now.ctime_ns)  # asked first: the clock is read before the target
+            opened = FileToRead(descriptor, os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_dev)
+            is_trusted = self._watch.trusts(opened, now.ctime_ns)  # asked first: the clock is read before the target
             target = encode_name(os.readlink(name, dir_fd=descriptor))
             if to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False)) != now:
                 raise Moved
-            stored = self._keeper.keep_bytes(target, old.entry if old else None)
+            stored = self._sink.add_bytes(target, old.entry if old else None)
             entry = Entry(mode, SYMLINK_MODE, stored.id, len(target), mtime_ns, stored.hash)
         elif kind == stat.S_IFDIR:
             entry = directory_entry(mode, mtime_ns)
@@ -332,9 +332,9 @@ class ChangeReader:
                 raise Moved from error
             raise
         try:
-            place = Place(file, os.fstat(file).st_dev)
-            belief = self._watch.settle(place, now)
-            if self._when_unstable is Unstable.HOLD_BACK and not self._watch.shows_writes(place, now.ctime_ns):
+            opened = FileToRead(file, os.fstat(file).st_dev)
+            belief = self._watch.settle(opened, now)
+            if self._when_unstable is Unstable.HOLD_BACK and not self._watch.shows_writes(opened, now.ctime_ns):
                 raise Moved  # a network's cached times lag by seconds: the next commit will know
             stored = self._store(file, now, old.entry if old is not None else None)
             found = os.fstat(file)
@@ -343,18 +343,18 @@ class ChangeReader:
             self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
             entry = file_entry(now, old, stored)
             is_same = old is not None and is_read_twice(now, old.stat) and same_content(entry, old.entry)
-            is_trusted = self._watch.believes(belief, place, now.ctime_ns, is_same=is_same)
+            is_trusted = self._watch.believes(belief, opened, now.ctime_ns, is_same=is_same)
         finally:
             os.close(file)
         return Held(entry, now, is_steady=True, is_trusted=is_trusted)
 
     def _store(self, file: int, now: Stat, seen: Entry | None) -> StoredContent:
         if now.size > _IN_MEMORY_BYTES:
-            return self._keeper.keep_file(file, now.size, seen)
+            return self._sink.add_file(file, now.size, seen)
         data = os.pread(file, now.size + 1, 0)
         if len(data) != now.size:
             raise Moved
-        return self._keeper.keep_bytes(data, seen)
+        return self._sink.add_bytes(data, seen)
 
     def _read_as_is(self, descriptor: int, name: str, old: Row | None) -> Held:
         """Read something that does not hold still, once more, as it comes."""
@@ -365,7 +365,7 @@ class ChangeReader:
             if stat.S_IFMT(now.mode) != stat.S_IFREG:
                 raise FileNotFoundError(name)  # another kind by now: the next scan's business
             self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
-            stored = self._keeper.keep_file(file, now.size, old.entry if old is not None else None)
+            stored = self._sink.add_file(file, now.size, old.entry if old is not None else None)
         finally:
             os.close(file)
         now = now._replace(size=stored.size)
@@ -388,7 +388,7 @@ class ChangeReader:
                 edits.directories[parent] = self._directory(parent, scan.directories[parent])
 
     def _directory(self, path: Path, now: Stat) -> Entry:
-        mode, _ = recorded(now, self._old_row(path))
+        mode, _ = mode_and_mtime(now, self._old_row(path))
         return directory_entry(mode, now.mtime_ns)
 
     def _old_row(self, path: Path) -> Row | None:

@@ -25,8 +25,8 @@ from typing import NamedTuple
 from vgit.backend import Backend
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import CorruptObjectError, NotADirectoryConflict
+from vgit.files.entry_writer import EntryWriter, raise_with_path
 from vgit.files.left_out import LeftOutKind, Omitted
-from vgit.files.placer import Placer, raise_named
 from vgit.files.rows import Packed, Row, join_rows, pack_rows, untrust_from
 from vgit.ids import CommitId, TreeId
 from vgit.localfs.file_stat import to_stat
@@ -44,7 +44,7 @@ from vgit.tree.entry import Entry, Kind
 _PART_ENTRIES = 200
 
 
-class Part(NamedTuple):
+class DirectoryPart(NamedTuple):
     """What is done in one go: so many entries of one directory."""
 
     path: Path
@@ -73,21 +73,23 @@ class Filled(NamedTuple):
 class Filler:
     """Does parts of a checkout; in whichever process."""
 
-    def __init__(self, repository: Repository, root: RootDirectory, placer: Placer, revision: CommitId) -> None:
+    def __init__(
+        self, repository: Repository, root: RootDirectory, entry_writer: EntryWriter, revision: CommitId
+    ) -> None:
         self._repository = repository
         self._root = root
-        self._placer = placer
+        self._entry_writer = entry_writer
         self._spelling = Spelling(root)
         self._revision = revision
 
-    def fill(self, part: Part) -> Filled:
+    def fill(self, part: DirectoryPart) -> Filled:
         """Write what the part holds."""
         entries = self._repository.directories.read(part.tree).entries
         rows: dict[str, Row] = {}
         below: list[Below] = []
         kept: list[tuple[str, Entry, str]] = []
         name = ""
-        place = self._placer.place
+        write = self._entry_writer.write
         descriptor = self._root.open_directory(part.path)
         try:
             for name, entry in islice(entries.items(), part.start, part.start + _PART_ENTRIES):
@@ -102,13 +104,13 @@ class Filler:
                         os.mkdir(name, 0o700, dir_fd=descriptor)
                         below.append(Below(name, entry, None))
                     else:
-                        rows[name] = place(descriptor, name, entry)
+                        rows[name] = write(descriptor, name, entry)
                 except FileExistsError:
                     other = self._spelling.other((*part.path, name))
                     if other is not None or not self._take_over(descriptor, name, entry, rows, below):
                         kept.append((name, entry, other or ""))
-        except (OSError, CorruptObjectError) as error:  # around the loop: naming each file would cost
-            raise_named(error, (*part.path, name), self._revision)
+        except (OSError, CorruptObjectError) as error:  # around the loop: a context manager for each file would cost
+            raise_with_path(error, (*part.path, name), self._revision)
         finally:
             os.close(descriptor)
         newest_ns = max((row.stat.ctime_ns for row in rows.values()), default=0)
@@ -123,7 +125,7 @@ class Filler:
                 return False
         elif is_half_made(self._repository.objects, descriptor, name, entry):
             os.unlink(name, dir_fd=descriptor)
-            rows[name] = self._placer.place(descriptor, name, entry)
+            rows[name] = self._entry_writer.write(descriptor, name, entry)
         else:
             return False
         return True
@@ -131,11 +133,11 @@ class Filler:
 
 def worker(
     backend: Backend, path: str, descriptor: int, revision: CommitId, *, read_only: bool
-) -> Callable[[Part], Filled]:
+) -> Callable[[DirectoryPart], Filled]:
     """Return what does parts in a worker process, which has the mount's root open as ``descriptor``."""
     repository = Repository.open(backend, SYSTEM_CLOCK)
     root = RootDirectory(path, descriptor)
-    return Filler(repository, root, Placer(repository.objects, read_only=read_only), revision).fill
+    return Filler(repository, root, EntryWriter(repository.objects, read_only=read_only), revision).fill
 
 
 class Checkout:
@@ -148,27 +150,27 @@ class Checkout:
         self._root = root
         self._read_only = read_only
         self._inherit = inherit
-        self._placer = Placer(repository.objects, read_only=read_only)
+        self._entry_writer = EntryWriter(repository.objects, read_only=read_only)
         self._directories: list[tuple[Path, Entry]] = []
         self.rows: dict[Path, Packed] = {}
         self.newest_ns = 0  # the latest ctime in them
         self.made: set[Path] = set()  # directories that were not there
         self.found: dict[Path, int] = {}  # the modes of those that were
-        self.unfinished: set[Part] = set()  # parts of which it is not known how much was written
+        self.unfinished: set[DirectoryPart] = set()  # parts of which it is not known how much was written
         self.kept: dict[Path, Entry] = {}  # what was to be where something else stands, which stays
         self.left_out: list[Omitted] = []  # of these what the file system takes for another name, and why
 
     def run(self, revision: CommitId, tree: TreeId) -> None:
         """Write the tree. Not durable before the caller's ``syncfs``."""
-        waiting = deque([Part(ROOT, tree, 0)])
+        waiting = deque([DirectoryPart(ROOT, tree, 0)])
         self.unfinished.update(waiting)
 
-        def finish(part: Part, filled: Filled) -> None:
+        def finish(part: DirectoryPart, filled: Filled) -> None:
             following = self._finish_part(part, filled)
             self.unfinished.update(following)
             waiting.extendleft(reversed(following))
 
-        filler = Filler(self._repository, self._root, self._placer, revision)
+        filler = Filler(self._repository, self._root, self._entry_writer, revision)
         here = (self._repository.backend, self._root.path, self._root.fd, revision)
         factory = partial(worker, *here, read_only=self._read_only)
         inherit = (self._root.fd, *self._inherit)
@@ -187,7 +189,7 @@ class Checkout:
             if packed[1]:  # an empty directory has no rows
                 cache.replace_packed(directory, packed)
 
-    def _finish_part(self, part: Part, filled: Filled) -> list[Part]:
+    def _finish_part(self, part: DirectoryPart, filled: Filled) -> list[DirectoryPart]:
         """Take over what became of a part; return those that it leads to."""
         self._keep(part.path, filled.rows, filled.newest_ns)
         self.unfinished.discard(part)
@@ -195,7 +197,7 @@ class Checkout:
             self.kept[(*part.path, name)] = entry
             if other:
                 self.left_out.append(Omitted((*part.path, name), LeftOutKind.SPELLING, other))
-        following: list[Part] = []
+        following: list[DirectoryPart] = []
         if part.start == 0:
             starts = range(_PART_ENTRIES, filled.total, _PART_ENTRIES)
             following += [part._replace(start=start) for start in starts]
@@ -207,7 +209,7 @@ class Checkout:
                 self.made.add(path)
             else:
                 self.found[path] = found_mode
-            following.append(Part(path, TreeId(entry.id), 0))
+            following.append(DirectoryPart(path, TreeId(entry.id), 0))
         return following
 
     def _keep(self, path: Path, rows: Packed, newest_ns: int) -> None:
@@ -221,7 +223,7 @@ class Checkout:
             descriptor = self._root.open_directory(path)
             try:
                 os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
-                os.fchmod(descriptor, self._placer.permissions(entry.mode))
+                os.fchmod(descriptor, self._entry_writer.permissions(entry.mode))
                 now = to_stat(os.fstat(descriptor))
             finally:
                 os.close(descriptor)

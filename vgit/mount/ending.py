@@ -12,7 +12,7 @@ unmount goes on with: what is clean by its rows is still to go.
 import os
 from collections.abc import Callable, Mapping
 
-from vgit.files.placer import Placer
+from vgit.files.entry_writer import EntryWriter
 from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.mount.areas import Areas
 from vgit.mount.journal import Notes, decode_journal, reload_journal
@@ -37,7 +37,7 @@ class Ending:
         record: MountRecord,
         session: Session,
         cache: StatCache,
-        placer: Placer,
+        entry_writer: EntryWriter,
         planner: Callable[[TemporaryAccess], Planner],
     ) -> None:
         self._repository = repository
@@ -45,7 +45,7 @@ class Ending:
         self._session = session
         self._root = session.root
         self._cache = cache
-        self._placer = placer
+        self._entry_writer = entry_writer
         self._planner = planner
 
     def run(self, paths: Mapping[Path, Entry | None] | None) -> bool:
@@ -77,5 +77,5 @@ class Ending:
             access.allow(path[:-1] for path in paths)
             steps = areas.possible(self._planner(access).plan(paths))
             self._root.mark_as(UNMOUNTING_FILE)
-            Reload(self._root, self._placer, base, areas, access, notes.note_waiting).run(steps)
+            Reload(self._root, self._entry_writer, base, areas, access, notes.note_waiting).run(steps)
             areas.empty_outgoing()

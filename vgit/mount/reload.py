@@ -19,8 +19,8 @@ import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from vgit.files.entry_writer import EntryWriter
 from vgit.files.left_out import LeftOutKind, Omitted
-from vgit.files.placer import Placer
 from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
@@ -45,7 +45,7 @@ class Reload:
     def __init__(
         self,
         root: RootDirectory,
-        placer: Placer,
+        entry_writer: EntryWriter,
         target: CommitId,
         areas: Areas,
         access: TemporaryAccess,
@@ -53,11 +53,11 @@ class Reload:
     ) -> None:
         self._root = root
         self._device = os.fstat(root.fd).st_dev
-        self._placer = placer
+        self._entry_writer = entry_writer
         self._areas = areas
         self._access = access  # to all directories in which something is to be done
         self._note = note  # makes durable what is beside, before it is exchanged with anything
-        self._stager = Stager(placer, target, areas)
+        self._stager = Stager(entry_writer, target, areas)
         self._swapper = Swapper()
         self._durable = Durable()
         self._spelling = Spelling(root)
@@ -232,7 +232,7 @@ class Reload:
                     self.kept.add(path)  # written, or given another name, since the plan: the next reload looks again
                     return
                 if not stat.S_ISLNK(target.mode):
-                    os.chmod(f"/proc/self/fd/{descriptor}", self._placer.permissions(target.mode))
+                    os.chmod(f"/proc/self/fd/{descriptor}", self._entry_writer.permissions(target.mode))
                     os.utime(f"/proc/self/fd/{descriptor}", ns=(target.mtime_ns, target.mtime_ns))
                 else:
                     os.utime(name, ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
@@ -270,7 +270,7 @@ class Reload:
             except (FileNotFoundError, NotADirectoryError):
                 self.absent.add(step.path)
                 continue
-            mode = self._placer.permissions(target.mode)
+            mode = self._entry_writer.permissions(target.mode)
             if step.action is Action.TOUCH_DIRECTORY and step.now is not None:
                 mode = stat.S_IMODE(step.now.mode)
             self._access.set_mode(step.path, mode)

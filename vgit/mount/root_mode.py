@@ -10,7 +10,7 @@ import os
 import stat
 
 from vgit.errors import CorruptObjectError
-from vgit.files.placer import Placer
+from vgit.files.entry_writer import EntryWriter
 from vgit.ids import CommitId
 from vgit.localfs.rooted import RootDirectory
 from vgit.mount.changes import Changes
@@ -29,12 +29,12 @@ class RootMode:
     """Takes over the mode that a volume has for a mount's root, and tells what the mount has for it."""
 
     def __init__(
-        self, root: RootDirectory, scope: Scope, repository: Repository, placer: Placer, *, read_only: bool
+        self, root: RootDirectory, scope: Scope, repository: Repository, entry_writer: EntryWriter, *, read_only: bool
     ) -> None:
         self._root = root
         self._scope = scope
         self._repository = repository
-        self._placer = placer
+        self._entry_writer = entry_writer
         self._read_only = read_only
 
     def at_first(self, revision: CommitId) -> int | None:
@@ -67,7 +67,7 @@ class RootMode:
             if seen is not None:
                 self._set(stat.S_IMODE(seen), stat.S_IMODE(now))  # its own, whatever the volume has
         elif wanted is not None:
-            self._set(self._placer.permissions(wanted) | _NEEDED, stat.S_IMODE(now))
+            self._set(self._entry_writer.permissions(wanted) | _NEEDED, stat.S_IMODE(now))
         cache.set_root_mode(os.fstat(self._root.fd).st_mode)
 
     def to_publish(self, changes: Changes, base: CommitId) -> Entry:

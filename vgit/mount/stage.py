@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from vgit.files.placer import Placer, naming
+from vgit.files.entry_writer import EntryWriter, errors_with_path
 from vgit.ids import CommitId
 from vgit.localfs.durable import Durable
 from vgit.localfs.file_stat import Stat
@@ -49,8 +49,8 @@ class Staged(NamedTuple):
 class Stager:
     """Writes what a reload brings in."""
 
-    def __init__(self, placer: Placer, target: CommitId, areas: Areas) -> None:
-        self._placer = placer
+    def __init__(self, entry_writer: EntryWriter, target: CommitId, areas: Areas) -> None:
+        self._entry_writer = entry_writer
         self._target = target
         self._areas = areas
         self._count = 0
@@ -85,8 +85,8 @@ class Stager:
         assert step.target is not None
         name = self.next_name()
         area = self._areas.incoming(step.path[:-1])
-        with naming(step.path, self._target):
-            row = self._placer.place(self._areas.descriptor(area), name, step.target)
+        with errors_with_path(step.path, self._target):
+            row = self._entry_writer.write(self._areas.descriptor(area), name, step.target)
         self.bytes_written += step.target.size
         return Staged(step, area, name, *row)
 

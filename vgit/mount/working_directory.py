@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 from vgit.clock import Clock
 from vgit.errors import ReadOnlyError
-from vgit.files.content_sink import HashKeeper, Keeper, PackKeeper
+from vgit.files.content_sink import ContentSink, HashSink, PackSink
+from vgit.files.entry_writer import EntryWriter
 from vgit.files.left_out import Omitted, unread
-from vgit.files.placer import Placer
 from vgit.files.rows import PackedRows, Row, untrusted
 from vgit.files.steady_read import Watch
 from vgit.files.temporary_access import TemporaryAccess
@@ -58,8 +58,8 @@ class WorkingDirectory:
         self._scope = Scope(repository, parse_path(record.sub_path))
         self._session = Session(path, repository.format, clock, self._recover, marker)
         self._root = self._session.root
-        self._placer = Placer(repository.objects, read_only=record.read_only)
-        self._root_mode = RootMode(self._root, self._scope, repository, self._placer, read_only=record.read_only)
+        self._entry_writer = EntryWriter(repository.objects, read_only=record.read_only)
+        self._root_mode = RootMode(self._root, self._scope, repository, self._entry_writer, read_only=record.read_only)
         self._checked: tuple[CommitId, CommitId] | None = None  # a commit that was known, a head that descends from it
         self._first_checkout: Checkout | None = None  # as long as it may have to be taken back
 
@@ -146,7 +146,7 @@ class WorkingDirectory:
         """Compare the working directory with what was seen; reads files whose stat differs, writes none."""
         with self._session.operation() as cache:
             base = self._base(cache)
-            changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
+            changes = self._read_changes(cache, HashSink(self.repository.format), Unstable.STORE)
             self._settle_rows(cache, changes)
             left_out = (*cache.left_out(), *changes.left_out)
             return Status(changes.edits, base, self.repository.head(), left_out)
@@ -158,8 +158,8 @@ class WorkingDirectory:
         with self._session.operation() as cache:
             base = self._base(cache)
             with self.repository.writer() as writer:
-                keeper = PackKeeper(self.repository.objects, writer)
-                changes = self._read_changes(cache, keeper, when_unstable)
+                sink = PackSink(self.repository.objects, writer)
+                changes = self._read_changes(cache, sink, when_unstable)
                 published = None
                 if changes.edits:
                     txn = self._clock.random_bytes(16).hex()
@@ -230,7 +230,7 @@ class WorkingDirectory:
         def planner(access: TemporaryAccess) -> Planner:
             return self._planner(cache, access)
 
-        return Ending(self.repository, self.record, self._session, cache, self._placer, planner)
+        return Ending(self.repository, self.record, self._session, cache, self._entry_writer, planner)
 
     @contextmanager
     def _looking(self, cache: StatCache) -> Iterator[TemporaryAccess]:
@@ -244,7 +244,7 @@ class WorkingDirectory:
 
     def _removals(self, cache: StatCache) -> dict[Path, Entry | None] | None:
         """Return the paths of all files, for none to be there; None if one has a change that is not published."""
-        changes = self._read_changes(cache, HashKeeper(self.repository.format), Unstable.STORE)
+        changes = self._read_changes(cache, HashSink(self.repository.format), Unstable.STORE)
         if cache.base is None or changes.edits or unread(changes.left_out):
             return None
         rows = _rows(cache)
@@ -267,10 +267,10 @@ class WorkingDirectory:
         checked = self._checked if self._checked is not None and self._checked[0] == known else (known,)
         self._checked = known, check_history(self.repository, self.record, self.path, known, checked)
 
-    def _read_changes(self, cache: StatCache, keeper: Keeper, when_unstable: Unstable) -> Changes:
+    def _read_changes(self, cache: StatCache, sink: ContentSink, when_unstable: Unstable) -> Changes:
         watch = self._session.watch()
         with (
-            self._reader(cache.directories(), keeper, watch, when_unstable) as reader,
+            self._reader(cache.directories(), sink, watch, when_unstable) as reader,
             self._looking(cache) as access,
         ):
             inside = MountedInside(self._root, cache)
@@ -285,14 +285,14 @@ class WorkingDirectory:
 
     def _planner(self, cache: StatCache, access: TemporaryAccess, local: Local = Local.KEEP) -> Planner:
         """Return what looks at paths and reads files to compare them, one by one."""
-        keeper = HashKeeper(self.repository.format)
-        reader = self._reader({}, keeper, self._session.watch(), Unstable.STORE)
+        sink = HashSink(self.repository.format)
+        reader = self._reader({}, sink, self._session.watch(), Unstable.STORE)
         return Planner(self._root, cache, reader, access, local)
 
     def _reader(
-        self, rows: dict[Path, PackedRows], keeper: Keeper, watch: Watch, when_unstable: Unstable
+        self, rows: dict[Path, PackedRows], sink: ContentSink, watch: Watch, when_unstable: Unstable
     ) -> ChangeReader:
-        return ChangeReader(self._root, rows, keeper, watch, when_unstable, self.repository.format)
+        return ChangeReader(self._root, rows, sink, watch, when_unstable, self.repository.format)
 
     def _settle_rows(self, cache: StatCache, changes: Changes) -> None:
         """Keep rows that were read again and are what was seen, so that the next scan need not read them."""
@@ -341,7 +341,7 @@ class WorkingDirectory:
             access.allow(path[:-1] for path in candidates)
             steps = areas.possible(self._planner(cache, access, local).plan(candidates))
             note = notes.note_waiting if base is not None else lambda waiting: None
-            reload = Reload(self._root, self._placer, target, areas, access, note)
+            reload = Reload(self._root, self._entry_writer, target, areas, access, note)
             reload.run(steps)
             self._trust(reload)
             # Each was what the plan saw, so the store has it. They go before the journal, that none stays behind.

@@ -26,8 +26,8 @@ from vgit.errors import (
     InvalidError,
     IsADirectoryConflict,
 )
+from vgit.files.entry_writer import EntryWriter
 from vgit.files.noted_access import noted_access
-from vgit.files.placer import Placer
 from vgit.ids import short_id
 from vgit.localfs.rooted import RootDirectory, set_mode
 from vgit.localfs.syscalls import rename_noreplace, syncfs
@@ -35,7 +35,7 @@ from vgit.paths import Path, encode_name, format_path, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.lazy_import import lazy_import
-from vgit.transfer.local_target import LocalTarget, Missing, Source, entries_of, locate
+from vgit.transfer.local_target import DownloadSource, LocalTarget, Missing, entries_of, locate
 from vgit.transfer.progress import NoProgress, Progress
 from vgit.tree.entry import Entry, Kind
 
@@ -60,7 +60,12 @@ class _Made(NamedTuple):
 
 
 def download(
-    repository: Repository, source: Source, destination: str, *, force: bool = False, progress: Progress | None = None
+    repository: Repository,
+    source: DownloadSource,
+    destination: str,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Make ``source`` at ``destination``: in a directory that exists under its name, else at that very path.
 
@@ -68,13 +73,13 @@ def download(
     Content is checked by its BLAKE3. Raises AlreadyExistsError, ConflictError or InvalidError before
     anything is written; CorruptObjectError; OSError for what the local file system refuses.
     """
-    place = locate(repository, source, destination)
+    into = locate(repository, source, destination)
     watched = progress or NoProgress()
-    with noted_access(place.directory) as (root, access):
-        target = LocalTarget(repository, root, place.wanted, access, replace=force)
+    with noted_access(into.directory) as (root, access):
+        target = LocalTarget(repository, root, into.wanted, access, replace=force)
         for missing in target.missing():
             watched.expect(*target.count(missing))
-        with _Download(repository, root, target, source, place.depth, watched) as run:
+        with _Download(repository, root, target, source, into.depth, watched) as run:
             for missing in target.missing():
                 run.make(missing)
             run.publish()
@@ -88,7 +93,7 @@ class _Download:
         repository: Repository,
         root: RootDirectory,
         target: LocalTarget,
-        source: Source,
+        source: DownloadSource,
         depth: int,
         progress: Progress,
     ) -> None:
@@ -98,7 +103,7 @@ class _Download:
         self._source = source
         self._depth = depth
         self._progress = progress
-        self._placer = Placer(repository.objects, read_only=False, wrote=self._wrote)
+        self._entry_writer = EntryWriter(repository.objects, read_only=False, wrote=self._wrote)
         self._made: deque[_Made] = deque()
         self._batch_bytes = 0
         self._closed_directories: list[tuple[Path, int]] = []  # made without rwx for their owner, and their modes
@@ -183,7 +188,7 @@ class _Download:
 
     def _make_file(self, descriptor: int, name: str, path: Path, entry: Entry) -> None:
         try:
-            self._placer.place(descriptor, name, entry)
+            self._entry_writer.write(descriptor, name, entry)
         except (OSError, CorruptObjectError) as error:
             self._explain(error, path)
         self._progress.advance(1, 0)
@@ -195,7 +200,7 @@ class _Download:
             self._explain(error, path)
 
     def _finish_directory(self, descriptor: int, staged: Path, path: Path, entry: Entry) -> None:
-        mode = self._placer.permissions(entry.mode)
+        mode = self._entry_writer.permissions(entry.mode)
         if len(path) > self._depth or self._source.path:  # when a volume's root was changed is not recorded
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
         if mode & stat.S_IRWXU == stat.S_IRWXU:

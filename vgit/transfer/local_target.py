@@ -39,7 +39,7 @@ _ORDINARY_UMASK = 0o022
 _WORK = os.W_OK | os.X_OK
 
 
-class Source(NamedTuple):
+class DownloadSource(NamedTuple):
     """What of a volume is wanted."""
 
     revision: CommitId
@@ -47,7 +47,7 @@ class Source(NamedTuple):
     entry: Entry
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where it is wanted: ``wanted`` are to be the names in ``directory``, which exists."""
 
     directory: str
@@ -63,7 +63,7 @@ class Missing(NamedTuple):
     entry: Entry
 
 
-def locate(repository: Repository, source: Source, destination: str) -> Place:
+def locate(repository: Repository, source: DownloadSource, destination: str) -> Destination:
     """Return where ``source`` goes: into a directory that exists under its name, else to ``destination`` itself.
 
     What a volume's root holds goes directly into a directory that exists. Raises NotFoundError where
@@ -75,8 +75,8 @@ def locate(repository: Repository, source: Source, destination: str) -> Place:
         found = None
     if found is not None and stat.S_ISDIR(found.st_mode):
         if source.path:
-            return Place(destination, {_checked(source.path[-1]): source.entry}, 1)
-        return Place(destination, entries_of(repository, source.entry), 0)
+            return Destination(destination, {_checked(source.path[-1]): source.entry}, 1)
+        return Destination(destination, entries_of(repository, source.entry), 0)
     shown = printable(destination)
     if found is not None and source.entry.is_directory:
         raise NotADirectoryConflict(f"{shown} is a file; a directory cannot replace it.")
@@ -89,10 +89,10 @@ def locate(repository: Repository, source: Source, destination: str) -> Place:
         raise NotFoundError(f"No such directory: {printable(directory)}. Make it first.")
     if not source.entry.is_directory and destination.endswith("/"):
         raise NotFoundError(f"No such directory: {shown}. Make it first, or leave the / at its end away.")
-    return Place(directory or ".", {_checked(name): _as_new(repository, source)}, 1)
+    return Destination(directory or ".", {_checked(name): _as_new(repository, source)}, 1)
 
 
-def _as_new(repository: Repository, source: Source) -> Entry:
+def _as_new(repository: Repository, source: DownloadSource) -> Entry:
     """Return what is to be made. A directory for a volume's root is one as any other, if nobody has set its mode."""
     entry = source.entry
     if source.path or entry.id is None or repository.root(TreeId(entry.id)).mode is not None:

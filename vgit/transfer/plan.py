@@ -28,13 +28,13 @@ class FileObject(NamedTuple):
     mode: int | None
 
 
-Source: TypeAlias = LocalFile | FileObject | LocalLink | Entry  # an Entry: a FIFO or socket
+UploadSource: TypeAlias = LocalFile | FileObject | LocalLink | Entry  # an Entry: a FIFO or socket
 
 
-class Plan(NamedTuple):
+class UploadPlan(NamedTuple):
     """What is to be at which path."""
 
-    files: dict[Path, Source]
+    files: dict[Path, UploadSource]
     directories: dict[Path, Entry]
     left_out: list[Omitted]
 
@@ -44,9 +44,9 @@ class Plan(NamedTuple):
         return sum(source.size for source in self.files.values() if isinstance(source, LocalFile | FileObject))
 
 
-def make_plan(puts: Iterable[Put], directories: LocalDirectories) -> Plan:
+def make_upload_plan(puts: Iterable[Put], directories: LocalDirectories) -> UploadPlan:
     """Return what ``puts`` come to; raise what says why one cannot be done, or which are in each other's way."""
-    plan = Plan({}, {}, [])
+    plan = UploadPlan({}, {}, [])
     for put in puts:
         for path, source in _sources(put, directories):
             if isinstance(source, Omitted):
@@ -63,7 +63,7 @@ def make_plan(puts: Iterable[Put], directories: LocalDirectories) -> Plan:
     return plan
 
 
-def _sources(put: Put, directories: LocalDirectories) -> Iterator[tuple[Path, Source | Omitted]]:
+def _sources(put: Put, directories: LocalDirectories) -> Iterator[tuple[Path, UploadSource | Omitted]]:
     if isinstance(put, PutDirectory):
         for path, item in directories.walk(put.local, recursive=put.recursive):
             yield put.path + path, item
@@ -71,7 +71,7 @@ def _sources(put: Put, directories: LocalDirectories) -> Iterator[tuple[Path, So
     yield put.path, _file(put)
 
 
-def _file(put: PutFile) -> Source:
+def _file(put: PutFile) -> UploadSource:
     if not isinstance(put.source, str):
         stream = check_stream(put.source)  # again: it may have been closed meanwhile
         return FileObject(stream, size_of(stream), put.mode)
@@ -84,7 +84,7 @@ def _file(put: PutFile) -> Source:
     return LocalFile(put.source, found.st_size, put.mode, follow=True)
 
 
-def _check_agreement(plan: Plan) -> None:
+def _check_agreement(plan: UploadPlan) -> None:
     """Raise if the batch wants a file where it wants a directory too."""
     for path in plan.directories:
         if path in plan.files:

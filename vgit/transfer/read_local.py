@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 from vgit.content import StoredContent
 from vgit.errors import InvalidError, IsADirectoryConflict
-from vgit.files.content_sink import Keeper
+from vgit.files.content_sink import ContentSink
 from vgit.files.left_out import LeftOutKind, NotKept
-from vgit.files.steady_read import TRIES, Moved, Place, Watch, wait_for_writes
+from vgit.files.steady_read import TRIES, FileToRead, Moved, Watch, wait_for_writes
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.filesystem_clock import Clocks
 from vgit.localfs.writers import all_shared_writable
@@ -99,33 +99,33 @@ def read_ahead(
         yield from _results(*waiting.popleft())
 
 
-def store_local(source: LocalFile, keeper: Keeper, seen: Entry | None, watch: Watch) -> StoredFile:
+def store_local(source: LocalFile, sink: ContentSink, seen: Entry | None, watch: Watch) -> StoredFile:
     """Read a local file into the store; its name is looked up again for each try."""
     stored = None
     for left in reversed(range(TRIES)):
-        place, before, not_kept = _open(source)
+        opened, before, not_kept = _open(source)
         try:
-            stored = _store(place, before, keeper, seen, watch, left)
+            stored = _store(opened, before, sink, seen, watch, left)
         finally:
-            os.close(place.file)
+            os.close(opened.descriptor)
         if stored is not None and stored.is_steady:
             break
     assert stored is not None, "the last try takes what it gets"
     return stored._replace(not_kept=not_kept)
 
 
-def store_descriptor(file: int, keeper: Keeper, seen: Entry | None, watch: Watch) -> StoredFile:
+def store_descriptor(file: int, sink: ContentSink, seen: Entry | None, watch: Watch) -> StoredFile:
     """Read a regular file that somebody else has open into the store, from its first byte on."""
     try:
         again = os.open(f"/proc/self/fd/{file}", _FLAGS)  # ours alone: the rule asks for a lease by it
     except OSError:  # it may not be opened any more, or there is no /proc
         wait_for_writes(file)
-        return _store_as_it_comes(file, to_stat(os.fstat(file)), keeper, seen)
+        return _store_as_it_comes(file, to_stat(os.fstat(file)), sink, seen)
     try:
-        place = Place(again, os.fstat(again).st_dev)
+        opened = FileToRead(again, os.fstat(again).st_dev)
         stored = None
         for left in reversed(range(TRIES)):
-            stored = _store(place, to_stat(os.fstat(again)), keeper, seen, watch, left)
+            stored = _store(opened, to_stat(os.fstat(again)), sink, seen, watch, left)
             if stored is not None and stored.is_steady:
                 break
         assert stored is not None, "the last try takes what it gets"
@@ -135,20 +135,20 @@ def store_descriptor(file: int, keeper: Keeper, seen: Entry | None, watch: Watch
 
 
 def _store(
-    place: Place, before: Stat, keeper: Keeper, seen: Entry | None, watch: Watch, left: int
+    opened: FileToRead, before: Stat, sink: ContentSink, seen: Entry | None, watch: Watch, left: int
 ) -> StoredFile | None:
     """Read a file into the store; None if it is being written and there are tries ``left``, which cost less."""
     try:
-        watch.settle(place, before)
+        watch.settle(opened, before)
     except Moved:
         if left:
             return None
-        return _store_as_it_comes(place.file, before, keeper, seen)._replace(is_steady=False)
-    return _store_as_it_comes(place.file, before, keeper, seen)
+        return _store_as_it_comes(opened.descriptor, before, sink, seen)._replace(is_steady=False)
+    return _store_as_it_comes(opened.descriptor, before, sink, seen)
 
 
-def _store_as_it_comes(file: int, before: Stat, keeper: Keeper, seen: Entry | None) -> StoredFile:
-    content = keeper.keep_file(file, before.size, seen)
+def _store_as_it_comes(file: int, before: Stat, sink: ContentSink, seen: Entry | None) -> StoredFile:
+    content = sink.add_file(file, before.size, seen)
     now = to_stat(os.fstat(file))
     return StoredFile(content, now, is_steady=now == before and content.size == before.size)
 
@@ -186,18 +186,18 @@ def _read_small(files: list[LocalFile], watch: Watch) -> list[SmallFile | None]:
 
 def _read_file(source: LocalFile, watch: Watch) -> SmallFile | None:
     """Return what is in a file; None if it has grown large, did not hold still, or needs a closer look."""
-    place, before, not_kept = _open(source)
+    opened, before, not_kept = _open(source)
     try:
-        if before.size > _SMALL_BYTES or (before.size and not watch.is_quiet(place, before)):
+        if before.size > _SMALL_BYTES or (before.size and not watch.is_quiet(opened, before)):
             return None
-        data = os.read(place.file, before.size + 1)
-        steady = to_stat(os.fstat(place.file)) == before and len(data) == before.size
+        data = os.read(opened.descriptor, before.size + 1)
+        steady = to_stat(os.fstat(opened.descriptor)) == before and len(data) == before.size
     finally:
-        os.close(place.file)
+        os.close(opened.descriptor)
     return SmallFile(data, before, not_kept) if steady else None
 
 
-def _open(source: LocalFile) -> tuple[Place, Stat, Kinds]:
+def _open(source: LocalFile) -> tuple[FileToRead, Stat, Kinds]:
     """Open a regular file; raise what says why it cannot be uploaded."""
     try:
         file = os.open(source.local, _FLAGS if source.follow else _FLAGS | os.O_NOFOLLOW)
@@ -207,7 +207,7 @@ def _open(source: LocalFile) -> tuple[Place, Stat, Kinds]:
     if stat.S_ISREG(found.st_mode):
         kinds: dict[LeftOutKind, Path] = {}
         NotKept().look(file, found, found.st_uid if source.owner is None else source.owner, (), kinds)
-        return Place(file, found.st_dev), to_stat(found), tuple(kinds)
+        return FileToRead(file, found.st_dev), to_stat(found), tuple(kinds)
     os.close(file)
     raise refusal(source.local, found.st_mode)
 

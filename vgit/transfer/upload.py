@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.content import StoredContent, store_stream
 from vgit.content.hash_threads import workers
-from vgit.files.content_sink import PackKeeper
+from vgit.files.content_sink import PackSink
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
 from vgit.objects.object_writer import ObjectWriter
@@ -25,7 +25,7 @@ from vgit.repository.repository import Proposal, Published, Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.transfer.local_directories import LocalDirectories
 from vgit.transfer.local_tree import LocalFile, LocalLink
-from vgit.transfer.plan import FileObject, Plan, Source, make_plan
+from vgit.transfer.plan import FileObject, UploadPlan, UploadSource, make_upload_plan
 from vgit.transfer.progress import NoProgress, Progress
 from vgit.transfer.puts import Put
 from vgit.transfer.read_local import Kinds, SmallFile, read_ahead, readers, store_descriptor, store_local, watch_local
@@ -62,14 +62,14 @@ def upload(
     nothing was published. What ``progress`` raises ends the upload as well.
     """
     with LocalDirectories() as directories:
-        plan = make_plan(puts, directories)
+        plan = make_upload_plan(puts, directories)
         if not plan.files and not plan.directories:
             return Uploaded(None, tuple(plan.left_out))
         return _upload(repository, plan, author, message, progress or NoProgress(), overwrite=force)
 
 
 def _upload(
-    repository: Repository, plan: Plan, author: str, message: str | None, progress: Progress, *, overwrite: bool
+    repository: Repository, plan: UploadPlan, author: str, message: str | None, progress: Progress, *, overwrite: bool
 ) -> Uploaded:
     head = repository.head()
     seen = repository.commit(head)
@@ -107,16 +107,16 @@ class _Reader:
         self._local = watch_local(repository.clock.sleep)
         self._watched = 0  # bytes of the file being read that progress knows of
 
-    def run(self, plan: Plan) -> dict[Path, Entry]:
+    def run(self, plan: UploadPlan) -> dict[Path, Entry]:
         """Return what the files come to."""
         self._progress.expect(len(plan.files), plan.size_bytes)
         files: dict[Path, Entry] = {}
         with workers(None) as pool, readers() as ahead:
-            keeper = PackKeeper(self._store, self._writer, pool=pool, watch=self._watch)
+            sink = PackSink(self._store, self._writer, pool=pool, watch=self._watch)
             for path, source, read in read_ahead(plan.files.items(), ahead, self._local):
                 checkpoint()
                 self._watched = 0
-                entry = files[path] = self._read(path, source, read, keeper, pool)
+                entry = files[path] = self._read(path, source, read, sink, pool)
                 self._progress.advance(1, max(entry.size - self._watched, 0))
         return files
 
@@ -124,31 +124,33 @@ class _Reader:
         """Return what the files have that a volume cannot hold, once for each kind."""
         return [Omitted.of(kind, path) for kind, path in self._not_kept.items()]
 
-    def _read(self, path: Path, source: Source, read: SmallFile | None, keeper: PackKeeper, pool: "Executor") -> Entry:
+    def _read(
+        self, path: Path, source: UploadSource, read: SmallFile | None, sink: PackSink, pool: "Executor"
+    ) -> Entry:
         if isinstance(source, Entry):
             return source
         seen = self._looker.find(path)
         if read is not None and isinstance(source, LocalFile):
             self._note(path, read.not_kept)
-            return _file(keeper.keep_bytes(read.data, seen), read.now.mode, read.now.mtime_ns, source.mode)
+            return _file(sink.add_bytes(read.data, seen), read.now.mode, read.now.mtime_ns, source.mode)
         if isinstance(source, LocalLink):
-            stored = keeper.keep_bytes(source.target, seen)
+            stored = sink.add_bytes(source.target, seen)
             return Entry(source.mode, SYMLINK_MODE, stored.id, stored.size, source.mtime_ns, stored.hash)
         if isinstance(source, FileObject):
-            return self._read_object(path, source, seen, keeper, pool)
-        result = store_local(source, keeper, seen, self._local)
+            return self._read_object(path, source, seen, sink, pool)
+        result = store_local(source, sink, seen, self._local)
         self._note(path, result.not_kept, is_steady=result.is_steady)
         return _file(result.content, result.now.mode, result.now.mtime_ns, source.mode)
 
     def _read_object(
-        self, path: Path, source: FileObject, seen: Entry | None, keeper: PackKeeper, pool: "Executor"
+        self, path: Path, source: FileObject, seen: Entry | None, sink: PackSink, pool: "Executor"
     ) -> Entry:
         descriptor = descriptor_of(source.stream)
         if descriptor is None:
             read_into = reading(source.stream)
             content = store_stream(read_into, self._writer, self._store, pool=pool, watch=self._watch)
         else:
-            result = store_descriptor(descriptor, keeper, seen, self._local)
+            result = store_descriptor(descriptor, sink, seen, self._local)
             self._note(path, is_steady=result.is_steady)
             content = result.content
         return _file(content, _FILE_OBJECT_MODE, self._now_ns, source.mode)

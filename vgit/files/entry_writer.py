@@ -1,4 +1,4 @@
-"""Place: one entry of a tree made into a file, link, FIFO or socket on disk, checked on its way."""
+"""Entry writer: one entry of a tree made into a file, link, FIFO or socket on disk, checked on its way."""
 
 import os
 import stat
@@ -28,7 +28,7 @@ _IN_MEMORY_BYTES = 4 << 20
 _HASH_OF_NOTHING = blake3(b"").digest()
 
 
-class Placer:
+class EntryWriter:
     """Makes entries in directories given by descriptor; holds nothing open. ``wrote`` is told of files' bytes."""
 
     def __init__(self, store: ObjectDatabase, *, read_only: bool, wrote: Callable[[int], None] | None = None) -> None:
@@ -41,7 +41,7 @@ class Placer:
         """Return the permission bits that an entry of ``mode`` gets in this mount."""
         return mode & self._kept_bits
 
-    def place(self, directory_fd: int, name: str, entry: Entry) -> Row:
+    def write(self, directory_fd: int, name: str, entry: Entry) -> Row:
         """Make ``name``, which must not exist, and return its row; the content is checked by its BLAKE3.
 
         The row's entry has the BLAKE3 also where the tree did not (stock git
@@ -49,7 +49,7 @@ class Placer:
         FileExistsError, CorruptObjectError, BackendUnavailableError.
         """
         try:
-            return self._place(directory_fd, name, entry)
+            return self._write_entry(directory_fd, name, entry)
         except FileExistsError:
             raise
         except BaseException:
@@ -59,10 +59,10 @@ class Placer:
                 pass  # it was not made, or is going with its directory: the first error says why
             raise
 
-    def _place(self, directory_fd: int, name: str, entry: Entry) -> Row:
+    def _write_entry(self, directory_fd: int, name: str, entry: Entry) -> Row:
         kind = entry.kind
         if kind is Kind.FILE:
-            return self._place_file(directory_fd, name, entry)
+            return self._write_file(directory_fd, name, entry)
         if kind is Kind.SYMLINK:
             target = b"".join(bytes(piece) for piece in read_content(self._store, entry))
             os.symlink(decode_name(target), name, dir_fd=directory_fd)
@@ -76,10 +76,10 @@ class Placer:
             os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=directory_fd, follow_symlinks=False)
         return Row(to_stat(os.stat(name, dir_fd=directory_fd, follow_symlinks=False)), known)
 
-    def _place_file(self, directory_fd: int, name: str, entry: Entry) -> Row:
+    def _write_file(self, directory_fd: int, name: str, entry: Entry) -> Row:
         data = self._read_small(entry)
         if data is not None:
-            return self._place_data(directory_fd, name, entry, data)
+            return self._write_data(directory_fd, name, entry, data)
         file = os.open(name, _CREATE_FLAGS, 0o600, dir_fd=directory_fd)
         try:
             hash = write_content(self._store, entry, file, wrote=self._wrote)
@@ -90,7 +90,7 @@ class Placer:
         finally:
             os.close(file)
 
-    def _place_data(self, directory_fd: int, name: str, entry: Entry, data: Buffer) -> Row:
+    def _write_data(self, directory_fd: int, name: str, entry: Entry, data: Buffer) -> Row:
         mode = entry.mode & self._kept_bits
         mtime_ns = entry.mtime_ns
         # Made with the permissions that it is to have: mostly the umask takes none of them away, which spares a call.
@@ -131,7 +131,7 @@ class Placer:
         return data if data is not None and blake3(data).digest() == digest else None
 
 
-def raise_named(error: OSError | CorruptObjectError, path: Path, revision: bytes) -> NoReturn:
+def raise_with_path(error: OSError | CorruptObjectError, path: Path, revision: bytes) -> NoReturn:
     """Raise ``error`` completed with the path and the revision, or as it is if that would say nothing more."""
     shown = printable(format_path(path))
     if isinstance(error, CorruptObjectError):
@@ -145,9 +145,9 @@ def raise_named(error: OSError | CorruptObjectError, path: Path, revision: bytes
 
 
 @contextmanager
-def naming(path: Path, revision: bytes) -> Iterator[None]:
-    """Complete an error on the way to disk, as ``raise_named``."""
+def errors_with_path(path: Path, revision: bytes) -> Iterator[None]:
+    """Complete an error on the way to disk, as ``raise_with_path``."""
     try:
         yield
     except (OSError, CorruptObjectError) as error:
-        raise_named(error, path, revision)
+        raise_with_path(error, path, revision)
