@@ -20,11 +20,11 @@ from tests.ordinary_user import without_rights_of_root
 from vgit.api.snapshot import TreeView
 from vgit.cli.main import program
 from vgit.files import temporary_access
-from vgit.localfs.rooted import set_mode
+from vgit.localfs.root_directory import set_mode
 from vgit.paths import MODES_NAME, parse_path
 from vgit.transfer.download import download
 from vgit.transfer.local_target import DownloadSource
-from vgit.transfer.progress import NoProgress
+from vgit.transfer.transfer_progress import NoProgress
 
 MODES = [0o555, 0o000, 0o111, 0o333, 0o444, 0o600, 0o700, 0o750]
 Found = dict[str, tuple[int, str | None]]

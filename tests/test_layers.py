@@ -98,7 +98,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/content/chunker.py": {"pyfastcdc": "4 ms; only a file above 4 MiB is cut"},
     "vgit/content/hash_threads.py": {"concurrent.futures": "5 ms; only a file above 4 MiB is worth threads"},
     "vgit/mount/open.py": {"shutil": "3 ms; only what was cut off, and an unmount, are removed as trees"},
-    "vgit/localfs/rooted.py": {"shutil": "as in vgit/mount/open.py"},
+    "vgit/localfs/root_directory.py": {"shutil": "as in vgit/mount/open.py"},
     "vgit/api/mount.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
     "vgit/objects/delta.py": {
         "dulwich.errors": "with dulwich.pack",
@@ -123,8 +123,8 @@ LATE: dict[str, dict[str, str]] = {
     },
     "vgit/api/writable.py": {
         "vgit.api.batch": "with those that copy and remove 5 ms; only a program that writes without a mount needs them",
-        "vgit.transfer.copy": "with vgit.api.batch",
-        "vgit.transfer.remove": "with vgit.api.batch",
+        "vgit.transfer.path_copy": "with vgit.api.batch",
+        "vgit.transfer.path_removal": "with vgit.api.batch",
     },
 }
 DRAWERS = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "tool", "tools", "lib", "libs"})

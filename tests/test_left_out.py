@@ -12,7 +12,7 @@ import pytest
 import vgit
 from tests.api.test_background import SOON, wait_until
 from vgit.files import small_files
-from vgit.localfs import rooted
+from vgit.localfs import root_directory
 from vgit.mount import changes
 
 
@@ -36,21 +36,21 @@ def mount(volume: vgit.Volume, tmp_path: Path) -> Iterator[vgit.Mount]:
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody, not even root, open a file or list a directory whose name begins with `secret`."""
-    opened, listed = changes.open_to_read, rooted.RootDirectory.open_directory
+    opened, listed = changes.open_to_read, root_directory.RootDirectory.open_directory
 
     def open_to_read(name: str, directory_fd: int) -> int:
         if name.startswith("secret"):
             raise PermissionError(errno.EACCES, "Permission denied")
         return opened(name, directory_fd)
 
-    def open_directory(self: rooted.RootDirectory, path: tuple[str, ...]) -> int:
+    def open_directory(self: root_directory.RootDirectory, path: tuple[str, ...]) -> int:
         if path and path[-1].startswith("secret"):
             raise PermissionError(errno.EACCES, "Permission denied")
         return listed(self, path)
 
     for module in (changes, small_files):
         monkeypatch.setattr(module, "open_to_read", open_to_read)
-    monkeypatch.setattr(rooted.RootDirectory, "open_directory", open_directory)
+    monkeypatch.setattr(root_directory.RootDirectory, "open_directory", open_directory)
 
 
 def told(caught: "pytest.WarningsRecorder") -> list[str]:
@@ -97,16 +97,16 @@ def test_a_directory_that_cannot_be_opened_again_is_told(
 ) -> None:
     (mount.path / "d").mkdir()
     (mount.path / "d/link").symlink_to("nowhere")  # which is not read in a batch
-    read, listed = changes.ChangeReader.read, rooted.RootDirectory.open_directory
+    read, listed = changes.ChangeReader.read, root_directory.RootDirectory.open_directory
 
-    def open_directory(self: rooted.RootDirectory, path: tuple[str, ...]) -> int:
+    def open_directory(self: root_directory.RootDirectory, path: tuple[str, ...]) -> int:
         if path == ("d",):
             raise OSError(errno.EMFILE, "Too many open files")
         return listed(self, path)
 
     def read_without(self: changes.ChangeReader, *args: Any) -> changes.Changes:
         with monkeypatch.context() as patch:  # the scan could list it
-            patch.setattr(rooted.RootDirectory, "open_directory", open_directory)
+            patch.setattr(root_directory.RootDirectory, "open_directory", open_directory)
             return read(self, *args)
 
     monkeypatch.setattr(changes.ChangeReader, "read", read_without)

@@ -12,10 +12,10 @@ import pytest
 
 from tests.backend.conftest import FakeTime
 from vgit.backend import directories, exclusive_lock
+from vgit.backend.descriptor_cache import DescriptorCache
 from vgit.backend.local import LocalBackend
 from vgit.errors import BackendUnavailableError, LockedError, NotFoundError
 from vgit.localfs import write_hints
-from vgit.localfs.descriptors import Descriptors
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def open_descriptors() -> int:
 
 
 def test_descriptors_are_bounded(tmp_path: Path) -> None:
-    descriptors = Descriptors()
+    descriptors = DescriptorCache()
     local = LocalBackend(str(tmp_path), descriptors=descriptors)
     names = [f"objects/pack/{n}.pack" for n in range(200)]
     for name in names:
@@ -77,7 +77,7 @@ def test_views_keep_no_descriptor(local: LocalBackend) -> None:
 
 
 def test_a_descriptor_is_not_closed_under_a_reader(tmp_path: Path) -> None:
-    local = LocalBackend(str(tmp_path), descriptors=Descriptors(limit=2))
+    local = LocalBackend(str(tmp_path), descriptors=DescriptorCache(limit=2))
     names = [f"{n}.pack" for n in range(10)]
     for n, name in enumerate(names):
         local.put(name, bytes([n]) * 100_000)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from tests import gitjudge
+from vgit.backend.descriptor_cache import DescriptorCache
 from vgit.backend.local import LocalBackend
 from vgit.errors import BackendUnavailableError, Error, NotFoundError
-from vgit.localfs.descriptors import Descriptors
 
 
 def count_up(path: str, key: str, times: int) -> None:
@@ -110,7 +110,7 @@ def fork_inside_and_use(path: str, report: Connection) -> None:
 
 def fork_beside_a_holder(path: str, report: Connection) -> None:
     """Fork while another thread holds every lock there is; report how the child, which uses them, ended."""
-    descriptors = Descriptors()
+    descriptors = DescriptorCache()
     backend = LocalBackend(path, descriptors=descriptors)
     backend.put("a.pack", b"abc")
     held, forked = threading.Event(), threading.Event()

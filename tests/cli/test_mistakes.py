@@ -114,7 +114,7 @@ def test_a_commit_of_directories_alone_is_not_told_in_zeros(vgit: Vgit, work: Pa
 
 
 def test_what_cannot_be_read_is_named_once(vgit: Vgit, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vgit.localfs.rooted import RootDirectory
+    from vgit.localfs.root_directory import RootDirectory
 
     (work / "locked").mkdir()
     original = RootDirectory.open_directory

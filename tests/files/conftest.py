@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.ordinary_user import reachable_directory
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 
 
 @pytest.fixture

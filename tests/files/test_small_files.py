@@ -9,7 +9,7 @@ from vgit.files.new_tree import NewTree
 from vgit.files.small_files import LARGEST, FileBatch, FileBatches, FileGroup, Small, SmallFileReader
 from vgit.ids import SHA1
 from vgit.localfs.file_stat import Stat, to_stat
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 
 NEVER = 2**63 - 1  # written by nobody any more, whatever its ctime
 

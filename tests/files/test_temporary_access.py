@@ -9,7 +9,7 @@ import pytest
 from tests.ordinary_user import as_ordinary_user, mode_of, open_descriptors
 from vgit.errors import NotADirectoryConflict
 from vgit.files.temporary_access import Modes, TemporaryAccess, no_note
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 
 
 def make_new(root: RootDirectory, path: tuple[str, ...]) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from vgit.errors import FilesOpenError
+from vgit.localfs.open_for_writing import OpenForWriting, shared_writable_maps
 from vgit.localfs.shared_maps import Mapped, shared_writable
-from vgit.localfs.writers import OpenForWriting, shared_writable_maps
 from vgit.mount.open_files import check_no_open_files
 
 PREFIX = "there are open files preventing the operation: "
@@ -308,7 +308,7 @@ def test_maps_of_other_devices_count_by_their_names(root: Path, monkeypatch: pyt
     def on_another_device(process: bytes) -> list[Mapped]:
         return [file._replace(device=file.device + 1) for file in shared_writable(process)]
 
-    monkeypatch.setattr("vgit.localfs.writers.shared_writable", on_another_device)
+    monkeypatch.setattr("vgit.localfs.open_for_writing.shared_writable", on_another_device)
     test_shared_writable_maps(root)
 
 
@@ -361,7 +361,7 @@ def test_whatever_cannot_be_looked_at_of_others_stops_nobody(root: Path, monkeyp
         assert "path sub/file is open" in refusal(root)
     check_no_open_files(str(root))
     monkeypatch.undo()
-    monkeypatch.setattr("vgit.localfs.writers.shared_writable", no_longer)
+    monkeypatch.setattr("vgit.localfs.open_for_writing.shared_writable", no_longer)
     assert shared_writable_maps(str(root)) == set()
 
 
@@ -381,6 +381,6 @@ def test_what_we_cannot_do_is_not_taken_for_a_process_that_hides(root: Path, mon
     def refuse(_: bytes) -> list[Mapped]:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("vgit.localfs.writers.shared_writable", refuse)
+    monkeypatch.setattr("vgit.localfs.open_for_writing.shared_writable", refuse)
     with pytest.raises(OSError, match="Too many open files"):
         shared_writable_maps(str(root))

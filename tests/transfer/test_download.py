@@ -34,7 +34,7 @@ from vgit.repository.repository import Repository
 from vgit.transfer import download as download_module
 from vgit.transfer.download import download
 from vgit.transfer.local_target import DownloadSource
-from vgit.transfer.progress import Progress
+from vgit.transfer.transfer_progress import Progress
 
 ROOT = FilePath(__file__).parent.parent.parent
 LARGE = os.urandom(1 << 20) * 9 + b"end"

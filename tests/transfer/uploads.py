@@ -9,10 +9,10 @@ from vgit.backend import Backend
 from vgit.backend.memory import MemoryBackend
 from vgit.paths import Path, parse_path
 from vgit.repository.repository import Published, Repository
-from vgit.transfer.copy import copy
-from vgit.transfer.progress import Progress
+from vgit.transfer.path_copy import copy
+from vgit.transfer.path_removal import remove
 from vgit.transfer.puts import Put, put_directory, put_file
-from vgit.transfer.remove import remove
+from vgit.transfer.transfer_progress import Progress
 from vgit.transfer.upload import upload
 from vgit.tree.entry import Entry
 from vgit.tree.lookup import find_entry

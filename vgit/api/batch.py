@@ -11,9 +11,9 @@ from vgit.api.user_warnings import warn_of_left_out
 from vgit.errors import InvalidError
 from vgit.repository.repository import Repository
 from vgit.runtime.forks import reset_after_fork
-from vgit.transfer.progress import Progress
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.streams import Stream
+from vgit.transfer.transfer_progress import Progress
 from vgit.transfer.upload import upload
 from vgit.types import CommitInfo, LeftOut
 

@@ -12,13 +12,13 @@ from vgit.types import CommitInfo
 
 if TYPE_CHECKING:
     from vgit.api import batch
-    from vgit.transfer import copy, remove
-    from vgit.transfer.progress import Progress
+    from vgit.transfer import path_copy, path_removal
+    from vgit.transfer.transfer_progress import Progress
 else:
-    batch, copy, remove = (
+    batch, path_copy, path_removal = (
         lazy_import("vgit.api.batch"),
-        lazy_import("vgit.transfer.copy"),
-        lazy_import("vgit.transfer.remove"),
+        lazy_import("vgit.transfer.path_copy"),
+        lazy_import("vgit.transfer.path_removal"),
     )
 
 
@@ -58,13 +58,13 @@ class Writable(Handle):
             raise InvalidError(f"src_paths must be a list; got the text {src_paths!r}. Give [{src_paths!r}].")
         author = self._client.author
         return conclude(
-            self.repository, copy.copy(self.repository, src_paths, dst_path, recursive=recursive, author=author)
+            self.repository, path_copy.copy(self.repository, src_paths, dst_path, recursive=recursive, author=author)
         )
 
     def _remove_file(self, path: str, recursive: bool = False) -> CommitInfo | None:  # noqa: FBT001, FBT002 - Modal's
         """Remove a file, or a directory: one that is not empty needs ``recursive``. Source: Modal."""
         self._refuse_read_only()
-        removed = remove.remove(self.repository, [path], recursive=recursive, author=self._client.author)
+        removed = path_removal.remove(self.repository, [path], recursive=recursive, author=self._client.author)
         return conclude(self.repository, removed)
 
     copy_files = Method(_copy_files)

@@ -12,7 +12,7 @@ from vgit.backend.in_use import hold_by
 from vgit.backend.keys import temporary_name
 from vgit.backend.protocol import Listed
 from vgit.clock import Clock
-from vgit.localfs.durable import sync_directory
+from vgit.localfs.fsync import sync_directory
 
 _MAKE_ATTEMPTS = 10  # stock git removes directories that it finds empty, perhaps the one just made
 _NAME_ATTEMPTS = 100  # A replayed run draws the same names as the one before it; a second draw differs.

@@ -22,9 +22,9 @@ import threading
 from vgit.backend import git_lock
 from vgit.backend.directories import create_file
 from vgit.backend.keys import LOCK_SUFFIX, check_key
+from vgit.backend.os_errors import write_failed
 from vgit.clock import Clock
 from vgit.errors import BackendUnavailableError, InvalidError, LockedError
-from vgit.localfs.os_errors import write_failed
 from vgit.runtime.cancel import acquire, checkpoint
 from vgit.runtime.forks import no_fork, reset_after_fork
 

@@ -16,9 +16,9 @@ import stat
 
 from vgit.backend.directories import create_file
 from vgit.backend.keys import LOCK_SUFFIX
+from vgit.backend.os_errors import ABSENT
 from vgit.clock import Clock
 from vgit.errors import LockedError
-from vgit.localfs.os_errors import ABSENT
 from vgit.runtime.cancel import checkpoint
 
 _MODE = 0o444

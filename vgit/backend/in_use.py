@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from vgit.localfs.os_errors import ABSENT
+from vgit.backend.os_errors import ABSENT
 
 
 def remove_if_dead(path: str, before: Callable[[], object] = bool) -> bool:

@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from vgit.backend import git_lock
+from vgit.backend.descriptor_cache import DescriptorCache, OpenFile
 from vgit.backend.directories import create_temporary, make_directory, rename_over, walk, walk_names
 from vgit.backend.exclusive_lock import ExclusiveLock
 from vgit.backend.in_use import remove_if_dead
@@ -35,16 +36,15 @@ from vgit.backend.keys import (
     is_temporary,
 )
 from vgit.backend.marks import LocalMark
+from vgit.backend.os_errors import ABSENT, read_failed, write_failed
 from vgit.backend.protocol import Listed
 from vgit.backend.staged_file import STAGED_MODE, LocalStagedFile
 from vgit.backend.turns import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
-from vgit.localfs.descriptors import Descriptors, OpenFile
-from vgit.localfs.durable import sync_directory
 from vgit.localfs.file_lock import FileLock
+from vgit.localfs.fsync import sync_directory
 from vgit.localfs.liveness import may_be_held_elsewhere, note_of_this_kernel
 from vgit.localfs.mapping import map_file
-from vgit.localfs.os_errors import ABSENT, read_failed, write_failed
 from vgit.localfs.positional import read_at, read_into, write_at
 from vgit.paths import require_utf8
 from vgit.runtime.buffer import Buffer
@@ -63,11 +63,11 @@ class LocalBackend:
     Error in a process that does not have names of files in UTF-8.
     """
 
-    def __init__(self, path: str, *, clock: Clock = SYSTEM_CLOCK, descriptors: Descriptors | None = None) -> None:
+    def __init__(self, path: str, *, clock: Clock = SYSTEM_CLOCK, descriptors: DescriptorCache | None = None) -> None:
         require_utf8()
         self._root = os.path.abspath(path).rstrip("/") + "/"
         self._clock = clock
-        self._descriptors = descriptors or Descriptors()
+        self._descriptors = descriptors or DescriptorCache()
         self._lock = ExclusiveLock(self._root, clock)
 
     def __reduce__(self) -> tuple[type["LocalBackend"], tuple[str]]:

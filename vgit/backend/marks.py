@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from vgit.backend.directories import create_file
 from vgit.backend.in_use import is_alone
-from vgit.localfs.os_errors import write_failed
+from vgit.backend.os_errors import write_failed
 from vgit.runtime.forks import no_fork, reset_after_fork
 
 _MODE = 0o644

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from vgit.backend.directories import create_temporary, rename_over
 from vgit.backend.keys import check_key, check_range
+from vgit.backend.os_errors import read_failed, write_failed
 from vgit.clock import Clock
 from vgit.errors import Error, InvalidError
-from vgit.localfs.os_errors import read_failed, write_failed
 from vgit.localfs.positional import read_at, write_at
 from vgit.localfs.write_hints import BulkWrites
 from vgit.runtime.buffer import Buffer

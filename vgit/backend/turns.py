@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vgit.backend.directories import create_file
+from vgit.backend.os_errors import write_failed
 from vgit.clock import Clock
-from vgit.localfs.os_errors import write_failed
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.forks import no_fork
 

@@ -6,8 +6,8 @@ from vgit.api.convert import commit_info
 from vgit.cli.command import command, option_json, option_message, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.published import report_commit
-from vgit.transfer.copy import copy
-from vgit.transfer.remove import remove
+from vgit.transfer.path_copy import copy
+from vgit.transfer.path_removal import remove
 
 
 @command(

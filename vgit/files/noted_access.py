@@ -19,8 +19,8 @@ from typing import NamedTuple
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import LockedError
 from vgit.files.temporary_access import Modes, TemporaryAccess, no_note
-from vgit.localfs.durable import sync_directory
-from vgit.localfs.rooted import RootDirectory, may
+from vgit.localfs.fsync import sync_directory
+from vgit.localfs.root_directory import RootDirectory, may
 from vgit.paths import MODES_NAME, ROOT, decode_name, encode_name, parse_path, printable
 from vgit.runtime.cancel import checkpoint
 

@@ -17,8 +17,8 @@ from vgit.files.new_tree import NewTree, encode_new_tree
 from vgit.files.steady_read import in_flight_ns, wait_for_buffered_writes
 from vgit.ids import FORMATS, ObjectFormat
 from vgit.localfs.file_stat import BareStat
-from vgit.localfs.rooted import RootDirectory
-from vgit.localfs.writers import is_open_for_writing
+from vgit.localfs.open_for_writing import is_open_for_writing
+from vgit.localfs.root_directory import RootDirectory
 from vgit.objects.encoded import EncodedBlob, encode_blob
 from vgit.paths import Path
 from vgit.runtime.cancel import checkpoint

@@ -13,7 +13,7 @@ could be written without moving its times. From a moment t on, before the readin
     4  no direct write that was begun asynchronously is under way: it      a large file with a direct descriptor: being
        holds no lock, only an open file                                    written. Unclear: read once more, later
 
-If nobody has the file open for writing (``writers``: the kernel tells), 2 to 4
+If nobody has the file open for writing (``open_for_writing``: the kernel tells), 2 to 4
 hold without another look, and whoever opens it later moves its times. Nothing
 that was begun longer ago than a slow disk takes for the whole file is under way any more.
 
@@ -31,7 +31,7 @@ from typing import NamedTuple
 from vgit.localfs.file_stat import Stat, same_but_ctime
 from vgit.localfs.file_systems import FileSystem
 from vgit.localfs.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Clocks, Probe, trusted
-from vgit.localfs.writers import Identity, OpenForWriting, is_open_for_writing
+from vgit.localfs.open_for_writing import Identity, OpenForWriting, is_open_for_writing
 
 TRIES = 3
 QUIET_BYTES = 1 << 20  # of a file that is_quiet may find so at a glance

@@ -17,9 +17,9 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from typing import Self, TypeAlias
 
-from vgit.localfs.durable import Durable
 from vgit.localfs.file_stat import Stat, to_stat
-from vgit.localfs.rooted import RootDirectory, may, set_mode
+from vgit.localfs.fsync import FsyncSet
+from vgit.localfs.root_directory import RootDirectory, may, set_mode
 from vgit.paths import Path, format_path, printable
 
 Modes: TypeAlias = Mapping[Path, int]  # directory → the permission bits that it had
@@ -95,27 +95,27 @@ class TemporaryAccess:
     def restore(self) -> dict[Path, Stat]:
         """Set all modes, deepest first, durably; return what became of those of ``set_mode``."""
         found: dict[Path, Stat] = {}
-        with Durable() as durable:
+        with FsyncSet() as unsynced:
             while paths := {*self._before, *self._final}:  # again if one had to be opened for those in it
                 for path in sorted(paths, key=len, reverse=True):
-                    now = self._reach(path, durable)
+                    now = self._reach(path, unsynced)
                     if path in self._final and now is not None:
                         found[path] = now
                     self._before.pop(path, None)
                     self._final.pop(path, None)
             self._seen.clear()
-            durable.sync()
+            unsynced.sync()
         return found
 
-    def _reach(self, path: Path, durable: Durable) -> Stat | None:
+    def _reach(self, path: Path, unsynced: FsyncSet) -> Stat | None:
         """Settle a directory, also if one above it was closed meanwhile; None if it is gone, or somebody else's."""
         try:
             try:
-                return self._settle(path, durable)
+                return self._settle(path, unsynced)
             except PermissionError:
                 self._seen.clear()
                 self.allow([path[:-1]])
-                return self._settle(path, durable)
+                return self._settle(path, unsynced)
         except PermissionError:
             if self._is_own(path):
                 raise
@@ -123,7 +123,7 @@ class TemporaryAccess:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def _settle(self, path: Path, durable: Durable) -> Stat:
+    def _settle(self, path: Path, unsynced: FsyncSet) -> Stat:
         descriptor = self._root.open_step(path)
         try:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
@@ -132,21 +132,21 @@ class TemporaryAccess:
                 before = self._before[path]
                 wanted = before if mode == before | _OPEN else mode
             if wanted != mode:
-                self._make_durable(descriptor, durable)
+                self._make_durable(descriptor, unsynced)
                 set_mode(descriptor, wanted)
             return to_stat(os.fstat(descriptor))
         finally:
             os.close(descriptor)
 
-    def _make_durable(self, descriptor: int, durable: Durable) -> None:
+    def _make_durable(self, descriptor: int, unsynced: FsyncSet) -> None:
         """Open a directory to be synced, as long as that is possible."""
         try:
             opened = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
         except PermissionError:  # somebody closed it meanwhile
-            durable.add_file_system(self._root.fd)
+            unsynced.add_file_system(self._root.fd)
             return
         try:
-            durable.add(opened)
+            unsynced.add(opened)
         finally:
             os.close(opened)
 

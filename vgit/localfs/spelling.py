@@ -12,7 +12,7 @@ that each reload tries again.
 
 import os
 
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 from vgit.paths import Path, printable
 
 _DIRECTORIES = 64  # whose listings are kept

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Self
 
 from vgit.files.left_out import LeftOutKind, Omitted
-from vgit.localfs.rooted import remove_entry
+from vgit.localfs.root_directory import remove_entry
 from vgit.mount.layout import DISPLACED, TEMPORARY
 from vgit.mount.mounted_inside import mounted_below
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step

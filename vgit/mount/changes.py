@@ -37,7 +37,7 @@ from vgit.files.steady_read import TRIES, FileToRead, Moved, Watch, is_read_twic
 from vgit.ids import ObjectFormat, TreeId
 from vgit.localfs.file_stat import FARTHEST_NS, BareStat, Stat, to_stat
 from vgit.localfs.filesystem_clock import trusted
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 from vgit.mount.scan import Scan
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
 from vgit.paths import ROOT, Path, encode_name

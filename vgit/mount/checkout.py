@@ -30,7 +30,7 @@ from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import Packed, Row, join_rows, pack_rows, untrust_from
 from vgit.ids import CommitId, TreeId
 from vgit.localfs.file_stat import to_stat
-from vgit.localfs.rooted import RootDirectory, open_up
+from vgit.localfs.root_directory import RootDirectory, open_up
 from vgit.localfs.spelling import Spelling
 from vgit.localfs.write_hints import WriteBack
 from vgit.mount.half_made import is_half_made

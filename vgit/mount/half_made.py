@@ -10,7 +10,7 @@ import stat
 
 from vgit.content import read_content
 from vgit.errors import ConflictError
-from vgit.localfs.rooted import open_file_at
+from vgit.localfs.root_directory import open_file_at
 from vgit.objects.object_database import ObjectDatabase
 from vgit.paths import encode_name
 from vgit.runtime.buffer import Buffer

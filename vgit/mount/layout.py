@@ -22,8 +22,8 @@ import os
 from dataclasses import asdict, dataclass
 
 from vgit.errors import InvalidError, NotMountedError
-from vgit.localfs.durable import sync_directory
 from vgit.localfs.filesystem_clock import PROBE_FILE
+from vgit.localfs.fsync import sync_directory
 from vgit.paths import MOUNT_FILE, STATE_NAME
 
 UNMOUNTING_FILE = "unmounting"

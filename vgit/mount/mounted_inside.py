@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection
 
 from vgit.localfs.file_systems import read_mount_points
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import STATE_NAME, Path, decode_name
 

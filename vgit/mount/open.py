@@ -23,7 +23,7 @@ from vgit.errors import (
     NotMountedError,
 )
 from vgit.ids import CommitId, short_id
-from vgit.localfs.durable import sync_directory
+from vgit.localfs.fsync import sync_directory
 from vgit.mount.layout import (
     DISPLACED,
     FILLING_FILE,

@@ -1,6 +1,6 @@
 """Open files: which processes use files of a mount, read from /proc.
 
-Under which names a process sees them is ``vgit/localfs/views.py``'s to know. Not
+Under which names a process sees them is ``vgit/localfs/mount_namespaces.py``'s to know. Not
 seen are processes of other users (unless we are root), and what of a process
 cannot be looked at, as a path of more than 4,096 bytes.
 
@@ -12,8 +12,9 @@ import os
 from collections.abc import Collection
 
 from vgit.errors import FilesOpenError
+from vgit.localfs.mount_namespaces import MountNamespaces, PathPrefix, path_inside
+from vgit.localfs.processes import own_process, passing_over, processes
 from vgit.localfs.shared_maps import read_maps, unescape_newlines
-from vgit.localfs.views import Spelling, Views, own_process, passing_over, path_inside, processes
 from vgit.paths import STATE_NAME, decode_name, printable
 
 _COMMAND_CHARACTERS = 200
@@ -38,14 +39,14 @@ def check_no_open_files(
     ourselves = own_process()
     if ourselves is None:
         return  # without /proc nothing can be told
-    views = Views(root)
+    namespaces = MountNamespaces(root)
     for process in processes({b"%d" % pid for pid in ignore_pids}):
         is_own = process == ourselves
         use = None
         with passing_over():
             if int(process) not in may_work_inside:
-                use = _find_work(process, views, is_own=is_own)
-            use = use or _find_use(process, views, own if is_own else (), is_own=is_own)
+                use = _find_work(process, namespaces, is_own=is_own)
+            use = use or _find_use(process, namespaces, own if is_own else (), is_own=is_own)
         if use:
             raise FilesOpenError(f"there are open files preventing the operation: {use}")
 
@@ -62,25 +63,25 @@ def this_and_its_ancestors() -> frozenset[int]:
     return frozenset(found)
 
 
-def _find_work(process: bytes, views: Views, *, is_own: bool) -> str | None:
+def _find_work(process: bytes, namespaces: MountNamespaces, *, is_own: bool) -> str | None:
     """Say in words that ``process`` works in the mount; None if it does not, or that cannot be looked at."""
     with passing_over():
-        inside = path_inside(os.readlink(b"/proc/%b/cwd" % process), views.of(process))
-        if inside is not None and _counts(inside, views.root):
+        inside = path_inside(os.readlink(b"/proc/%b/cwd" % process), namespaces.prefixes(process))
+        if inside is not None and _counts(inside, namespaces.root):
             of, advice = _whose(process, "of", is_own=is_own)
             return f"cwd{of} is inside volume. Change to another directory{advice}, then try again."
     return None
 
 
-def _find_use(process: bytes, views: Views, own: Collection[int], *, is_own: bool) -> str | None:
+def _find_use(process: bytes, namespaces: MountNamespaces, own: Collection[int], *, is_own: bool) -> str | None:
     """Return how ``process`` uses the mount's files, in words, or None."""
-    spellings, root = views.of(process), views.root
-    if not spellings:
+    prefixes, root = namespaces.prefixes(process), namespaces.root
+    if not prefixes:
         return None
-    inside = _find_open(process, spellings, root, own)
+    inside = _find_open(process, prefixes, root, own)
     state = "open"
     if inside is None:
-        inside = _find_mapped(process, spellings, root)
+        inside = _find_mapped(process, prefixes, root)
         state = "mapped"
     if inside is None:
         return None
@@ -88,9 +89,9 @@ def _find_use(process: bytes, views: Views, own: Collection[int], *, is_own: boo
     return f"path {printable(decode_name(inside))} is {state}{by}. Close it{advice}, then try again."
 
 
-def _find_open(process: bytes, spellings: tuple[Spelling, ...], root: bytes, own: Collection[int]) -> bytes | None:
+def _find_open(process: bytes, prefixes: tuple[PathPrefix, ...], root: bytes, own: Collection[int]) -> bytes | None:
     directory = b"/proc/%b/fd/" % process
-    starts = tuple(spelling.start[:-1] for spelling in spellings)
+    starts = tuple(prefix.start[:-1] for prefix in prefixes)
     for number in os.listdir(directory):
         try:
             link = os.readlink(directory + number)
@@ -98,21 +99,21 @@ def _find_open(process: bytes, spellings: tuple[Spelling, ...], root: bytes, own
             continue  # closed meanwhile, or its path is too long to be told
         if not link.startswith(starts) or int(number) in own:
             continue
-        inside = path_inside(link, spellings)
+        inside = path_inside(link, prefixes)
         if inside and _counts(inside, root):
             return inside
     return None
 
 
-def _find_mapped(process: bytes, spellings: tuple[Spelling, ...], root: bytes) -> bytes | None:
+def _find_mapped(process: bytes, prefixes: tuple[PathPrefix, ...], root: bytes) -> bytes | None:
     maps = read_maps(process)
-    if not any(_escape(spelling.start) in maps for spelling in spellings):
+    if not any(_escape(prefix.start) in maps for prefix in prefixes):
         return None
     for line in maps.split(b"\n"):
         fields = line.split(None, 5)
         if len(fields) < 6:
             continue
-        inside = path_inside(unescape_newlines(fields[5]), spellings)
+        inside = path_inside(unescape_newlines(fields[5]), prefixes)
         if inside and _counts(inside, root):
             return inside
     return None

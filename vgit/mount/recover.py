@@ -22,7 +22,7 @@ from vgit.files.metadata import is_as_seen
 from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import CommitId
-from vgit.localfs.rooted import remove_entry
+from vgit.localfs.root_directory import remove_entry
 from vgit.localfs.syscalls import EXCHANGE_SUFFIX, exchange
 from vgit.mount.areas import found_area, point_of
 from vgit.mount.journal import Journal, Notes, decode_journal

@@ -24,9 +24,9 @@ from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
-from vgit.localfs.durable import FEW, Durable
 from vgit.localfs.file_stat import Stat, same_but_ctime, to_stat
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.fsync import FEW, FsyncSet
+from vgit.localfs.root_directory import RootDirectory
 from vgit.localfs.spelling import Spelling
 from vgit.mount.areas import Areas
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
@@ -59,7 +59,7 @@ class Reload:
         self._note = note  # makes durable what is beside, before it is exchanged with anything
         self._stager = Stager(entry_writer, target, areas)
         self._swapper = Swapper()
-        self._durable = Durable()
+        self._unsynced = FsyncSet()
         self._spelling = Spelling(root)
         self._touched: set[Path] = set()
         self._placed: list[tuple[Path, Entry, Stat]] = []
@@ -76,7 +76,7 @@ class Reload:
 
     def run(self, steps: list[Step]) -> None:
         """Take all steps, which come in path order; the caller sets rows, base and divergent afterwards."""
-        with self._durable:
+        with self._unsynced:
             self._place_all(steps)
             for step in steps:
                 self._settle(step)
@@ -85,7 +85,7 @@ class Reload:
                 self._check_placed(path, entry, expected)
             self._add_touched()
             self._restore_modes()
-            self._durable.sync()
+            self._unsynced.sync()
 
     def _place_all(self, steps: list[Step]) -> None:
         writes = batches(step for step in steps if step.action is Action.WRITE)
@@ -250,10 +250,10 @@ class Reload:
             except PermissionError:
                 pass
             else:
-                self._durable.add(file)
+                self._unsynced.add(file)
                 os.close(file)
                 return
-        self._durable.add_file_system(parent)
+        self._unsynced.add_file_system(parent)
 
     def _finish_directories(self, steps: list[Step]) -> None:
         """Give directories their mtime, deepest first, now that nothing is made in them any more; modes come last."""
@@ -299,14 +299,14 @@ class Reload:
     def _add_touched(self) -> None:
         if len(self._touched) > FEW:
             for descriptor in (self._root.fd, *self._areas.descriptors()):
-                self._durable.add_file_system(descriptor)
+                self._unsynced.add_file_system(descriptor)
             return
         for path in self._touched:
             try:
                 descriptor = self._root.open_directory(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed again: syncing its parent covers that
-            self._durable.add(descriptor)
+            self._unsynced.add(descriptor)
             os.close(descriptor)
 
     def _parent(self, path: Path) -> AbstractContextManager[int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vgit.errors import NotMountedError
-from vgit.localfs.rooted import RootDirectory, remove_entry
+from vgit.localfs.root_directory import RootDirectory, remove_entry
 from vgit.paths import MOUNT_FILE, STATE_NAME, Path, printable
 
 _TRIES = 5

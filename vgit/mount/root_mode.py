@@ -12,7 +12,7 @@ import stat
 from vgit.errors import CorruptObjectError
 from vgit.files.entry_writer import EntryWriter
 from vgit.ids import CommitId
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 from vgit.mount.changes import Changes
 from vgit.mount.plan import Local
 from vgit.mount.scope import Scope

@@ -19,7 +19,7 @@ from vgit.ids import ObjectFormat
 from vgit.localfs.file_lock import FileLock
 from vgit.localfs.file_systems import FileSystem, file_system_of
 from vgit.localfs.filesystem_clock import Clocks, Probe, probe
-from vgit.localfs.writers import shared_writable_maps
+from vgit.localfs.open_for_writing import shared_writable_maps
 from vgit.mount.layout import DATABASE_FILE, FILLING_FILE, LOCK_FILE, OWNER_FILE, half_unmounted
 from vgit.mount.root import MountRoot
 from vgit.mount.stat_cache import StatCache

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from vgit.files.entry_writer import EntryWriter, errors_with_path
 from vgit.ids import CommitId
-from vgit.localfs.durable import Durable
 from vgit.localfs.file_stat import Stat
+from vgit.localfs.fsync import FsyncSet
 from vgit.mount.areas import Areas
 from vgit.mount.plan import Step
 from vgit.paths import Path
@@ -65,12 +65,12 @@ class Stager:
         """Write new content beside; durable on return."""
         staged: list[Staged] = []
         try:
-            with Durable() as durable:
+            with FsyncSet() as unsynced:
                 for step in writes:
                     checkpoint()
                     staged.append(self._stage_one(step))
-                    self._add(durable, staged[-1])
-                durable.sync()
+                    self._add(unsynced, staged[-1])
+                unsynced.sync()
         except BaseException:
             for new in staged:  # no journal names them yet
                 self.discard(new)
@@ -90,17 +90,17 @@ class Stager:
         self.bytes_written += step.target.size
         return Staged(step, area, name, *row)
 
-    def _add(self, durable: Durable, new: Staged) -> None:
+    def _add(self, unsynced: FsyncSet, new: Staged) -> None:
         if not stat.S_ISREG(new.stat.mode):
             return  # durable with its name
         area_fd = self._areas.descriptor(new.area)
         try:
             file = os.open(new.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=area_fd)
         except PermissionError:  # of a mode that its owner may not read
-            durable.add_file_system(area_fd)
+            unsynced.add_file_system(area_fd)
             return
         try:
-            durable.add(file)
+            unsynced.add(file)
         finally:
             os.close(file)
 

@@ -14,7 +14,7 @@ from vgit.files.rows import PackedRows
 from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import TreeId
 from vgit.localfs.file_stat import BareStat, Stat, to_stat
-from vgit.localfs.rooted import RootDirectory
+from vgit.localfs.root_directory import RootDirectory
 from vgit.mount.checkout import Checkout
 from vgit.mount.half_made import is_half_made
 from vgit.paths import ROOT, STATE_NAME, Path

@@ -29,14 +29,14 @@ from vgit.errors import (
 from vgit.files.entry_writer import EntryWriter
 from vgit.files.noted_access import noted_access
 from vgit.ids import short_id
-from vgit.localfs.rooted import RootDirectory, set_mode
+from vgit.localfs.root_directory import RootDirectory, set_mode
 from vgit.localfs.syscalls import rename_noreplace, syncfs
 from vgit.paths import Path, encode_name, format_path, printable
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.lazy_import import lazy_import
 from vgit.transfer.local_target import DownloadSource, LocalTarget, Missing, entries_of, locate
-from vgit.transfer.progress import NoProgress, Progress
+from vgit.transfer.transfer_progress import NoProgress, Progress
 from vgit.tree.entry import Entry, Kind
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from vgit.errors import (
 )
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId, TreeId
-from vgit.localfs.rooted import RootDirectory, may
+from vgit.localfs.root_directory import RootDirectory, may
 from vgit.localfs.spelling import Spelling
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
 from vgit.repository.repository import Repository

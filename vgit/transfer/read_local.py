@@ -22,7 +22,7 @@ from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.steady_read import TRIES, FileToRead, Moved, Watch, wait_for_writes
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.filesystem_clock import Clocks
-from vgit.localfs.writers import all_shared_writable
+from vgit.localfs.open_for_writing import all_shared_writable
 from vgit.paths import Path, printable
 from vgit.runtime.lazy_import import lazy_import
 from vgit.transfer.local_tree import LocalFile, gone

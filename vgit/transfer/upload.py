@@ -25,12 +25,12 @@ from vgit.repository.repository import Proposal, Published, Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.transfer.local_directories import LocalDirectories
 from vgit.transfer.local_tree import LocalFile, LocalLink
-from vgit.transfer.plan import FileObject, UploadPlan, UploadSource, make_upload_plan
-from vgit.transfer.progress import NoProgress, Progress
 from vgit.transfer.puts import Put
 from vgit.transfer.read_local import Kinds, SmallFile, read_ahead, readers, store_descriptor, store_local, watch_local
 from vgit.transfer.streams import descriptor_of, reading
-from vgit.transfer.targets import Targets, TreeLooker, to_edits
+from vgit.transfer.transfer_progress import NoProgress, Progress
+from vgit.transfer.upload_plan import FileObject, UploadPlan, UploadSource, make_upload_plan
+from vgit.transfer.volume_target import Targets, TreeLooker, to_edits
 from vgit.tree.entry import Entry
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Progress: how a transfer tells how far it is; whoever shows it implements this."""
+"""Transfer progress: how a transfer tells how far it is; whoever shows it implements this."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Descriptors: open files of values that never change, few at a time.
+"""Descriptor cache: open files of values that never change, few at a time.
 
 Readers borrow an ``OpenFile`` and keep it as a local variable. It closes its
 descriptor when the last reference goes, so one that falls out of the cache
@@ -36,7 +36,7 @@ class OpenFile:
             os.close(self.fd)
 
 
-class Descriptors:
+class DescriptorCache:
     """The files most recently used, at most ``limit``. Any thread may call anything."""
 
     def __init__(self, limit: int = 64) -> None:

@@ -1,4 +1,4 @@
-"""Writers: who may change a file without its times showing it, and whether anybody has it open for writing.
+"""Open for writing: whether anybody has a file so, and who may change it without its times showing it.
 
 A write or a store sets a file's times when it begins. Two kinds go on after that:
 
@@ -21,8 +21,9 @@ import signal
 from itertools import repeat
 from typing import TypeAlias
 
+from vgit.localfs.mount_namespaces import MountNamespaces, PathPrefix, identity, path_inside
+from vgit.localfs.processes import is_our_trouble, passing_over, processes
 from vgit.localfs.shared_maps import Mapped, shared_writable
-from vgit.localfs.views import Spelling, Views, identity, is_our_trouble, passing_over, path_inside, processes
 
 Identity: TypeAlias = tuple[int, int]  # st_dev, st_ino
 
@@ -87,16 +88,16 @@ def maps_below(root: str, mapped: list[tuple[bytes, list[Mapped]]]) -> set[Ident
 
 def _mapped_by_name(root: str, mapped: list[tuple[bytes, list[Mapped]]]) -> set[Identity]:
     """Return what processes map under a name below ``root``: on btrfs, say, maps show another device than stat."""
-    views = Views(root)
+    namespaces = MountNamespaces(root)
     found = set()
     for process, files in mapped:
-        spellings: tuple[Spelling, ...] = ()
+        prefixes: tuple[PathPrefix, ...] = ()
         with passing_over():
-            spellings = views.of(process)
+            prefixes = namespaces.prefixes(process)
         for file in files:
-            inside = path_inside(file.path, spellings)
+            inside = path_inside(file.path, prefixes)
             if inside is not None:
-                found.add(identity(os.path.join(views.root, inside)) or (file.device, file.inode))
+                found.add(identity(os.path.join(namespaces.root, inside)) or (file.device, file.inode))
     return found
 
 

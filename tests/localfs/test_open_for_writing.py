@@ -1,4 +1,4 @@
-"""Test_writers: who has a file open for writing, maps it, or writes to it directly; also what cannot be looked at."""
+"""Test_open_for_writing: who has a file open for writing, maps it or writes to it directly; what cannot be seen."""
 
 import mmap
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vgit.localfs.writers import OpenForWriting, is_open_for_writing
+from vgit.localfs.open_for_writing import OpenForWriting, is_open_for_writing
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def test_of_another_users_file_nothing_is_known(path: Path) -> None:
     os.chmod(path, 0o644)
     code = (
         f"import os, sys; sys.path.insert(0, {os.getcwd()!r}); file = os.open({os.fspath(path)!r}, os.O_RDONLY);"
-        "from vgit.localfs.writers import is_open_for_writing; os.setgid(65534); os.setuid(65534);"
+        "from vgit.localfs.open_for_writing import is_open_for_writing; os.setgid(65534); os.setuid(65534);"
         "print(is_open_for_writing(file))"
     )
     if os.getuid() != 0:

@@ -1,4 +1,4 @@
-"""Durable: names and bytes that survive a power cut.
+"""Fsync: names and bytes made durable, so that they survive a power cut.
 
 A few files and directories are synced each by itself; of many, the file systems that
 they are on. A ``syncfs`` costs little more than one fsync, but for what others have left
@@ -22,8 +22,8 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
-class Durable:
-    """What is to be made durable; a context manager that lets go of it."""
+class FsyncSet:
+    """What is to be made durable; a context manager that closes what it holds."""
 
     def __init__(self) -> None:
         self._few: list[int] = []

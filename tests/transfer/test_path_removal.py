@@ -1,4 +1,4 @@
-"""Test_remove: rm within a volume."""
+"""Test_path_removal: rm within a volume."""
 
 from pathlib import Path as FilePath
 

@@ -1,4 +1,4 @@
-"""Rooted: access to what is below one directory, by its descriptor, and never through a link.
+"""Root directory: access to what is below one directory, by its descriptor, and never through a link.
 
 A path is walked from that descriptor one component at a time, and never through
 a symbolic link: whoever may write below it could otherwise lead a commit or

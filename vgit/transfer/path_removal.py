@@ -1,4 +1,4 @@
-"""Remove: paths of a volume removed from its newest state, as the Unix ``rm`` does. Older states keep them.
+"""Path removal: paths of a volume removed from its newest state, as the Unix ``rm`` does. Older states keep them.
 
 What others add to a directory while it is being removed stays, and so does the
 directory then (docs/merge.md). A parent that becomes empty stays too.
@@ -12,7 +12,7 @@ from vgit.paths import Path, parse_path
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Published, Repository
 from vgit.transfer.puts import shown
-from vgit.transfer.targets import TreeLooker, add_parents
+from vgit.transfer.volume_target import TreeLooker, add_parents
 from vgit.tree.diff import diff_trees
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import directory_entry

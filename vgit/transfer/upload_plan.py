@@ -1,4 +1,4 @@
-"""Plan: the puts of a batch, spread out to one source for each path of the volume.
+"""Upload plan: the puts of a batch, spread out to one source for each path of the volume.
 
 Local directories are walked here; no file is read. The same path twice: the
 last put wins, unless one wants a file there and the other a directory.

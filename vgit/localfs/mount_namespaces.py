@@ -1,4 +1,4 @@
-"""Views: the processes of this machine, and under which names they see a directory.
+"""Mount namespaces: under which names the processes of this machine see a directory.
 
 The kernel names an open file by a path, but by the path in the mount namespace
 of the process that opened it: a container that has the directory bound to /data
@@ -7,63 +7,24 @@ tables tell under which names the root, or a directory in it, stands; a name
 counts if looking it up from that process really leads to that directory. Then
 one prefix test a descriptor is enough. Not seen: processes of other users
 (unless we are root), and other file systems laid over the directory's own
-(a container's overlay whose lower layer holds the mount).
+(a container's overlay whose lower layer holds the directory).
 """
 
-import errno
 import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vgit.localfs.file_systems import MountPoint, mount_point_of, read_mount_points
 
-_OUR_TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # it would hide every process, not one
 
-
-class Spelling(NamedTuple):
+class PathPrefix(NamedTuple):
     """A path that leads to the directory, or into it, in some process's eyes."""
 
     start: bytes  # ends with "/"
     inside: bytes  # what stands there, from the directory; "" or ends with "/"
 
 
-def own_process() -> bytes | None:
-    """Return the id of this process as /proc has it; None where there is no /proc."""
-    try:
-        return os.readlink(b"/proc/self")
-    except FileNotFoundError:
-        return None
-
-
-def processes(ignored: Collection[bytes] = ()) -> Iterator[bytes]:
-    """Yield the ids of all processes, our own first: it is the likeliest to have forgotten a file."""
-    first = own_process()
-    if first is None:
-        return iter(())
-    names = [name for name in os.listdir(b"/proc") if name.isdigit() and name != first]
-    return (name for name in (first, *names) if name not in ignored)
-
-
-@contextmanager
-def passing_over() -> Iterator[None]:
-    """Leave out what of a process cannot be looked at: it is somebody else's, has ended, or has a path beyond any.
-
-    What goes wrong because of us is raised.
-    """
-    try:
-        yield
-    except OSError as error:
-        if is_our_trouble(error):
-            raise
-
-
-def is_our_trouble(error: OSError) -> bool:
-    """Return whether it is not a process that cannot be looked at, but we that cannot look."""
-    return error.errno in _OUR_TROUBLE
-
-
-class Views:
+class MountNamespaces:
     """Under which names processes see a directory: looked up once for each mount namespace."""
 
     def __init__(self, root: str) -> None:
@@ -73,12 +34,12 @@ class Views:
             self._point = mount_point_of(fd)
         finally:
             os.close(fd)
-        self._known: dict[tuple[bytes, bytes], tuple[Spelling, ...]] = {}
+        self._known: dict[tuple[bytes, bytes], tuple[PathPrefix, ...]] = {}
         self._own_namespace = os.readlink(b"/proc/self/ns/mnt")
         self._known[self._own_namespace, b"/"] = self._look_up(b"self", b"/")
 
-    def of(self, process: bytes) -> tuple[Spelling, ...]:
-        """Return the spellings that hold for ``process``, perhaps none; OSError if it may not be looked at."""
+    def prefixes(self, process: bytes) -> tuple[PathPrefix, ...]:
+        """Return the prefixes that hold for ``process``, perhaps none; OSError if it may not be looked at."""
         namespace = os.readlink(b"/proc/%b/ns/mnt" % process)
         # In our own namespace names are shown from our root, whatever that of the process.
         top = b"/" if namespace == self._own_namespace else os.readlink(b"/proc/%b/root" % process)
@@ -87,23 +48,23 @@ class Views:
             known = self._known[namespace, top] = self._look_up(process, top)
         return known
 
-    def _look_up(self, process: bytes, top: bytes) -> tuple[Spelling, ...]:
+    def _look_up(self, process: bytes, top: bytes) -> tuple[PathPrefix, ...]:
         candidates = []
         if self._point is not None:
             candidates = list(_candidates(read_mount_points(os.fsdecode(process)), self._point, self.root))
         if process == b"self":
-            candidates.append(Spelling(_slashed(self.root), b""))
+            candidates.append(PathPrefix(_slashed(self.root), b""))
         seen_from = b"/proc/%b/root" % process
-        spellings = set()
+        prefixes = set()
         for start, inside in candidates:
             there = identity(seen_from + start)
             # Not the same if something else is mounted over it on the way.
             if there is not None and there == identity(os.path.join(self.root, inside)):
-                spellings.add(Spelling(top.rstrip(b"/") + start, inside))
-        return tuple(spellings)
+                prefixes.add(PathPrefix(top.rstrip(b"/") + start, inside))
+        return tuple(prefixes)
 
 
-def _candidates(points: Sequence[MountPoint], ours: MountPoint, root: bytes) -> Iterator[Spelling]:
+def _candidates(points: Sequence[MountPoint], ours: MountPoint, root: bytes) -> Iterator[PathPrefix]:
     """Yield where the file system's directory that ``root`` is should stand, by this mount table."""
     below = root[len(ours.point.rstrip(b"/")) :].lstrip(b"/")
     place = _slashed(_slashed(ours.root) + below)  # of the root, within its file system
@@ -112,14 +73,14 @@ def _candidates(points: Sequence[MountPoint], ours: MountPoint, root: bytes) -> 
             continue
         shown = _slashed(point.root)
         if place.startswith(shown):
-            yield Spelling(_slashed(point.point) + place[len(shown) :], b"")
+            yield PathPrefix(_slashed(point.point) + place[len(shown) :], b"")
         elif shown.startswith(place):
-            yield Spelling(_slashed(point.point), shown[len(place) :])
+            yield PathPrefix(_slashed(point.point), shown[len(place) :])
 
 
-def path_inside(link: bytes, spellings: tuple[Spelling, ...]) -> bytes | None:
+def path_inside(link: bytes, prefixes: tuple[PathPrefix, ...]) -> bytes | None:
     """Return the path from the directory that ``link`` means, b"" for itself; None for elsewhere."""
-    for start, inside in spellings:
+    for start, inside in prefixes:
         if link.startswith(start):
             return inside + link[len(start) :]
         if len(link) == len(start) - 1 and start.startswith(link):

@@ -1,4 +1,4 @@
-"""Targets: the paths that a transfer is to write, and what of a tree is in their way.
+"""Volume target: the paths that a transfer is to write, and what of a tree is in their way.
 
     there                     a file is wanted           a directory is wanted
     nothing                   fine                       fine

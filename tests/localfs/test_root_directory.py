@@ -1,3 +1,5 @@
+"""Test_root_directory: what is reached by a directory, and what of it never is."""
+
 import os
 import socket
 import stat
@@ -8,7 +10,7 @@ import pytest
 
 from tests.ordinary_user import as_ordinary_user, mode_of, open_descriptors, reachable_directory
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict
-from vgit.localfs.rooted import RootDirectory, open_file_at, open_up
+from vgit.localfs.root_directory import RootDirectory, open_file_at, open_up
 
 
 @pytest.fixture

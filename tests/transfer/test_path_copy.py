@@ -1,4 +1,4 @@
-"""Test_copy: cp within a volume, case by case what the Unix command does; and that no content is copied."""
+"""Test_path_copy: cp within a volume, case by case what the Unix command does; and that no content is copied."""
 
 import random
 import stat

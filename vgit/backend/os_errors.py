@@ -1,4 +1,4 @@
-"""OSError: the operating system's words turned, once, into vgit's errors.
+"""OS errors: the operating system's words turned, once, into vgit's errors.
 
 Code below ``LocalBackend`` raises plain OSErrors; its public methods pass them
 through ``read_failed`` or ``write_failed`` and chain the cause.

@@ -1,4 +1,4 @@
-"""Copy: paths of a volume copied within it, as the Unix ``cp`` does; the contents are shared, not copied.
+"""Path copy: paths of a volume copied within it, as the Unix ``cp`` does; the contents are shared, not copied.
 
     cp v file new                  under the new name           the parent must exist
     cp v file directory            into the directory           under its own name
@@ -20,7 +20,7 @@ from vgit.paths import Path, has_state_name, parse_path
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Published, Repository
 from vgit.transfer.puts import check_target, shown
-from vgit.transfer.targets import Targets, TreeLooker, to_edits
+from vgit.transfer.volume_target import Targets, TreeLooker, to_edits
 from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Entry, Kind, directory_entry
 
