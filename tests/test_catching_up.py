@@ -105,7 +105,7 @@ def test_after_a_reload_that_was_cut_off_too(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("vgit.mount.working_directory.Reload._settle", killed)
+        patch.setattr("vgit.mount.plan_execution.PlanExecution._settle", killed)
         with pytest.raises(KeyboardInterrupt):
             mount.reload()
     mount.release()

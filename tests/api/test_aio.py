@@ -26,7 +26,7 @@ from vgit.catalog.catalog import Catalog
 from vgit.content import content_writer, file_writer
 from vgit.files import small_files
 from vgit.localfs.file_lock import FileLock
-from vgit.mount import checkout, reload, scan, stage
+from vgit.mount import checkout, plan_execution, scan, stage
 from vgit.objects.object_writer import ObjectWriter
 from vgit.repository.refs import Refs
 from vgit.repository.repository import Repository
@@ -650,7 +650,7 @@ def test_a_reload_that_is_cancelled_before_it_begins_to_move_files(
             fill(writing)
         mount = next(one for one in _mounts(volume) if one.read_only)
         with monkeypatch.context() as patched:
-            asyncio.run(cancel_at(Pause(patched, reload.EntryWriter, "write", after=10), mount.reload.aio()))
+            asyncio.run(cancel_at(Pause(patched, plan_execution.EntryWriter, "write", after=10), mount.reload.aio()))
         assert os.listdir(path) == [".vgit"]
         assert leftovers(volume, path) == []
         assert mount.reload().changed == 20
@@ -670,7 +670,7 @@ def test_a_reload_that_is_cancelled_between_batches_is_finished_by_the_next(
                     (writing / name).write_text("changed")
         mount = next(one for one in _mounts(volume) if one.read_only)
         with monkeypatch.context() as patched:
-            asyncio.run(cancel_at(Pause(patched, reload.EntryWriter, "write", after=12), mount.reload.aio()))
+            asyncio.run(cancel_at(Pause(patched, plan_execution.EntryWriter, "write", after=12), mount.reload.aio()))
         assert os.listdir(path / ".vgit/tmp") == []
         mount.reload()
         assert mount.status().changes == ()

@@ -208,7 +208,7 @@ def test_an_unmount_that_was_cut_off_is_repeated(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("vgit.mount.ending.Reload.run", cut_off)
+        patch.setattr("vgit.mount.unmount.PlanExecution.run", cut_off)
         vgit("unmount", work, code=130)
     for command in ("status", "commit", "reload"):
         assert f"`vgit unmount {work}` finishes it" in vgit(command, work / "sub", code=1).stderr

@@ -16,7 +16,7 @@ from tests.gitjudge import fsck
 from tests.mount.conftest import AUTHOR, Bench, listing
 from tests.mount.mounting import mounted
 from vgit.errors import InvalidError
-from vgit.mount import put_back, recover, stat_cache, swap
+from vgit.mount import stat_cache, swap
 from vgit.mount.layout import is_half_unmounted
 from vgit.mount.lease import list_leases
 from vgit.mount.open import reopen_to_unmount, unbind
@@ -87,10 +87,8 @@ def _arm(step: int) -> None:
             if left == 0:
                 os._exit(_DIED)
 
-    for module in (swap, recover, put_back):
-        for name in ("exchange", "rename_noreplace"):
-            if hasattr(module, name):
-                setattr(module, name, _announced(getattr(module, name)))
+    for name in ("exchange", "rename_noreplace"):
+        setattr(swap, name, _announced(getattr(swap, name)))
     begun = stat_cache.StatCache.transaction
 
     def transaction(self: stat_cache.StatCache, **options: bool) -> object:

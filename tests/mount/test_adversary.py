@@ -12,7 +12,7 @@ from tests.gitjudge import clone, run
 from tests.mount.conftest import AUTHOR, Bench, listing
 from vgit.errors import InvalidError, LockedError, NotMountedError
 from vgit.mount import open as opening
-from vgit.mount import reload as reloading
+from vgit.mount import plan_execution
 from vgit.mount import scan as scanning
 from vgit.mount import swap as swapping
 from vgit.mount.plan import Local, Step
@@ -247,11 +247,11 @@ class TestReload:
         a.commit(AUTHOR)
         FilePath(b.path, "g").unlink()
 
-        def die(self: reloading.Reload, steps: list[Step]) -> None:
+        def die(self: plan_execution.PlanExecution, steps: list[Step]) -> None:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(reloading.Reload, "_finish_directories", die)
+            patch.setattr(plan_execution.PlanExecution, "_finish_directories", die)
             with pytest.raises(KeyboardInterrupt):
                 b.reload()
         b.reload()
@@ -279,9 +279,9 @@ class TestReload:
         os.utime(path, ns=(5, 5), follow_symlinks=False)
         a.commit(AUTHOR)
         copy = bench.base / "copy"
-        plan = reloading.Reload.run
+        plan = plan_execution.PlanExecution.run
 
-        def late(self: reloading.Reload, steps: list[Step]) -> None:
+        def late(self: plan_execution.PlanExecution, steps: list[Step]) -> None:
             os.link(FilePath(b.path, "d"), copy, follow_symlinks=False)
             plan(self, steps)
 
@@ -289,7 +289,7 @@ class TestReload:
             if when == "before":
                 os.link(FilePath(b.path, "d"), copy, follow_symlinks=False)
             else:
-                patch.setattr(reloading.Reload, "run", late)
+                patch.setattr(plan_execution.PlanExecution, "run", late)
             before = FilePath(b.path, "d").lstat()
             assert b.reload().kept == (() if when == "before" else (("d",),))
         after = copy.lstat()
@@ -382,15 +382,15 @@ def test_what_changes_between_plan_and_swap_is_a_local_change(
     _change_there(a, there)
     a.commit(AUTHOR)
     took: dict[str, tuple[object, ...]] = {}
-    planned = reloading.Reload.run
+    planned = plan_execution.PlanExecution.run
 
-    def late(self: reloading.Reload, steps: list[Step]) -> None:
+    def late(self: plan_execution.PlanExecution, steps: list[Step]) -> None:
         meanwhile(FilePath(b.path, "d/f"))
         took.update(listing(b.path))
         planned(self, steps)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reloading.Reload, "run", late)
+        patch.setattr(plan_execution.PlanExecution, "run", late)
         b.reload()
     now = listing(b.path)
     mine = {path: what[3] for path, what in took.items() if str(what[3]).find("MIN") >= 0}

@@ -80,7 +80,7 @@ def test_also_where_a_reload_was_cut_off(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("vgit.mount.working_directory.Reload._settle", killed)
+        patch.setattr("vgit.mount.plan_execution.PlanExecution._settle", killed)
         with pytest.raises(KeyboardInterrupt):
             behind.reload()
     for name in os.listdir(FilePath(behind.path, ".vgit/displaced")):

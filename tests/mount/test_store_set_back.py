@@ -13,7 +13,7 @@ from tests.mount.conftest import AUTHOR, Bench
 from vgit.errors import CorruptVolumeError
 from vgit.history.restore import restore
 from vgit.ids import CommitId
-from vgit.mount import working_directory
+from vgit.mount import plan_execution
 from vgit.mount.lease import list_leases
 from vgit.mount.open import unbind
 from vgit.mount.plan import Local
@@ -181,7 +181,7 @@ def test_a_journal_does_not_stand_in_the_way_of_keeping_the_files(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(working_directory.Reload, "_settle", killed)
+        patch.setattr(plan_execution.PlanExecution, "_settle", killed)
         with pytest.raises(KeyboardInterrupt):
             mount.reload()
     mount.close()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.mount.conftest import AUTHOR, Bench
 from vgit.errors import BackendUnavailableError, NotMountedError
-from vgit.mount import reload
+from vgit.mount import plan_execution
 from vgit.mount.lease import list_leases
 from vgit.mount.open import renew, reopen_mount, reopen_to_unmount, unbind
 from vgit.mount.working_directory import WorkingDirectory
@@ -47,7 +47,7 @@ def test_a_local_change_keeps_every_file(bench: Bench, remove_files: bool) -> No
 def test_cut_off_it_leaves_no_mount_that_could_publish_removals(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     files_of(bench, [f"f{number}" for number in range(6)])
     working = bench.mount_as_it_is("a")
-    displace = reload.Reload._displace
+    displace = plan_execution.PlanExecution._displace
     calls: list[object] = []
 
     def interrupted(*arguments: object) -> bool:
@@ -56,7 +56,7 @@ def test_cut_off_it_leaves_no_mount_that_could_publish_removals(bench: Bench, mo
             raise KeyboardInterrupt
         return displace(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reload.Reload, "_displace", interrupted)
+    monkeypatch.setattr(plan_execution.PlanExecution, "_displace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         unbind(working, remove_files=True)
     with pytest.raises(NotMountedError):
@@ -144,7 +144,7 @@ def test_one_that_was_to_keep_the_files_keeps_them_when_it_is_repeated(
         raise BackendUnavailableError("the store is out of reach")
 
     with monkeypatch.context() as patch:
-        patch.setattr("vgit.mount.ending.drop_lease", out_of_reach)
+        patch.setattr("vgit.mount.unmount.drop_lease", out_of_reach)
         with pytest.raises(BackendUnavailableError):
             unbind(working, remove_files=False)
         with pytest.raises(NotMountedError, match="vgit unmount"):

@@ -1,6 +1,7 @@
 """Journal: what an operation on a mount is about to do, noted before it does it.
 
-The form is in docs/format/mount.md.
+The operation that finds a journal settles what it says (``recovery``). The form
+is in docs/format/mount.md; ``StatCache.write_journal`` keeps it, with the rows.
 """
 
 import json
@@ -12,12 +13,21 @@ from vgit.files.temporary_access import Modes
 from vgit.ids import CommitId
 from vgit.localfs.file_stat import Stat
 from vgit.mount.layout import DISPLACED
-from vgit.mount.stage import Waiting
-from vgit.paths import STATE_NAME
+from vgit.paths import STATE_NAME, Path
 
 _COMMIT = "commit"
 _RELOAD = "reload"
 _LOOK = "look"
+
+
+class PendingFile(NamedTuple):
+    """What a death may leave under one name in a staging area."""
+
+    area: str
+    name: str
+    path: Path  # where it goes, or came from
+    planned: Stat | None  # what the plan saw at the path; None: nothing
+    inode: int  # of new content that waits; 0: only what came out of the mount can be there
 
 
 class Journal(NamedTuple):
@@ -28,7 +38,7 @@ class Journal(NamedTuple):
     base: str = ""  # hex, of a commit
     target: str = ""  # hex, of a reload
     root_mode: int = 0  # of a commit: the root directory's mode that it publishes
-    waiting: Sequence[Sequence[object]] = ()  # of a reload: the fields of each ``Waiting``
+    waiting: Sequence[Sequence[object]] = ()  # of a reload: the fields of each ``PendingFile``
     modes: Sequence[Sequence[object]] = ()  # path and permission bits of directories that were opened for a while
 
     def encode(self) -> bytes:
@@ -40,22 +50,22 @@ class Journal(NamedTuple):
         """Whether nothing but modes of directories was changed."""
         return self.kind == _LOOK
 
-    def decode_modes(self) -> Modes:
+    def opened_modes(self) -> Modes:
         """Return the modes that are to be set back."""
         return {tuple(cast(list[str], path)): cast(int, mode) for path, mode in self.modes}
 
-    def decode_waiting(self) -> list[Waiting]:
-        """Return the names beside."""
+    def pending_files(self) -> list[PendingFile]:
+        """Return what may be in the staging areas."""
         found = []
         for area, name, path, planned, inode in self.waiting:
             where = tuple(cast(list[str], path))
             stat = Stat(*cast(list[int], planned)) if planned is not None else None
-            found.append(Waiting(str(area), str(name), where, stat, cast(int, inode)))
+            found.append(PendingFile(str(area), str(name), where, stat, cast(int, inode)))
         return found
 
 
-class Notes:
-    """The journal of an operation on files: grows, and is written by ``write`` each time, durably."""
+class JournalWriter:
+    """The journal of an operation on files: grows, and each time ``write`` makes it durable."""
 
     def __init__(self, write: Callable[[bytes], None], journal: Journal) -> None:
         self._write = write
@@ -66,9 +76,9 @@ class Notes:
         """Note which modes are to be set back."""
         self._note(self._journal._replace(modes=tuple(modes.items())))
 
-    def note_waiting(self, waiting: Sequence[Waiting]) -> None:
-        """Note what is beside."""
-        self._note(self._journal._replace(waiting=tuple(waiting)))
+    def note_pending(self, pending: Sequence[PendingFile]) -> None:
+        """Note what is in the staging areas, or is about to be."""
+        self._note(self._journal._replace(waiting=tuple(pending)))
 
     def _note(self, journal: Journal) -> None:
         self._journal = journal

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from vgit.errors import ConflictError
+from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import Row
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.localfs.file_stat import Stat, to_stat
@@ -19,6 +20,7 @@ from vgit.localfs.spelling import Spelling
 from vgit.mount.changes import ChangeReader
 from vgit.mount.root import MountRoot
 from vgit.mount.stat_cache import StatCache
+from vgit.mount.submounts import Submounts
 from vgit.paths import Path, has_state_name
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry, Kind, same_content
@@ -39,6 +41,8 @@ class Action(enum.Enum):
 
 
 DIRECTORY_ACTIONS = (Action.MAKE_DIRECTORY, Action.SET_DIRECTORY, Action.TOUCH_DIRECTORY)
+_CHANGING = (Action.WRITE, Action.SET_METADATA, *DIRECTORY_ACTIONS)
+_READ_ONLY = "what others changed in it cannot be brought in: another file system is mounted there, read-only"
 
 
 class Local(enum.Enum):
@@ -222,3 +226,17 @@ def _with_hash(target: Entry, known: Entry) -> Entry:
 def _bits(one: Entry, other: Entry) -> int:
     """Return 0 if mode and mtime are the same."""
     return int(one.mode != other.mode or one.mtime_ns != other.mtime_ns)
+
+
+def without_refused(steps: list[Step], submounts: Submounts) -> tuple[list[Step], list[Omitted]]:
+    """Return the steps, those in what is mounted read-only as ones that leave all as it is; and where that is."""
+    if not submounts.points:
+        return steps, []
+    refused = {step.path for step in steps if _changes(step) and submounts.is_read_only(step.path)}
+    points = {point for path in refused if (point := submounts.point_of(path)) is not None}
+    left_out = [Omitted(point, LeftOutKind.MOUNTED, _READ_ONLY) for point in sorted(points)]
+    return [Step(step.path, Action.KEEP) if step.path in refused else step for step in steps], left_out
+
+
+def _changes(step: Step) -> bool:
+    return step.action in _CHANGING or step.clear is not None

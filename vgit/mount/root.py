@@ -80,7 +80,7 @@ class MountRoot(RootDirectory):
 
     @contextmanager
     def area(self, name: str) -> Iterator[int]:
-        """Give a descriptor of a place beside, ``.vgit/name``; made anew if somebody took it away, as it was empty."""
+        """Give a descriptor of the staging area ``.vgit/name``; made anew if somebody took it away, as it was empty."""
         try:
             with self.opened((STATE_NAME,)) as state:
                 os.mkdir(name, 0o700, dir_fd=state)

@@ -21,8 +21,8 @@ from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import PackedRows
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.localfs.file_stat import FARTHEST_NS, BareStat, Stat, to_stat
-from vgit.mount.mounted_inside import GONE
 from vgit.mount.root import MountRoot
+from vgit.mount.submounts import GONE
 from vgit.paths import MOUNT_FILE, ROOT, STATE_NAME, Path, encode_name, is_state_name
 from vgit.runtime.cancel import checkpoint
 

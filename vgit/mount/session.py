@@ -1,4 +1,4 @@
-"""Session: what every operation on a mount needs: its lock, its stat cache, the places beside, and the clock.
+"""Session: what every operation on a mount needs: its lock, its stat cache, and the clock.
 
 An operation holds the mount's lock, on a directory that is still the mount it
 was, with nothing left half done. Threads take turns; a forked child opens its

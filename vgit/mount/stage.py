@@ -1,4 +1,4 @@
-"""Stage: new content on its way into a mount: written beside, checked, durable, and then known to the journal.
+"""Stage: new content on its way into a mount: written in a staging area, checked, durable, then known to the journal.
 
 In batches, so that no more than so much is on disk twice.
 """
@@ -12,9 +12,9 @@ from vgit.files.entry_writer import EntryWriter, errors_with_path
 from vgit.ids import CommitId
 from vgit.localfs.file_stat import Stat
 from vgit.localfs.fsync import FsyncSet
-from vgit.mount.areas import Areas
+from vgit.mount.journal import PendingFile
 from vgit.mount.plan import Step
-from vgit.paths import Path
+from vgit.mount.staging_areas import StagingAreas
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry
 
@@ -22,18 +22,8 @@ BATCH_BYTES = 1 << 30
 BATCH_FILES = 10_000
 
 
-class Waiting(NamedTuple):
-    """A name beside, as the journal knows it: what may be found there after a death."""
-
-    area: str
-    name: str
-    path: Path  # where it goes, or came from
-    planned: Stat | None  # what the plan saw at the path; None: nothing
-    inode: int  # of new content that waits; 0: only what came out of the mount can be there
-
-
 class Staged(NamedTuple):
-    """New content that waits beside for its step."""
+    """New content in a staging area, which waits for its step."""
 
     step: Step
     area: str
@@ -41,15 +31,15 @@ class Staged(NamedTuple):
     stat: Stat
     entry: Entry
 
-    def as_waiting(self) -> Waiting:
+    def as_pending(self) -> PendingFile:
         """Return it as the journal has it."""
-        return Waiting(self.area, self.name, self.step.path, self.step.replaces, self.stat.ino)
+        return PendingFile(self.area, self.name, self.step.path, self.step.replaces, self.stat.ino)
 
 
 class Stager:
     """Writes what a reload brings in."""
 
-    def __init__(self, entry_writer: EntryWriter, target: CommitId, areas: Areas) -> None:
+    def __init__(self, entry_writer: EntryWriter, target: CommitId, areas: StagingAreas) -> None:
         self._entry_writer = entry_writer
         self._target = target
         self._areas = areas
@@ -57,12 +47,12 @@ class Stager:
         self.bytes_written = 0
 
     def next_name(self) -> str:
-        """Return a name beside that nothing else has."""
+        """Return a name that nothing else in a staging area has."""
         self._count += 1
         return f"{self._target.hex()[:8]}-{self._count}"
 
     def stage(self, writes: list[Step]) -> list[Staged]:
-        """Write new content beside; durable on return."""
+        """Write new content in staging areas; durable on return."""
         staged: list[Staged] = []
         try:
             with FsyncSet() as unsynced:

@@ -20,25 +20,26 @@ from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
 from vgit.localfs.filesystem_clock import TICK_SECONDS, trusted
 from vgit.localfs.syscalls import syncfs
-from vgit.mount.areas import Areas
 from vgit.mount.changes import ChangeReader, Changes, Unstable
 from vgit.mount.checkout import Checkout
-from vgit.mount.ending import Ending
-from vgit.mount.journal import Notes, commit_journal, look_journal, reload_journal
+from vgit.mount.divergence import reload_candidates, still_divergent
+from vgit.mount.journal import JournalWriter, commit_journal, look_journal, reload_journal
 from vgit.mount.layout import UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
-from vgit.mount.mounted_inside import MountedInside
 from vgit.mount.open_files import check_no_open_files, this_and_its_ancestors
-from vgit.mount.plan import Action, Local, Planner
-from vgit.mount.recover import recover, reload_candidates, still_divergent
-from vgit.mount.reload import Reload
+from vgit.mount.plan import Action, Local, Planner, without_refused
+from vgit.mount.plan_execution import PlanExecution
+from vgit.mount.recovery import recover
 from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.root_mode import RootMode
 from vgit.mount.scan import Scanner
 from vgit.mount.scope import Scope
 from vgit.mount.session import Session, without_base
+from vgit.mount.staging_areas import StagingAreas
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.store_check import check_content, check_history, check_present
+from vgit.mount.submounts import KnownSubmounts
 from vgit.mount.take_back import take_back
+from vgit.mount.unmount import Unmount
 from vgit.paths import MOUNT_FILE, ROOT, Path, parse_path
 from vgit.repository.repository import Proposal, Published, Repository
 from vgit.runtime.cancel import uninterrupted
@@ -218,24 +219,24 @@ class WorkingDirectory:
         Without ``remove_files`` it is possible also where the store is not what it was, and nothing can be settled.
         """
         with self._session.operation() if remove_files else self._session.unsettled() as cache:
-            return self._ending(cache).run(self._removals(cache) if remove_files else None)
+            return self._unmount(cache).run(self._removals(cache) if remove_files else None)
 
     def finish_unmount(self, *, remove_files: bool) -> bool:
         """Do what an unmount that was cut off has left to do; say whether all files are gone."""
         with self._session.unsettled() as cache:
             is_removing = remove_files and self._root.marker == UNMOUNTING_FILE
-            return self._ending(cache).run(dict.fromkeys(_rows(cache)) if is_removing else None)
+            return self._unmount(cache).run(dict.fromkeys(_rows(cache)) if is_removing else None)
 
-    def _ending(self, cache: StatCache) -> Ending:
+    def _unmount(self, cache: StatCache) -> Unmount:
         def planner(access: TemporaryAccess) -> Planner:
             return self._planner(cache, access)
 
-        return Ending(self.repository, self.record, self._session, cache, self._entry_writer, planner)
+        return Unmount(self.repository, self.record, self._session, cache, self._entry_writer, planner)
 
     @contextmanager
     def _looking(self, cache: StatCache) -> Iterator[TemporaryAccess]:
         """Open closed directories for what needs no other journal; after a death their modes are set back."""
-        notes = Notes(cache.write_journal, look_journal())
+        notes = JournalWriter(cache.write_journal, look_journal())
         with TemporaryAccess(self._root, notes.note_modes) as access:
             yield access
         if notes.is_written:
@@ -273,7 +274,7 @@ class WorkingDirectory:
             self._reader(cache.directories(), sink, watch, when_unstable) as reader,
             self._looking(cache) as access,
         ):
-            inside = MountedInside(self._root, cache)
+            inside = KnownSubmounts(self._root, cache)
             rows, mapped = cache.directories(), watch.mapped_inodes()
             scan = Scanner(self._root, rows, mapped, reader.offer, access=access, gone=inside.gone).run()
             changes = reader.read(scan, cache.root_mode)
@@ -334,33 +335,33 @@ class WorkingDirectory:
     ) -> Reloaded:
         base = cache.base
         # Without rows there is nothing to settle but modes: the whole is done again.
-        notes = Notes(cache.write_journal, reload_journal(target) if base is not None else look_journal())
+        notes = JournalWriter(cache.write_journal, reload_journal(target) if base is not None else look_journal())
         root_mode = self._root_mode.wanted(base, target, local)
 
-        with Areas(self._root) as areas, TemporaryAccess(self._root, notes.note_modes) as access:
+        with StagingAreas(self._root) as areas, TemporaryAccess(self._root, notes.note_modes) as access:
             access.allow(path[:-1] for path in candidates)
-            steps = areas.possible(self._planner(cache, access, local).plan(candidates))
-            note = notes.note_waiting if base is not None else lambda waiting: None
-            reload = Reload(self._root, self._entry_writer, target, areas, access, note)
+            steps, refused = without_refused(self._planner(cache, access, local).plan(candidates), areas.submounts)
+            note = notes.note_pending if base is not None else lambda waiting: None
+            reload = PlanExecution(self._root, self._entry_writer, target, areas, access, note)
             reload.run(steps)
             self._trust(reload)
             # Each was what the plan saw, so the store has it. They go before the journal, that none stays behind.
             areas.empty_outgoing()
-            inside = MountedInside(self._root, cache)  # by the rows from before
+            inside = KnownSubmounts(self._root, cache)  # by the rows from before
             with cache.transaction():
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
                 inside.keep(inside.gone if local is not Local.DISCARD else ())
-                cache.set_left_out([*reload.left_out.values(), *areas.refused()])
+                cache.set_left_out([*reload.left_out.values(), *refused])
                 self._root_mode.take(cache, root_mode, local)
                 cache.drop_journal()
         quiet = (Action.NOTHING, Action.KEEP, Action.ADOPT)
         written = sum(step.action not in quiet and step.path not in reload.kept for step in steps)
-        kept = {path for path in reload.kept if not reload.is_left_out(path) and not areas.is_read_only(path)}
+        kept = {path for path in reload.kept if not reload.is_left_out(path) and not areas.submounts.is_read_only(path)}
         return Reloaded(target, written, base != target, tuple(sorted(kept)), cache.left_out())
 
-    def _trust(self, reload: Reload) -> None:
+    def _trust(self, reload: PlanExecution) -> None:
         """Make the rows of what was just written ones to be trusted, if reading it again would cost more."""
         if reload.bytes_written >= 16 << 20:
             self._clock.sleep(TICK_SECONDS)

@@ -1,4 +1,4 @@
-"""Test_mounted_inside: another file system, or a part of the same one, that is mounted inside a mount."""
+"""Test_submounts: another file system, or a part of the same one, that is mounted inside a mount."""
 
 import os
 import shutil
@@ -11,10 +11,10 @@ import pytest
 from tests.mount.conftest import AUTHOR, Bench, listing
 from tests.mount.mounting import can_mount, mounted
 from vgit.files.left_out import LeftOutKind
-from vgit.mount import areas
+from vgit.mount import submounts
 from vgit.mount.open import unbind
 from vgit.mount.plan import Local, Step
-from vgit.mount.reload import Reload
+from vgit.mount.plan_execution import PlanExecution
 from vgit.mount.working_directory import WorkingDirectory
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="needs the right to mount a file system")
@@ -84,15 +84,15 @@ def test_a_change_that_slips_in_there_stays(
 ) -> None:
     a, b = pair
     change(a)
-    plan = Reload.run
+    plan = PlanExecution.run
 
-    def late(self: Reload, steps: list[Step]) -> None:
+    def late(self: PlanExecution, steps: list[Step]) -> None:
         for name in ("old", "gone", "d/added"):
             put(b, f"x/cache/{name}", "MINE")
         plan(self, steps)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Reload, "run", late)
+        patch.setattr(PlanExecution, "run", late)
         assert {path[2:] for path in b.reload().kept} == {("old",), ("gone",), ("d", "added")}
     assert all(FilePath(b.path, "x/cache", name).read_text() == "MINE" for name in ("old", "gone", "d/added"))
     b.reload(Local.DISCARD)
@@ -154,7 +154,7 @@ def test_without_a_mount_table_nothing_is_lost(
     a, b = pair
     change(a)
     with monkeypatch.context() as patch:
-        patch.setattr(areas, "mounted_below", lambda root: [])
+        patch.setattr(submounts, "mounted_below", lambda root: [])
         assert ("x", "cache", "old") in b.reload().kept
     assert FilePath(b.path, "x/cache/old").read_text() == "old"
     b.reload()

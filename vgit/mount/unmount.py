@@ -1,4 +1,4 @@
-"""Ending: a mount becomes an ordinary directory again, step by step, and each can be done again.
+"""Unmount: a mount becomes an ordinary directory again, step by step, and each can be done again.
 
     1. the mark is renamed       no commit from here on can take what is missing for removed
     2. files are displaced       noted in the journal, so that a local change that slips in can be put back
@@ -14,22 +14,22 @@ from collections.abc import Callable, Mapping
 
 from vgit.files.entry_writer import EntryWriter
 from vgit.files.temporary_access import TemporaryAccess, no_note
-from vgit.mount.areas import Areas
-from vgit.mount.journal import Notes, decode_journal, reload_journal
+from vgit.mount.journal import JournalWriter, decode_journal, reload_journal
 from vgit.mount.layout import UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
 from vgit.mount.lease import drop_lease
-from vgit.mount.plan import Planner
-from vgit.mount.recover import put_all_back
-from vgit.mount.reload import Reload
+from vgit.mount.plan import Planner, without_refused
+from vgit.mount.plan_execution import PlanExecution
 from vgit.mount.session import Session
+from vgit.mount.staging_areas import StagingAreas
+from vgit.mount.staging_cleanup import clean_up
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import STATE_NAME, Path
 from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 
 
-class Ending:
-    """The end of one mount, whose lock is held."""
+class Unmount:
+    """The unmount of one mount, whose lock is held."""
 
     def __init__(
         self,
@@ -61,21 +61,21 @@ class Ending:
         return is_empty
 
     def _put_back(self) -> None:
-        """Empty the places beside of what was cut off there: a local change in them is the only copy."""
+        """Empty the staging areas of what was cut off: a local change in them is the only copy."""
         data = self._cache.journal
         journal = decode_journal(data) if data is not None else None
-        with TemporaryAccess(self._root, no_note, journal.decode_modes() if journal is not None else None) as access:
-            put_all_back(self._root, journal, access)
+        with TemporaryAccess(self._root, no_note, journal.opened_modes() if journal is not None else None) as access:
+            clean_up(self._root, journal, access)
 
     def _remove(self, paths: Mapping[Path, Entry | None]) -> None:
         base = self._cache.base
         if base is None:  # nothing was ever seen, so there are no paths either
             self._root.mark_as(UNMOUNTING_FILE)
             return
-        notes = Notes(self._cache.write_journal, reload_journal(base))
-        with TemporaryAccess(self._root, notes.note_modes) as access, Areas(self._root) as areas:
+        notes = JournalWriter(self._cache.write_journal, reload_journal(base))
+        with TemporaryAccess(self._root, notes.note_modes) as access, StagingAreas(self._root) as areas:
             access.allow(path[:-1] for path in paths)
-            steps = areas.possible(self._planner(access).plan(paths))
+            steps, _ = without_refused(self._planner(access).plan(paths), areas.submounts)
             self._root.mark_as(UNMOUNTING_FILE)
-            Reload(self._root, self._entry_writer, base, areas, access, notes.note_waiting).run(steps)
+            PlanExecution(self._root, self._entry_writer, base, areas, access, notes.note_pending).run(steps)
             areas.empty_outgoing()

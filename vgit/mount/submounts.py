@@ -1,4 +1,4 @@
-"""Mounted inside: what is mounted below a mount's root, and whether it still is what was there.
+"""Submounts: what is mounted below a mount's root, and whether it still is what was there.
 
 A scratch disk or a file system in memory may be mounted in a mount. When it is
 not there any more, after a restart for example, or is mounted over files of a plain
@@ -33,8 +33,33 @@ def mounted_below(root: RootDirectory) -> list[Path]:
     return sorted((path for path in paths if path[0] != STATE_NAME), key=len, reverse=True)
 
 
-class MountedInside:
-    """What is mounted, and what the mount knew of it."""
+class Submounts:
+    """Where something is mounted below a mount's root."""
+
+    def __init__(self, root: RootDirectory) -> None:
+        self._root = root
+        self.points = mounted_below(root)
+        self._read_only: dict[Path, bool] = {}  # by where it is mounted
+
+    def point_of(self, path: Path) -> Path | None:
+        """Return where that is mounted which ``path`` is in; None for the mount's own file system."""
+        return next((point for point in self.points if path[: len(point)] == point), None)
+
+    def is_read_only(self, path: Path) -> bool:
+        """Return whether what is mounted at ``path``, or above it in the mount, is mounted read-only."""
+        point = self.point_of(path)
+        if point is None:
+            return False
+        if point not in self._read_only:
+            with self._root.opened(point[:-1]) as parent:
+                file = os.open(point[-1], os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            self._read_only[point] = bool(os.fstatvfs(file).f_flag & os.ST_RDONLY)
+            os.close(file)
+        return self._read_only[point]
+
+
+class KnownSubmounts:
+    """What is mounted now, compared with what was when this mount last looked."""
 
     def __init__(self, root: RootDirectory, cache: StatCache) -> None:
         self._cache = cache

@@ -1,17 +1,16 @@
-"""Reload: bring what others published into a mount, without a moment in which a local change could be lost.
+"""Plan execution: a plan's steps taken on disk, without a moment in which a local change could be lost.
 
-    1. candidates = diff(base, head) ∪ divergent; each is compared with what the mount has *seen*
-    2. new content is written beside, in ``.vgit/tmp``, checked and made durable
-    3. the journal names the target, and what waits beside
-    4. files that go are renamed into ``.vgit/displaced``; files that change are
+    1. new content is written into a staging area, checked and made durable
+    2. the journal names the target, and what waits there
+    3. files that go are renamed into a staging area; files that change are
        exchanged with their successors. What comes out and is not what the plan
        saw was changed meanwhile: it goes back, as a local change
-    5. directories get their modes, the closed ones are closed again; all is synced, and
-       rows and base are set in one transaction
+    4. directories get their modes, the closed ones are closed again; all is synced
 
 Every name is therefore, at any moment, the old file or the new one, whole. A
 local change that is not committed stays, and its path becomes divergent: it
-will be the last writer when it is committed. ``plan`` decides, ``Reload`` acts.
+will be the last writer when it is committed. The caller sets the rows that come
+of it, and the mount's base, in one transaction.
 """
 
 import os
@@ -28,9 +27,10 @@ from vgit.localfs.file_stat import Stat, same_but_ctime, to_stat
 from vgit.localfs.fsync import FEW, FsyncSet
 from vgit.localfs.root_directory import RootDirectory
 from vgit.localfs.spelling import Spelling
-from vgit.mount.areas import Areas
+from vgit.mount.journal import PendingFile
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
-from vgit.mount.stage import Staged, Stager, Waiting, batches
+from vgit.mount.stage import Staged, Stager, batches
+from vgit.mount.staging_areas import StagingAreas
 from vgit.mount.swap import Swapper
 from vgit.paths import Path
 from vgit.tree.entry import Entry
@@ -39,24 +39,24 @@ _NEW_DIRECTORY_MODE = 0o755
 _MOUNTED_AT = "something else is mounted at it"
 
 
-class Reload:
-    """One reload's actions on disk, and the rows that come of them."""
+class PlanExecution:
+    """One execution, and the rows that come of it."""
 
     def __init__(
         self,
         root: RootDirectory,
         entry_writer: EntryWriter,
         target: CommitId,
-        areas: Areas,
+        areas: StagingAreas,
         access: TemporaryAccess,
-        note: Callable[[list[Waiting]], None],
+        note: Callable[[list[PendingFile]], None],
     ) -> None:
         self._root = root
         self._device = os.fstat(root.fd).st_dev
         self._entry_writer = entry_writer
         self._areas = areas
         self._access = access  # to all directories in which something is to be done
-        self._note = note  # makes durable what is beside, before it is exchanged with anything
+        self._note = note  # makes durable what is staged, before it is exchanged with anything
         self._stager = Stager(entry_writer, target, areas)
         self._swapper = Swapper()
         self._unsynced = FsyncSet()
@@ -92,11 +92,11 @@ class Reload:
         staged = self._stager.stage(next(writes, []))
         displaced = {step.path: self._stager.next_name() for step in steps if step.clear is not None}
         going = [
-            Waiting(self._areas.outgoing(step.path[:-1]), displaced[step.path], step.path, step.clear, 0)
+            PendingFile(self._areas.outgoing(step.path[:-1]), displaced[step.path], step.path, step.clear, 0)
             for step in steps
             if step.clear is not None
         ]
-        self._note([*going, *(new.as_waiting() for new in staged)])
+        self._note([*going, *(new.as_pending() for new in staged)])
         self._clear_the_way(steps, displaced)
         for step in steps:
             if step.action is Action.MAKE_DIRECTORY:
@@ -106,7 +106,7 @@ class Reload:
                 self._swap_in(new)
             staged = self._stager.stage(next(writes, []))
             if staged:
-                self._note([*going, *(new.as_waiting() for new in staged)])
+                self._note([*going, *(new.as_pending() for new in staged)])
 
     def _clear_the_way(self, steps: list[Step], displaced: dict[Path, str]) -> None:
         """Remove what goes, deepest first; a directory that is not empty stays."""
@@ -200,7 +200,7 @@ class Reload:
             self._placed.append((step.path, new.entry, new.stat))
         else:
             self.kept.add(step.path)
-            if step.path in self._areas.points:
+            if step.path in self._areas.submounts.points:
                 self.left_out[step.path] = Omitted(step.path, LeftOutKind.MOUNTED, _MOUNTED_AT)
             elif step.replaces is None and self._root.exists(step.path):
                 self._explain(step.path)
