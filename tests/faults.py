@@ -88,8 +88,8 @@ class FaultStagedFile:
     def sync(self) -> None:
         self._script.mutate("staged sync", self._inner.sync)
 
-    def publish(self, key: str) -> None:
-        self._script.mutate(f"publish {key}", lambda: self._inner.publish(key))
+    def rename(self, key: str) -> None:
+        self._script.mutate(f"rename {key}", lambda: self._inner.rename(key))
 
     def discard(self) -> None:
         if not self._script.dead:  # the dead tidy nothing up

@@ -10,7 +10,7 @@ from vgit.errors import BackendUnavailableError
 STEPS = [
     "stage",
     "staged write",
-    "publish objects/pack/a.pack",
+    "rename objects/pack/a.pack",
     "sync objects/pack",
     "put_if refs/heads/main",
 ]
@@ -19,7 +19,7 @@ STEPS = [
 def work(backend: Backend) -> None:
     with backend.stage() as staged:
         staged.write([b"ab", b"c"])
-        staged.publish("objects/pack/a.pack")
+        staged.rename("objects/pack/a.pack")
     with backend.exclusive():
         backend.sync("objects/pack")
         assert backend.put_if("refs/heads/main", b"1", None)

@@ -136,7 +136,7 @@ def fill(path: FilePath, count: int = 20) -> None:
         (FileLock, "try_acquire", 0),
         (Repository, "head", 0),
         (ObjectWriter, "seal", 0),
-        (ObjectWriter, "publish", 0),
+        (ObjectWriter, "sync", 0),
     ],
 )
 def test_a_commit_that_is_cancelled_publishes_nothing(

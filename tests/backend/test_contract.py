@@ -97,7 +97,7 @@ def test_buffers_given_are_copied(backend: Backend) -> None:
     assert backend.put_if("b", memoryview(data), None)
     with backend.stage() as staged:
         staged.write([data])
-        staged.publish("c")
+        staged.rename("c")
     data[:] = b"xyz"
     assert [backend.get(key) for key in "abc"] == [b"abc"] * 3
 
@@ -120,7 +120,7 @@ def test_bad_keys_are_refused(backend: Backend, key: str) -> None:
         with pytest.raises(InvalidError):
             call(key)
     with backend.stage() as staged, pytest.raises(InvalidError):
-        staged.publish(key)
+        staged.rename(key)
     assert keys(backend) == []
 
 
@@ -320,7 +320,7 @@ def test_staged_bytes_get_a_name(backend: Backend) -> None:
         assert staged.read(8, 99) == b"89"
         assert staged.read(99, 1) == b""
         assert keys(backend) == []
-        staged.publish(PACK)
+        staged.rename(PACK)
         assert backend.get(PACK) == b"01xyz56789"
         staged.discard()
     backend.sync("objects/pack")
@@ -332,19 +332,19 @@ def test_staged_takes_any_number_of_parts(backend: Backend) -> None:
     with backend.stage() as staged:
         staged.write(parts)
         assert staged.size_bytes == 15000
-        staged.publish(PACK)
+        staged.rename(PACK)
     assert backend.get(PACK) == b"".join(parts)
 
 
-def test_publish_replaces_and_makes_directories(backend: Backend) -> None:
+def test_rename_replaces_and_makes_directories(backend: Backend) -> None:
     for value in (b"1", b"22"):
         with backend.stage() as staged:
             staged.write([value])
-            staged.publish("some/new/place.pack")
+            staged.rename("some/new/place.pack")
         assert backend.get("some/new/place.pack") == value
 
 
-def test_what_was_not_published_is_gone(backend: Backend) -> None:
+def test_what_was_not_renamed_is_gone(backend: Backend) -> None:
     with pytest.raises(ZeroDivisionError), backend.stage() as staged:
         staged.write([b"a"])
         raise ZeroDivisionError
@@ -352,19 +352,19 @@ def test_what_was_not_published_is_gone(backend: Backend) -> None:
     assert keys(backend) == []
 
 
-@pytest.mark.parametrize("end", ["publish", "discard"])
+@pytest.mark.parametrize("end", ["rename", "discard"])
 def test_staged_is_of_no_use_after_its_end(backend: Backend, end: str) -> None:
     staged = backend.stage()
     staged.write([b"abc"])
-    if end == "publish":
-        staged.publish("a")
+    if end == "rename":
+        staged.rename("a")
     else:
         staged.discard()
     for use in (
         lambda: staged.write([b"a"]),
         lambda: staged.patch(0, b"a"),
         lambda: staged.read(0, 1),
-        lambda: staged.publish("b"),
+        lambda: staged.rename("b"),
     ):
         with pytest.raises(InvalidError):
             use()

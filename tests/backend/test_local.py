@@ -103,7 +103,7 @@ def test_a_replaced_pack_is_read_anew(local: LocalBackend) -> None:
     for value in (b"1", b"22"):
         with local.stage() as staged:
             staged.write([value])
-            staged.publish("a.pack")
+            staged.rename("a.pack")
         assert local.get("a.pack") == value
         local.put("a.pack", value + b"!")
         assert local.get("a.pack") == value + b"!"
@@ -128,7 +128,7 @@ def test_the_kernel_may_work_in_pieces(local: LocalBackend, monkeypatch: pytest.
     with local.stage() as staged:
         staged.write([data[:3], b"", data[3:40], data[40:]])
         staged.patch(50, b"0123456789")
-        staged.publish("b")
+        staged.rename("b")
     changed = data[:50] + b"0123456789" + data[60:]
     buffers = [bytearray(9), bytearray(0), bytearray(60), bytearray(60)]
     assert local.get_into("b", 0, buffers) == 100
@@ -145,7 +145,7 @@ def test_room_that_was_asked_for_is_given_back(
     with local.stage() as staged:
         for _ in range(70):
             staged.write([bytes(1 << 20)])
-        staged.publish("a")
+        staged.rename("a")
     status = (tmp_path / "a").stat()
     assert status.st_size == 70 << 20
     assert status.st_blocks * 512 <= 71 << 20
@@ -159,7 +159,7 @@ def test_modes_are_gits(local: LocalBackend, tmp_path: Path) -> None:
     local.put("config", b"")
     local.put_if("refs/heads/main", b"", None)
     with local.stage() as staged:
-        staged.publish("objects/pack/a.pack")
+        staged.rename("objects/pack/a.pack")
 
     def writable(name: str) -> bool:
         return bool(stat.S_IMODE((tmp_path / name).stat().st_mode) & 0o222)
@@ -196,7 +196,7 @@ def test_a_symlinked_directory_is_followed(local: LocalBackend, tmp_path: Path) 
     (tmp_path / "objects/pack").symlink_to(tmp_path / "elsewhere")
     local.put("objects/pack/a.pack", b"1")
     with local.stage() as staged:
-        staged.publish("objects/pack/b.pack")
+        staged.rename("objects/pack/b.pack")
     assert [listed.key for listed in local.list("objects/")] == ["objects/pack/a.pack", "objects/pack/b.pack"]
 
 
@@ -270,10 +270,10 @@ def test_put_if_is_durable(local: LocalBackend, tmp_path: Path, monkeypatch: pyt
     assert calls == ["fsync refs/main.lock", "rename refs/main.lock refs/main", "fsync refs"]
 
 
-def test_publish_then_sync_is_durable(local: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rename_then_sync_is_durable(local: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with local.stage() as staged:
         calls = record_calls(monkeypatch, tmp_path)
-        staged.publish("objects/pack/a.pack")
+        staged.rename("objects/pack/a.pack")
         local.sync("objects/pack")
     assert calls == [
         "fsync objects/pack/tmp",
@@ -400,7 +400,7 @@ def test_what_the_world_does_is_unavailable(
     writes: list[Callable[[], object]] = [
         lambda: local.put("ref", b"new"),
         lambda: local.put_if("ref", b"new", b"old"),
-        lambda: publish(local),
+        lambda: stage(local),
     ]
     for write in writes:
         with monkeypatch.context() as patch:
@@ -415,10 +415,10 @@ def test_what_the_world_does_is_unavailable(
     assert local.put_if("ref", b"new", b"old")
 
 
-def publish(local: LocalBackend) -> None:
+def stage(local: LocalBackend) -> None:
     with local.stage() as staged:
         staged.write([b"1"])
-        staged.publish("a.pack")
+        staged.rename("a.pack")
 
 
 def test_a_failed_directory_sync_after_the_swap_is_an_error(

@@ -22,7 +22,7 @@ def changed() -> MemoryBackend:
     for key in ("published", "replaced"):
         with backend.stage() as staged:
             staged.write([b"new"])
-            staged.publish(key)
+            staged.rename(key)
     return backend
 
 

@@ -68,14 +68,14 @@ def put_fd(
     with store.writer() as writer:
         before = None if old is None else (old.id, old.hash)
         content = store_file(fd, size_hint, writer, store, before)
-        writer.publish()
+        writer.sync()
         return content, writer.bytes_added
 
 
 def put_bytes(store: ObjectDatabase, data: bytes) -> StoredContent:
     with store.writer() as writer:
         content = store_bytes(data, writer)
-        writer.publish()
+        writer.sync()
         return content
 
 
@@ -101,5 +101,5 @@ def tree_entries(store: ObjectDatabase, id: ObjectId) -> list[GitEntry]:
 def write_tree(store: ObjectDatabase, entries: list[GitEntry]) -> TreeId:
     with store.writer() as writer:
         id = writer.write_tree(serialise_tree(entries))
-        writer.publish()
+        writer.sync()
         return id

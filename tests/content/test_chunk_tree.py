@@ -49,7 +49,7 @@ CONTENT = put(STORE, DATA)[0]
 def put_blob(store: ObjectDatabase, data: bytes) -> BlobId:
     with store.writer() as writer:
         id = writer.write_blob(data)
-        writer.publish()
+        writer.sync()
         return id
 
 
@@ -125,7 +125,7 @@ def test_many_groups() -> None:
         for i in range(3000):
             tree.add(id, 100, blake3(b"%d" % i).digest())
         content = StoredContent(TREE_MODE, tree.finish(bytes(32)), 300_000, bytes(32))
-        writer.publish()
+        writer.sync()
     chunks = chunks_of(store, content)
     assert [chunk.offset for chunk in chunks] == [100 * i for i in range(3000)]
     groups = require_chunk_tree(store, TreeId(content.id)).groups
@@ -252,7 +252,7 @@ def forged(lines: list[tuple[int, bytes]], chunks: list[GitEntry]) -> TreeId:
         for chunk in chunks_of(STORE, CONTENT):
             tree.add(chunk.id, chunk.size, chunk.hash or b"")
         id = tree.finish(CONTENT.hash)
-        writer.publish()
+        writer.sync()
         return id
 
 

@@ -206,7 +206,7 @@ def test_what_the_directory_says_is_held_against_the_object(content: StoredConte
 def test_a_directory_is_no_file() -> None:
     with STORE.writer() as writer:
         empty = writer.write_tree(b"")
-        writer.publish()
+        writer.sync()
     assert open_chunk_tree(STORE, TreeId(empty)) is None
     with pytest.raises(CorruptObjectError, match="directory"):
         get(STORE, LARGE._replace(id=empty))

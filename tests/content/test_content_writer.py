@@ -97,7 +97,7 @@ def test_a_stream_is_stored_as_a_file_would_be(size: int, at_most: int) -> None:
     watched: list[int] = []
     with store.writer() as writer:
         content = store_stream(lambda room: stream.readinto(room[:at_most]), writer, store, watch=watched.append)
-        writer.publish()
+        writer.sync()
     assert content == put_bytes(new_store(), BASE[:size])
     assert get(store, content) == BASE[:size]
     assert sum(watched) == (size if size > BLOB_LIMIT else 0)
@@ -255,9 +255,9 @@ def test_workers_can_be_shared() -> None:
     store = new_store()
     with ThreadPoolExecutor(1) as pool, store.writer() as writer, file_of(BASE) as fd:
         first = store_file(fd, len(BASE), writer, store, pool=pool)
-        writer.publish()
+        writer.sync()
         assert store_file(fd, len(BASE), writer, store, (first.id, first.hash), pool=pool) == first
-        writer.publish()
+        writer.sync()
         with file_of(b"") as out:
             assert write_content(store, first, out, pool=pool) == first.hash
 

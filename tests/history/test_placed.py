@@ -29,7 +29,7 @@ def commit(repository: Repository, told: int, *, by_vgit: bool = True) -> Commit
     made = Commit(parent.tree, (head,), AUTHOR, author_time, AUTHOR, commit_time, "state", txn=txn)
     with repository.objects.writer() as writer:
         id = writer.write_commit(encode_commit(made))
-        writer.publish()
+        writer.sync()
     assert repository.refs.advance(MAIN, id, head)
     return id
 

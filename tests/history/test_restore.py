@@ -286,7 +286,7 @@ def test_an_unreachable_state_whose_files_are_gone_does_not() -> None:
             at = record.index(b" .vgit\0") + len(b" .vgit\0")
             writer.write_record(gone.objects.read_kind(type(below.id)(record[at : at + 20]), 3))
         writer.write_commit(gone.objects.read_kind(lost, 1))
-        writer.publish()
+        writer.sync()
     head = repository.head()
     with pytest.raises(CorruptObjectError, match="d/x cannot be restored"):
         restore(repository, lost, None, AUTHOR)

@@ -83,7 +83,7 @@ def commit_state(
             txn = repository.clock.random_bytes(16).hex()
             commit = commit._replace(txn=txn, counts=Counts(7, 8, 9, 10))
         id = writer.write_commit(encode_commit(commit))
-        writer.publish()
+        writer.sync()
         assert repository.refs.advance(MAIN, id, head)
     return id
 

@@ -33,7 +33,7 @@ from vgit.objects.object_database import ObjectDatabase
 backend = LocalBackend(sys.argv[1])
 writer = ObjectDatabase(backend).writer()
 writer.write_blob(b"published")
-writer.publish()
+writer.sync()
 staged = backend.stage()
 staged.write([b"x"])
 mark = backend.mark("objects/pack/pack-11.keep")

@@ -573,10 +573,10 @@ def test_nothing_is_published_before_the_journal_is_durable(bench: Bench, monkey
     write(mount, "f", "second")
 
     packs_named = threading.Event()
-    publish = ObjectWriter.publish
+    sync = ObjectWriter.sync
 
     def name_packs(writer: ObjectWriter) -> None:
-        publish(writer)
+        sync(writer)
         packs_named.set()
 
     def fail_late(cache: StatCache, *args: object) -> None:
@@ -584,7 +584,7 @@ def test_nothing_is_published_before_the_journal_is_durable(bench: Bench, monkey
         raise BackendUnavailableError("no room for the journal")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ObjectWriter, "publish", name_packs)
+        patch.setattr(ObjectWriter, "sync", name_packs)
         patch.setattr(StatCache, "write_journal", fail_late)
         with pytest.raises(BackendUnavailableError, match="no room for the journal"):
             mount.commit(AUTHOR)

@@ -178,7 +178,7 @@ def test_a_volume_of_an_older_vgit_has_set_none_by_being_made(bench: Bench, late
     with repository.objects.writer() as writer:
         first = made._replace(tree=write_directory(writer, {}, 0o040755))
         id = writer.write_commit(encode_commit(first))
-        writer.publish()
+        writer.sync()
     assert repository.refs.advance("refs/heads/main", id, repository.head())
     mount = bench.mount("filled")
     for number in range(later):

@@ -56,7 +56,7 @@ def write_commit(
     writer.savepoint()
     tree = writer.write_tree(tree_data(ids))
     commit = writer.write_commit(commit_data(tree, parents, message))
-    writer.publish()
+    writer.sync()
     return commit
 
 

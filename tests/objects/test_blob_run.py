@@ -15,7 +15,7 @@ def made(contents: list[bytes]) -> tuple[ObjectDatabase, list[BlobId]]:
     store = ObjectDatabase(MemoryBackend())
     with store.writer() as writer:
         ids = [writer.write_blob(data) for data in contents]
-        writer.publish()
+        writer.sync()
     store.refresh()
     return store, ids
 
@@ -62,7 +62,7 @@ def test_of_another_size_or_kind_is_nothing() -> None:
     with store.writer() as writer:
         blob = writer.write_blob(b"0123456789")
         tree = writer.write_tree(b"100644 name\0" + blob)
-        writer.publish()
+        writer.sync()
     run = store.blob_run()
     assert run.seek(blob)
     assert run.take(9) is None and run.take(300) is None and run.take(10) == b"0123456789"
@@ -77,7 +77,7 @@ def test_damage_is_nothing_or_other_bytes_but_no_error(at: int) -> None:
     wanted = b"some text, over and over; " * 100
     with store.writer() as writer:
         id = writer.write_blob(wanted)
-        writer.publish()
+        writer.sync()
     (key,) = [listed.key for listed in backend.list("objects/") if listed.key.endswith(".pack")]
     damaged = bytearray(backend.get(key))
     damaged[at] ^= 0x55
@@ -95,7 +95,7 @@ def test_encoded_elsewhere_is_what_the_writer_writes() -> None:
     with other.writer() as writer:
         writer.write_encoded_blobs(encode_blob(data, SHA1) for data in wanted)
         writer.write_encoded_blobs(encode_blob(data, SHA1) for data in wanted)  # all of them are there by now
-        writer.publish()
+        writer.sync()
     assert [other.read(id) for id in ids] == [one.read(id) for id in ids]
     (pack,), (same,) = (
         [listed for listed in store.backend.list("objects/") if listed.key.endswith(".pack")] for store in (one, other)

@@ -119,7 +119,7 @@ def test_another_copy_is_found_and_the_advice_helps(git_dir: Path, index: Path) 
         store.read(blob_id(DATA[1]))
     with open_store(git_dir).writer() as writer:  # the same bytes again: the store does not count as having them
         assert writer.write_blob(DATA[1]) == blob_id(DATA[1])
-        writer.publish()
+        writer.sync()
     assert store.read(blob_id(DATA[1])) == (BLOB, DATA[1])
     for path in packs(git_dir):
         if path.stem != index.stem:

@@ -154,7 +154,7 @@ def test_any_range(size: int, start: int, length: int, make: type) -> None:
     data = make(size)
     with store.writer() as writer:
         id = writer.write_blob(data)
-        writer.publish()
+        writer.sync()
     assert store.read_range(id, start, length) == data[start : start + length]
     assert store.read(id) == (BLOB, data)
 
@@ -301,7 +301,7 @@ def test_a_thousand_packs_take_few_descriptors(git_dir: Path) -> None:
     with store.writer() as writer:
         for number in range(1000):
             ids.append(writer.write_blob(noise(400, number)))
-            writer.publish()
+            writer.sync()
     reader = open_store(git_dir)
     before = len(os.listdir("/proc/self/fd"))
     for id in ids:
@@ -355,7 +355,7 @@ def test_another_object_format(tmp_path: Path) -> None:
     store = ObjectDatabase(LocalBackend(str(git_dir)), form)
     with store.writer() as writer:
         ids = [writer.write_blob(data) for data in MIXED]
-        writer.publish()
+        writer.sync()
     gitjudge.run(git_dir, "verify-pack", str(packs(git_dir)[0].with_suffix(".idx")))
     for id, data in zip(ids, MIXED, strict=True):
         assert store.read(id) == (BLOB, data) and stock_object(git_dir, id) == (b"blob", data)
@@ -398,14 +398,14 @@ def test_a_listing_that_shows_nothing_new_looks_at_no_file(git_dir: Path) -> Non
     before = backend.looks
     with store.writer() as writer:
         own = writer.write_blob(b"own")
-        writer.publish()
+        writer.sync()
     store.refresh()
     assert store.contains(own)
     assert backend.looks == before
     other = ObjectDatabase(LocalBackend(str(git_dir)))
     with other.writer() as writer:
         theirs = writer.write_blob(b"theirs")
-        writer.publish()
+        writer.sync()
     store.refresh()
     assert store.contains(theirs)
     assert backend.looks == before + 2

@@ -85,7 +85,7 @@ def test_bytes_added_are_the_files(git_dir: Path) -> None:
         assert writer.bytes_added == sum(sizes)
 
 
-def test_nothing_is_seen_before_publish(git_dir: Path) -> None:
+def test_nothing_is_seen_before_sync(git_dir: Path) -> None:
     store = open_store(git_dir)
     with store.writer() as writer:
         ids = [writer.write_blob(data) for data in MIXED]
@@ -111,7 +111,7 @@ def test_keep_marks_stand_from_the_name_to_release(git_dir: Path) -> None:
         writer.seal()
         assert [path.stem for path in packs(git_dir, ".keep")] == [path.stem for path in packs(git_dir)] != []
         writer.write_blob(b"more")
-        writer.publish()
+        writer.sync()
         assert len(packs(git_dir, ".keep")) == 2
         writer.release()
         assert packs(git_dir, ".keep") == []
@@ -150,7 +150,7 @@ def test_same_data_is_written_once(git_dir: Path) -> None:
                 writer.write_blob(data)
                 writer.write_hashed_blobs([(blob_id(data), data)])
         assert writer.write_blob(b"new") == writer.write_blob(b"new") == blob_id(b"new")
-        writer.publish()
+        writer.sync()
         (pack,) = writer.relied_on
     assert len(packs(git_dir)) == 2 and store.pack_of(first) == pack
     added = {len(path.read_bytes()) for path in packs(git_dir)}
@@ -178,14 +178,14 @@ def test_loose_objects_are_relied_on_too(git_dir: Path) -> None:
     store = open_store(git_dir)
     with store.writer() as writer:
         assert writer.write_blob(b"made by stock git") == id
-        writer.publish()
+        writer.sync()
         assert packs(git_dir) == [] and path.stat().st_mtime > 1
         writer.check_relied_on()
         path.unlink()
         with pytest.raises(PackVanished):
             writer.check_relied_on()
         writer.write_blob(b"made by stock git")
-        writer.publish()
+        writer.sync()
     assert open_store(git_dir).read(id) == (BLOB, b"made by stock git")
 
 
@@ -203,7 +203,7 @@ def test_a_pack_that_vanished_is_not_relied_on(git_dir: Path) -> None:
     with store.writer() as writer:
         for data in MIXED:
             writer.write_blob(data)
-        writer.publish()
+        writer.sync()
     assert open_store(git_dir).read(blob_id(MIXED[-1]))[1] == MIXED[-1]
 
 
@@ -247,12 +247,12 @@ def test_rollback_drops_trees_and_keeps_blobs(
         lost_tree = writer.write_tree(tree_data({b"x": lost_record}))
         lost = writer.write_commit(commit_data(lost_tree, message=b"lost"))
         if published:
-            writer.publish()
+            writer.sync()
         writer.rollback()
         record = writer.write_record(b"record")
         tree = writer.write_tree(tree_data({**ids, b"late": blob_id(b"late"), b"record": record}))
         won = writer.write_commit(commit_data(tree))
-        writer.publish()
+        writer.sync()
         writer.check_relied_on()
         gitjudge.run(git_dir, "update-ref", "refs/heads/main", won.hex())
     gitjudge.fsck(git_dir)
@@ -277,7 +277,7 @@ def test_rollback_twice_and_a_savepoint_again() -> None:
             writer.rollback()
         writer.savepoint()
         kept = writer.write_tree(tree_data({b"kept": blob_id(b"blob")}))
-        writer.publish()
+        writer.sync()
     assert store.contains(kept) and store.contains(blob_id(b"blob")) and not store.contains(tree)
 
 
@@ -301,7 +301,7 @@ def test_a_buffer_may_be_changed_once_it_is_written(git_dir: Path) -> None:
             for job in writer.write_hashed_blobs([(blob_id(data), memoryview(buffer))]):
                 job.result()
             buffer[:] = b"\xee" * len(buffer)
-        writer.publish()
+        writer.sync()
     for data in LARGE + MIXED:
         assert store.read(blob_id(data))[1] == data
 
@@ -334,7 +334,7 @@ def test_a_stop_at_any_step_leaves_a_sound_repository(git_dir: Path, strike: Str
     gitjudge.fsck(git_dir)
 
 
-def test_a_writer_whose_write_failed_does_not_publish(git_dir: Path) -> None:
+def test_a_writer_whose_write_failed_names_no_pack(git_dir: Path) -> None:
     script = Script(4, Strike.FAIL)
     store = ObjectDatabase(FaultBackend(LocalBackend(str(git_dir)), script))
     with store.writer() as writer:
@@ -344,7 +344,7 @@ def test_a_writer_whose_write_failed_does_not_publish(git_dir: Path) -> None:
         for data in LARGE:
             writer.write_blob(data)
         with pytest.raises(BackendUnavailableError, match="a write before failed"):
-            writer.publish()
+            writer.sync()
     assert packs(git_dir) == [] and temporary_files(git_dir) == []
 
 
@@ -373,7 +373,7 @@ with store.writer() as writer:
     for number in range(int(sys.argv[3])):
         block[:8] = number.to_bytes(8, "big")
         writer.write_blob(memoryview(block))
-    writer.publish()
+    writer.sync()
 print(peak() - before)
 """
 
@@ -391,7 +391,7 @@ def test_kinds_are_told_apart(git_dir: Path) -> None:
     store = open_store(git_dir)
     with store.writer() as writer:
         tree = writer.write_tree(b"")
-        writer.publish()
+        writer.sync()
     with pytest.raises(CorruptObjectError, match="is a tree, expected a blob"):
         store.read_kind(tree, BLOB)
     assert isinstance(store.writer(), ObjectWriter)

@@ -92,7 +92,7 @@ def test_packs_are_closed_as_promised(git_dir: Path, monkeypatch: pytest.MonkeyP
             job.result()
         for _, data in buffers:
             memoryview(data)[:] = bytes(len(data))  # type: ignore[index]
-        transaction.publish()
+        transaction.sync()
     assert len(packs(git_dir)) == 2
     assert reads.size_bytes < 100
     for data in BLOBS + SMALL:

@@ -216,7 +216,7 @@ def test_a_join_that_fails_at_any_step_leaves_nothing_behind(tmp_path: Path) -> 
         for number in range(3):
             with repository.objects.writer() as writer:
                 writer.write_blob(b"%d" % number)
-                writer.publish()
+                writer.sync()
         directory = git_dir / "objects/pack"
         keys = [f"objects/pack/{path.name}" for path in directory.glob("*.pack")]
         script = Script(step, Strike.FAIL)
@@ -226,7 +226,7 @@ def test_a_join_that_fails_at_any_step_leaves_nothing_behind(tmp_path: Path) -> 
             pass
         assert not list(directory.glob("tmp_*"))
         for mark in directory.glob("*.keep"):  # the pack has its name and no index: sweeping takes both
-            assert script.calls[-2].startswith("publish") or script.calls[-1] == f"delete objects/pack/{mark.name}"
+            assert script.calls[-2].startswith("rename") or script.calls[-1] == f"delete objects/pack/{mark.name}"
             assert mark.with_suffix(".pack").exists()
         fsck(git_dir)
         if not script.struck:
@@ -242,11 +242,11 @@ def test_a_commit_that_fails_leaves_no_mark_of_a_pack_that_is_not_there(tmp_path
     def write(writer: ObjectWriter) -> None:
         with writer:
             writer.write_blob(b"x")
-            writer.publish()
+            writer.sync()
 
     calls = Script()
     write(Repository.open(FaultBackend(backend, calls), SYSTEM_CLOCK).objects.writer())
-    at = next(at for at, call in enumerate(calls.calls) if call.startswith("publish") and call.endswith(".pack"))
+    at = next(at for at, call in enumerate(calls.calls) if call.startswith("rename") and call.endswith(".pack"))
     for path in (tmp_path / "a.git/objects/pack").glob("*"):
         path.unlink()
     with pytest.raises(BackendUnavailableError):

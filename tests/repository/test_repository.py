@@ -281,7 +281,7 @@ def leave_garbage(backend: Backend, data: bytes) -> str:
     before = set(keys(backend, ".pack"))
     with reopen(backend).objects.writer() as writer:
         store_bytes(data, writer)
-        writer.publish()
+        writer.sync()
     (key,) = set(keys(backend, ".pack")) - before
     return key
 
@@ -301,7 +301,7 @@ def test_a_pack_that_a_gc_rewrote_meanwhile(memory: MemoryBackend, size: int) ->
         with reopen(memory).objects.writer() as writer:
             writer.write_blob(b"of something else")
             store_bytes(data, writer)
-            writer.publish()
+            writer.sync()
 
     repository = reopen(Meddler(memory, [repack]))
     assert publish(repository, {("a",): data}) is not None

@@ -106,5 +106,5 @@ def test_trees_may_be_deep() -> None:
         tree = write_directory(writer, {}, None)
         for _ in range(3000):
             tree = write_directory(writer, {"d": Entry(0o040755, TREE_MODE, tree, 0, 0, None)}, None)
-        writer.publish()
+        writer.sync()
     assert sum(1 for _ in diff_trees(trees.reader(store), None, tree)) == 3000

@@ -46,7 +46,7 @@ def commit_volume(repository: Path) -> TreeId:
             "empty": Entry(0o041777, TREE_MODE, write_directory(writer, {}, None), 0, MTIME, None),
         }
         root = write_directory(writer, entries, 0o040750)
-        writer.publish()
+        writer.sync()
     commit = gitjudge.run(repository, "commit-tree", root.hex(), "-m", "first").decode().strip()
     gitjudge.run(repository, "update-ref", "refs/heads/main", commit)
     store.close()

@@ -137,7 +137,7 @@ def trees_of(names: set[bytes], store: ObjectDatabase) -> None:
             assert len(entries) == len(names)
             id = empty if mode == TREE_MODE else blob
             writer.write_tree(serialise_tree(GitEntry(mode, stored, id) for stored in entries))
-        writer.publish()
+        writer.sync()
 
 
 def test_stock_git_accepts_every_spelling(tmp_path: Path) -> None:
@@ -161,5 +161,5 @@ def test_the_judge_refuses_them_raw(tmp_path: Path, name: bytes) -> None:
     repository = gitjudge.init_bare(tmp_path / "r.git")
     with ObjectDatabase(LocalBackend(str(repository))).writer() as writer:
         writer.write_tree(serialise_tree([GitEntry(FILE_MODE, name, writer.write_blob(b"x"))]))
-        writer.publish()
+        writer.sync()
     assert gitjudge.attempt(repository, "fsck", "--full", "--strict").returncode != 0

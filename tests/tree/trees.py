@@ -34,7 +34,7 @@ def reader(store: ObjectDatabase, **options: int) -> DirectoryReader:
 def write(store: ObjectDatabase, entries: Mapping[str, Entry], mode: int | None = None) -> TreeId:
     with store.writer() as writer:
         tree = write_directory(writer, entries, mode)
-        writer.publish()
+        writer.sync()
     return tree
 
 
@@ -45,7 +45,7 @@ def read(store: ObjectDatabase, tree: TreeId) -> Directory:
 def blob(store: ObjectDatabase, data: bytes) -> ObjectId:
     with store.writer() as writer:
         id = writer.write_blob(data)
-        writer.publish()
+        writer.sync()
     return id
 
 
@@ -53,7 +53,7 @@ def raw_tree(store: ObjectDatabase, entries: list[GitEntry]) -> TreeId:
     """Store a tree as another program would: no record but one given among ``entries``."""
     with store.writer() as writer:
         tree = writer.write_tree(serialise_tree(entries))
-        writer.publish()
+        writer.sync()
     return tree
 
 

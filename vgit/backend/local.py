@@ -7,7 +7,7 @@ Order of writes, and the crash that each order survives:
 - ``put_if``: ``exclusive``, git's lock file, compare, fsync, rename over, fsync
   of the directory. Before the rename the old value stands and a lock file is
   left, which the next holder of ``exclusive`` removes (``git_lock.py``).
-- ``publish``: fsync, rename. The name may come and go with the power until
+- a staged file's ``rename``: fsync, rename. The name may come and go with the power until
   ``sync``; the bytes under it are whole.
 
 An error in the last fsync leaves open whether the change will survive a power
@@ -193,7 +193,7 @@ class LocalBackend:
             raise write_failed(error, "renew the time of", path) from error
 
     def sync(self, prefix: str) -> None:
-        """Make names published and deleted directly under the directory ``prefix`` durable."""
+        """Make names given and deleted directly under the directory ``prefix`` durable."""
         path = self._root + check_prefix(prefix.rstrip("/") + "/" if prefix else "")
         try:
             sync_directory(path)

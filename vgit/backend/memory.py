@@ -171,13 +171,13 @@ class MemoryStagedFile:
         """Nothing here outlives the process."""
         self._open()
 
-    def publish(self, key: str) -> None:
+    def rename(self, key: str) -> None:
         """Give the bytes the name ``key``, which a power loss may still take away."""
         self._space.write(self._prefix + check_key(key), bytes(self._open()), durable=False)
         self.discard()
 
     def discard(self) -> None:
-        """Drop the bytes; does nothing after ``publish`` or a first ``discard``."""
+        """Drop the bytes; does nothing after ``rename`` or a first ``discard``."""
         if self._data is not None:
             self._data = None
             self._space.open_staged_count -= 1
@@ -190,7 +190,7 @@ class MemoryStagedFile:
 
     def _open(self) -> bytearray:
         if self._data is None:
-            raise InvalidError("a staged file was used after it was published or discarded.")
+            raise InvalidError("a staged file was used after it was renamed or discarded.")
         return self._data
 
 
@@ -285,7 +285,7 @@ class MemoryBackend:
         self._space.touch(self._key(key))
 
     def sync(self, prefix: str) -> None:
-        """Make names published and deleted directly under the directory ``prefix`` durable."""
+        """Make names given and deleted directly under the directory ``prefix`` durable."""
         self._space.sync(self._prefix + check_prefix(prefix.rstrip("/") + "/" if prefix else ""))
 
     def delete(self, key: str) -> None:
@@ -353,7 +353,7 @@ class MemoryBackend:
             self._space.marks.clear()
 
     def check(self) -> None:
-        """Raise AssertionError if a staged file was neither published nor discarded."""
+        """Raise AssertionError if a staged file was neither renamed nor discarded."""
         assert self._space.open_staged_count == 0, f"{self._space.open_staged_count} staged files are open"
 
     @staticmethod

@@ -3,9 +3,9 @@
 A key is relative text with ``/`` between parts, as ``objects/pack/pack-1.idx``.
 A backend knows nothing of git. What every backend must keep:
 
-- ``put``, ``put_if`` and ``publish`` are atomic: a reader sees the old value or
-  the new one, whole, never part of it.
-- ``put`` and ``put_if`` are durable when they return; ``publish`` and ``mark``
+- ``put``, ``put_if`` and a staged file's ``rename`` are atomic: a reader sees the
+  old value or the new one, whole, never part of it.
+- ``put`` and ``put_if`` are durable when they return; ``rename`` and ``mark``
   when the next ``sync`` of their prefix returns.
 - ``put_if`` is the only conditional write and has no default condition.
 - Any thread may call anything; no call keeps a descriptor that a forked child
@@ -31,7 +31,7 @@ class Listed(NamedTuple):
 
 
 class StagedFile(Protocol):
-    """Bytes on their way into the store under no name yet; a context manager that discards what was not published."""
+    """Bytes on their way into the store under no name yet; a context manager that discards what got none."""
 
     size_bytes: int
 
@@ -45,13 +45,13 @@ class StagedFile(Protocol):
         """Return ``length`` bytes from ``offset``, fewer only at the end."""
 
     def sync(self) -> None:
-        """Make the bytes durable, so that ``publish`` finds it done; another thread may be the one that waits."""
+        """Make the bytes durable, so that ``rename`` finds it done; another thread may be the one that waits."""
 
-    def publish(self, key: str) -> None:
+    def rename(self, key: str) -> None:
         """Give the bytes, made durable first, the name ``key``; replaces what was there. Ends the staging."""
 
     def discard(self) -> None:
-        """Drop the bytes; does nothing after ``publish`` or a first ``discard``."""
+        """Drop the bytes; does nothing after ``rename`` or a first ``discard``."""
 
     def __enter__(self) -> "StagedFile": ...
 
@@ -125,7 +125,7 @@ class Backend(Protocol):
         """Renew the key's mtime; NotFoundError if it is absent."""
 
     def sync(self, prefix: str) -> None:
-        """Make names published and deleted directly under the directory ``prefix`` durable."""
+        """Make names given and deleted directly under the directory ``prefix`` durable."""
 
     def delete(self, key: str) -> None:
         """Remove the key; nothing if it is absent."""

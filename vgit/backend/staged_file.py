@@ -21,12 +21,12 @@ _BESIDE = "objects/pack/staged"
 
 
 class LocalStagedFile:
-    """A ``StagedFile`` on a file system. ``root`` ends in ``/``; ``published`` is told the path it got."""
+    """A ``StagedFile`` on a file system. ``root`` ends in ``/``; ``renamed`` is told the path it got."""
 
-    def __init__(self, root: str, clock: Clock, published: Callable[[str], None]) -> None:
+    def __init__(self, root: str, clock: Clock, renamed: Callable[[str], None]) -> None:
         self.size_bytes = 0
         self._root = root
-        self._published = published
+        self._renamed = renamed
         self._bulk = BulkWrites()
         self._is_synced = False
         self._fd = -1
@@ -80,7 +80,7 @@ class LocalStagedFile:
             raise write_failed(error, "sync", self._path) from error
         self._is_synced = True
 
-    def publish(self, key: str) -> None:
+    def rename(self, key: str) -> None:
         """Fsync, then rename to ``key``; the name is durable after ``sync`` of its directory."""
         self._open_fd()
         target = self._root + check_key(key)
@@ -91,10 +91,10 @@ class LocalStagedFile:
         except OSError as error:
             raise write_failed(error, "publish", target) from error
         self._close()
-        self._published(target)
+        self._renamed(target)
 
     def discard(self) -> None:
-        """Remove the file; does nothing after ``publish`` or a first ``discard``."""
+        """Remove the file; does nothing after ``rename`` or a first ``discard``."""
         if self._fd < 0:
             return
         self._close()
@@ -113,7 +113,7 @@ class LocalStagedFile:
 
     def _open_fd(self) -> int:
         if self._fd < 0:
-            raise InvalidError("a staged file was used after it was published or discarded.")
+            raise InvalidError("a staged file was used after it was renamed or discarded.")
         return self._fd
 
     def _close(self) -> None:

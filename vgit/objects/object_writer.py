@@ -1,4 +1,4 @@
-"""Object writer: one transaction's new objects, in packs that nobody sees before ``publish``.
+"""Object writer: one transaction's new objects, in packs that nobody sees before ``sync``.
 
 The life of a commit::
 
@@ -8,7 +8,7 @@ The life of a commit::
         ─ commit lock ─
         writer.savepoint()
         writer.write_tree(…) …      write_commit(…)
-        writer.publish()            all durable
+        writer.sync()               all durable under its name
         writer.check_relied_on()    then swap the ref
         writer.rollback()           only if the swap was lost: again from savepoint
         ─ unlock ─
@@ -168,7 +168,7 @@ class ObjectWriter:
         self._pack.savepoint()
 
     def rollback(self) -> None:
-        """Drop what was written since the savepoint; a pack published since stays, for gc."""
+        """Drop what was written since the savepoint; a pack named since stays, for gc."""
         self._pack.rollback()
 
     def seal(self) -> None:
@@ -177,7 +177,7 @@ class ObjectWriter:
         if self._pack.staged is not None:
             self._finish()
 
-    def publish(self) -> None:
+    def sync(self) -> None:
         """Make everything durable under its name; afterwards a ref may name it."""
         self._settle()
         if self._pack.entries:

@@ -231,11 +231,11 @@ class PackWriter:
                 index_synced.wait()
             mark = self._backend.mark(name + ".keep")
             try:
-                staged.publish(name + ".pack")
+                staged.rename(name + ".pack")
             except BaseException:
                 mark.remove()
                 raise
-            staged_index.publish(name + ".idx")
+            staged_index.rename(name + ".idx")
         self.staged = None
         return WrittenPack(name + ".pack", mark, self.size_bytes + len(digest), len(index))
 

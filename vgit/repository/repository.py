@@ -115,7 +115,7 @@ class Repository:
             tree = write_directory(writer, {}, None)  # nobody has set a mode yet
             root = Commit(tree, (), who, now, who, now, message, txn=clock.random_bytes(16).hex(), counts=Counts())
             id = writer.write_commit(encode_commit(root))
-            writer.publish()
+            writer.sync()
             if not repository.refs.advance(MAIN, id, None):
                 raise AlreadyExistsError(_HAS_HEAD)
         return repository
@@ -255,7 +255,7 @@ class Repository:
                 commit = self._compose(proposal, merged, head, parent, writer)
                 data = encode_commit(commit)
                 id = writer.write_commit(data)
-                writer.publish()
+                writer.sync()
                 if proposal.before_swap is not None:
                     proposal.before_swap()
                 checkpoint()  # the last one: once the ref is swapped, a commit is completed
