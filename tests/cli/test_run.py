@@ -473,8 +473,12 @@ def test_a_commit_that_fails_in_the_background_is_told_once_and_tried_again(
 def test_a_file_that_is_never_at_rest_is_told_of_once(
     start: Callable[..., "subprocess.Popen[str]"], here: Path, data: Volume
 ) -> None:
-    """Written directly, it counts as being written as long as a write may take."""
-    patched = "import vgit.api.background as one; one.LONG_SECONDS = 0.1; from vgit.cli.start import main; main()"
+    """Written directly, it counts as being written as long as a write may take: here for as long as the test does."""
+    patched = (
+        "import vgit.api.background as one; one.LONG_SECONDS = 0.1;"
+        "import vgit.files.steady_read as one; one._SLOWEST_NS_PER_BYTE = 10**9;"
+        "from vgit.cli.start import main; main()"
+    )
     code = "open('data/large', 'wb').write(bytes(5 << 20)); os.open('data/large', os.O_WRONLY | os.O_DIRECT);"
     process = start(
         "-v", "data", "--commit-every", "0.05", "--", *python(here, f"{code} say('ready'); wait_for('go')"),
