@@ -7,7 +7,7 @@ from tests.meddler import Meddler
 from vgit.backend.memory import MemoryBackend
 from vgit.catalog import Catalog, CatalogRecord
 from vgit.catalog import catalog as catalog_module
-from vgit.catalog.record import decode_record
+from vgit.catalog.volume_record import decode_record
 from vgit.clock import SYSTEM_CLOCK
 from vgit.content import store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError

@@ -29,7 +29,7 @@ def test_a_closed_standard_input_is_no_terminal(data: Volume) -> None:
     assert done.returncode == 1 and "there is no terminal to ask on" in done.stderr
 
 
-@pytest.mark.parametrize("module", ["click", "vgit.cli.table", "vgit.volume", "vgit.tree.record"])
+@pytest.mark.parametrize("module", ["click", "vgit.cli.table", "vgit.volume", "vgit.tree.directory_record"])
 def test_an_interrupt_while_the_program_is_loaded_is_quiet(data: Volume, module: str) -> None:
     code = f"""
 import os, signal, sys

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vgit.history.changes import Difference
+from vgit.history.file_changes import Difference
 from vgit.history.log import counts_of
 from vgit.paths import Path, format_path
 from vgit.repository.repository import Published, Repository

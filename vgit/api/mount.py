@@ -16,7 +16,7 @@ from vgit.api.convert import change, commit_info, local_change, reload_info
 from vgit.api.user_warnings import log_left_out, warn_of_left_out
 from vgit.errors import Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
-from vgit.history.changes import edited
+from vgit.history.file_changes import edited
 from vgit.mount.changes import Unstable
 from vgit.mount.open import renew
 from vgit.mount.plan import Local

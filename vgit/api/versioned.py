@@ -7,7 +7,7 @@ from vgit.api.aio import Generator, Method
 from vgit.api.convert import change, conclude
 from vgit.api.handle import Handle
 from vgit.errors import InvalidError
-from vgit.history.changes import changes
+from vgit.history.file_changes import changes
 from vgit.history.log import log as read_log
 from vgit.history.moment import to_seconds
 from vgit.history.restore import restore

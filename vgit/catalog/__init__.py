@@ -2,7 +2,7 @@
 
 from vgit.catalog.catalog import Catalog
 from vgit.catalog.ephemeral import create_ephemeral, reap_ephemerals
-from vgit.catalog.record import CatalogRecord
 from vgit.catalog.store_root import StoreRoot
+from vgit.catalog.volume_record import CatalogRecord
 
 __all__ = ["Catalog", "CatalogRecord", "StoreRoot", "create_ephemeral", "reap_ephemerals"]

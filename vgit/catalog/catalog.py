@@ -8,7 +8,7 @@ AlreadyExistsError or, if it asked for that, the winner's record.
 
 from collections.abc import Callable, Iterator
 
-from vgit.catalog.record import CatalogRecord, decode_record
+from vgit.catalog.volume_record import CatalogRecord, decode_record
 from vgit.clock import Clock
 from vgit.content import read_content, store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, NotFoundError

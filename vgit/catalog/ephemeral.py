@@ -9,8 +9,8 @@ A death between any two leaves the key, so that the next one finishes.
 """
 
 from vgit.backend import Held
-from vgit.catalog.record import CatalogRecord
 from vgit.catalog.store_root import EPHEMERAL, StoreRoot
+from vgit.catalog.volume_record import CatalogRecord
 from vgit.errors import BackendUnavailableError, Error, NotFoundError
 from vgit.names import check_volume_id
 from vgit.runtime.cancel import uninterrupted

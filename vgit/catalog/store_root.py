@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from vgit.backend import Backend
 from vgit.catalog.catalog import Catalog
-from vgit.catalog.record import CatalogRecord
+from vgit.catalog.volume_record import CatalogRecord
 from vgit.clock import Clock
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.ids import SHA1

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vgit.errors import InvalidError, NotFoundError
-from vgit.history.changes import count_changes
+from vgit.history.file_changes import count_changes
 from vgit.history.path_versions import PathVersions
 from vgit.history.placed import Placed, placed
 from vgit.ids import CommitId, TreeId

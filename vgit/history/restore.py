@@ -13,7 +13,7 @@ far as the store has all of it: mounts that came from there can go on.
 from collections.abc import Sequence
 
 from vgit.errors import CorruptObjectError, NotFoundError
-from vgit.history.changes import diff_below, entry_at
+from vgit.history.file_changes import diff_below, entry_at
 from vgit.history.lost_line import objects_of, rely_on_line
 from vgit.ids import CommitId, TreeId, short_id
 from vgit.objects.object_writer import ObjectWriter

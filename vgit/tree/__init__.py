@@ -2,6 +2,6 @@
 
 ``entry`` is what a name stands for, ``directory`` reads and writes one
 directory, ``diff`` compares two trees, ``edits`` holds what a writer changed.
-``record``, ``stored_name`` and ``escape`` are the format: docs/format/directory.md
+``directory_record``, ``stored_name`` and ``escape`` are the format: docs/format/directory.md
 and docs/format/names.md.
 """

@@ -12,8 +12,8 @@ from itertools import repeat
 
 from vgit.objects.git_mode import MODES
 from vgit.objects.git_tree import TreeRow
+from vgit.tree.directory_record import file_mode
 from vgit.tree.entry import Entry
-from vgit.tree.record import file_mode
 
 _FIELDS = 6  # mode, mtime_ns, size, BLAKE3, id, name
 _MODE = re.compile("1[02][0-7]{4}")  # of files and symlinks

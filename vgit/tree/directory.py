@@ -33,9 +33,7 @@ from vgit.paths import RECORD_NAME, decode_name, encode_name
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.forks import reset_after_fork
 from vgit.tree.columns import read_columns
-from vgit.tree.entry import NO_GIT_ENTRY, Entry
-from vgit.tree.escape import escape_name, needs_escape
-from vgit.tree.record import (
+from vgit.tree.directory_record import (
     Record,
     RecordLine,
     file_mode,
@@ -44,6 +42,8 @@ from vgit.tree.record import (
     serialise_record,
     split_header,
 )
+from vgit.tree.entry import NO_GIT_ENTRY, Entry
+from vgit.tree.escape import escape_name, needs_escape
 from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 
 ChunkTreeInfo: TypeAlias = Callable[[TreeId], tuple[int, bytes | None] | None]

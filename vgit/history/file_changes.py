@@ -1,4 +1,4 @@
-"""Changes: how two trees differ, as a person would tell it.
+"""File changes: how two trees differ, as a person would tell it.
 
 What counts is files, symlinks and the like: a directory is told of only where
 nothing else would show it, that is when it is empty or its mode changed. A
@@ -53,7 +53,7 @@ def changes(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Pa
 
 
 def edited(edits: Edits) -> list[Difference]:
-    """Return what a writer's edits change of what it saw, in path order, as ``changes`` would tell it."""
+    """Return what a writer's edits change of what it saw, in path order, as ``changes`` tells it of two trees."""
     found: list[Difference] = []
     parents = {path[:depth] for path in edits for depth in range(len(path))}
     for path, (new, old) in edits.items():

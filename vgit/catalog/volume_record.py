@@ -1,4 +1,4 @@
-"""Record: what the catalog says of one volume, a small text file under ``<environment>/<name>``.
+"""Volume record: what the catalog says of one volume, a small text file under ``<environment>/<name>``.
 
     vgit volume 1
     id vo-…

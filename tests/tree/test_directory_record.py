@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgit.tree.record import parse_record, serialise_record
+from vgit.tree.directory_record import parse_record, serialise_record
 
 HASH, ID = "ab" * 32, "0123456789abcdef"
 GOOD = f"100644 1700000000000000000 12 {HASH} {ID} name"

@@ -15,7 +15,7 @@ from tests.history.volumes import (
     tree_at,
     volume,
 )
-from vgit.history.changes import Difference, changes, count_changes
+from vgit.history.file_changes import Difference, changes, count_changes
 from vgit.paths import Path, format_path
 from vgit.tree.edits import Counts
 from vgit.tree.entry import Entry, same_content
