@@ -17,11 +17,11 @@ from click.testing import CliRunner
 
 import vgit
 from tests.ordinary_user import without_rights_of_root
-from vgit.api.snapshot import TreeView
 from vgit.cli.main import program
 from vgit.files import temporary_access
 from vgit.localfs.root_directory import set_mode
 from vgit.paths import MODES_NAME, parse_path
+from vgit.repository.tree_view import TreeView
 from vgit.transfer.download import download
 from vgit.transfer.local_target import DownloadSource
 from vgit.transfer.transfer_progress import NoProgress
@@ -117,8 +117,8 @@ def publish(volume: vgit.Volume, base: Path, mode: int, text: str = "1") -> None
 
 def get(volume: vgit.Volume, path: str, destination: Path, progress: NoProgress | None = None) -> None:
     repository = volume.repository
-    view = TreeView(repository, repository.head())
-    source = DownloadSource(view.revision, parse_path(path), view.find(parse_path(path)))
+    view = TreeView.at(repository, repository.head())
+    source = DownloadSource(repository.head(), parse_path(path), view.expect(parse_path(path)))
     download(repository, source, str(destination), force=True, progress=progress)
 
 

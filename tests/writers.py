@@ -12,9 +12,9 @@ from vgit.objects.git_mode import FILE_MODE
 from vgit.paths import Path
 from vgit.repository.refs import MAIN, Refs
 from vgit.repository.repository import Proposal, Published, Repository
+from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
-from vgit.tree.lookup import find_entry
 
 
 def publish(

@@ -18,13 +18,14 @@ from vgit.api.client import Client, client_or_default
 from vgit.api.mountable import Mountable
 from vgit.api.namespace import Objects, Renaming, check_version
 from vgit.api.resolve import ephemeral
-from vgit.api.snapshot import Readable, Snapshot, TreeView
+from vgit.api.snapshot import Readable, Snapshot
 from vgit.api.versioned import Versioned
 from vgit.api.writable import Writable
 from vgit.errors import InvalidError
 from vgit.history.revision import resolve_revision
 from vgit.names import check_volume_id, check_volume_name
 from vgit.paths import ROOT
+from vgit.repository.tree_view import TreeView
 from vgit.types import (
     FileEntry as FileEntry,  # also here, because Modal's programs take them from modal.volume
 )
@@ -98,14 +99,14 @@ class Volume(Readable, Writable, Mountable, Versioned):
         """Return name, creation, id, head, size in bytes, commits. Cost grows with files and commits. Source: Modal."""
         resolved = self._resolve()
         head = resolved.repository.head()
-        view = TreeView(resolved.repository, head)
+        view = TreeView.at(resolved.repository, head)
         return VolumeInfo(
             name=self._name,
             created_at=time_of(resolved.record.created_at_ns),
             created_by=resolved.record.created_by,
             id=resolved.record.id,
             head=head.hex(),
-            size=sum(entry.size for _, entries in view.walk(ROOT, recursive=True) for entry in entries.values()),
+            size=sum(entry.size for _, entries in view.list(ROOT, recursive=True) for entry in entries.values()),
             commits=sum(1 for _ in resolved.repository.first_parents(head)),
             git_dir=self.git_dir,
         )
@@ -120,7 +121,7 @@ class Volume(Readable, Writable, Mountable, Versioned):
     at = Method(_at)
 
     def _view(self) -> TreeView:
-        return TreeView(self.repository, self.repository.head())
+        return TreeView.at(self.repository, self.repository.head())
 
 
 @contextmanager

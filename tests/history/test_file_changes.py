@@ -1,4 +1,4 @@
-"""Test_changes: how two trees differ, as a person would tell it."""
+"""Test_file_changes: how two trees differ, as a person would tell it."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -27,8 +27,8 @@ from vgit.history.log import counts_of, log
 from vgit.ids import CommitId
 from vgit.paths import Path
 from vgit.repository.repository import Repository
+from vgit.tree.directory import find_entry
 from vgit.tree.edits import Counts
-from vgit.tree.lookup import find_entry
 
 Git = Callable[..., bytes]
 

@@ -35,9 +35,9 @@ from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import Path, parse_path
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Proposal, Published, Repository
+from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
-from vgit.tree.lookup import find_entry
 
 Git = Callable[..., bytes]
 

@@ -14,8 +14,7 @@ from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import parse_path
 from vgit.repository.commit import encode_commit
-from vgit.tree.directory import write_directory
-from vgit.tree.lookup import find_entry
+from vgit.tree.directory import find_entry, write_directory
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from tests.directories import Directories, Plain, directory, fifo, file, symlink
 from vgit.ids import ObjectId
 from vgit.objects.git_mode import GITLINK_MODE, TREE_MODE
 from vgit.paths import Path
-from vgit.repository.merge import DEFAULT_DIRECTORY_MODE, UNSET_MODE, Merged, NewDirectory, merge
+from vgit.repository.merge import UNSET_MODE, Merged, NewDirectory, merge
 from vgit.tree.edits import Counts, Edit, Edits
-from vgit.tree.entry import Entry, Kind, same_content
+from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, Kind, same_content
 
 OLD, OURS, THEIRS = file("old"), file("ours", mtime_ns=5), file("theirs", mtime_ns=7)
 

@@ -19,7 +19,6 @@ import pytest
 import vgit
 from tests.history import volumes
 from tests.writers import publish
-from vgit.api.snapshot import TreeView
 from vgit.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -31,6 +30,7 @@ from vgit.errors import (
 )
 from vgit.paths import parse_path
 from vgit.repository.repository import Repository
+from vgit.repository.tree_view import TreeView
 from vgit.transfer import download as download_module
 from vgit.transfer.download import download
 from vgit.transfer.local_target import DownloadSource
@@ -82,8 +82,8 @@ def get(volume: vgit.Volume) -> Get:
 
 
 def get_from(repository: Repository, path: str, destination: FilePath | str, **options: object) -> None:
-    view = TreeView(repository, repository.head())
-    source = DownloadSource(view.revision, parse_path(path), view.find(parse_path(path)))
+    view = TreeView.at(repository, repository.head())
+    source = DownloadSource(repository.head(), parse_path(path), view.expect(parse_path(path)))
     download(repository, source, str(destination), **options)  # type: ignore[arg-type]
 
 
@@ -401,7 +401,7 @@ def test_damage_is_named_and_nothing_is_written(tmp_path: FilePath, volume: vgit
 _GET = """
 import sys
 from vgit.paths import parse_path
-from vgit.api.snapshot import TreeView
+from vgit.repository.tree_view import TreeView
 from vgit.transfer.download import download
 from vgit.transfer.local_target import DownloadSource
 import vgit
@@ -414,8 +414,8 @@ class Stop:
 
 store, path, destination = sys.argv[1:]
 repository = vgit.Volume.from_name("x", client=vgit.Client(store)).repository
-view = TreeView(repository, repository.head())
-source = DownloadSource(view.revision, parse_path(path), view.find(parse_path(path)))
+view = TreeView.at(repository, repository.head())
+source = DownloadSource(repository.head(), parse_path(path), view.expect(parse_path(path)))
 download(repository, source, destination, force=True, progress=Stop())
 """
 

@@ -14,8 +14,8 @@ from vgit.transfer.path_removal import remove
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.transfer_progress import Progress
 from vgit.transfer.upload import upload
+from vgit.tree.directory import find_entry
 from vgit.tree.entry import Entry
-from vgit.tree.lookup import find_entry
 
 
 def new_volume(backend: Backend | None = None) -> Repository:

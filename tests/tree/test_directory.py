@@ -15,7 +15,7 @@ from vgit.objects.git_tree import GitEntry, parse_tree, sort_key
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import TREE
 from vgit.paths import encode_name
-from vgit.tree.directory import Directory, as_read
+from vgit.tree.directory import Directory, as_read, find_entry
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
 from vgit.tree.stored_name import encode_stored_name
 
@@ -337,3 +337,18 @@ def test_the_tree_is_as_git_wants_it() -> None:
     store = trees.memory_store()
     tree = trees.write(store, {"a": SUB, "a.b": FILE, "a0": FILE})
     assert [row.name for row in parse_tree(store.read_kind(tree, TREE), 20)] == [b".vgit", b"a.b", b"a", b"a0"]
+
+
+def test_find_entry() -> None:
+    store = trees.memory_store()
+    below = trees.write(store, {"f": FILE})
+    directory = Entry(stat.S_IFDIR | 0o755, TREE_MODE, below, 0, 1, None)
+    fifo = Entry(stat.S_IFIFO | 0o600, 0, None, 0, 1, None)
+    tree = trees.write(store, {"d": directory, "g": FILE, "p": fifo}, stat.S_IFDIR | 0o755)
+    reader = trees.reader(store)
+    assert find_entry(reader, tree, ("g",)) == FILE
+    assert find_entry(reader, tree, ("d",)) == directory
+    assert find_entry(reader, tree, ("d", "f")) == FILE
+    for absent in (("x",), ("d", "x"), ("x", "f"), ("g", "f"), ("p", "f"), ("d", "f", "x")):
+        assert find_entry(reader, tree, absent) is None
+    assert find_entry(reader, tree, ()) == Entry(stat.S_IFDIR | 0o755, TREE_MODE, tree, 0, 0, None)

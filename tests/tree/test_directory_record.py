@@ -1,4 +1,4 @@
-"""Test_record: what is well-formed is read, and nothing else; whatever the bytes."""
+"""Test_directory_record: what is well-formed is read, and nothing else; whatever the bytes."""
 
 import pytest
 from hypothesis import given

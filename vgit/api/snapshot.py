@@ -1,105 +1,23 @@
 """Snapshot: one published state of a volume, to be read; and the reading that volumes and snapshots share."""
 
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from vgit.api.aio import Generator, Method
-from vgit.content import read_content
 from vgit.errors import (
-    ConflictError,
-    CorruptObjectError,
     InvalidError,
-    IsADirectoryConflict,
-    NotADirectoryConflict,
     NotFoundError,
 )
-from vgit.ids import CommitId, TreeId, short_id
-from vgit.objects.git_mode import TREE_MODE
-from vgit.paths import Path, format_path, parse_path, printable
+from vgit.ids import CommitId, short_id
+from vgit.paths import ROOT, Path, format_path, parse_path
 from vgit.repository.repository import Repository
-from vgit.runtime.cancel import checkpoint
-from vgit.tree.entry import Entry, Kind
+from vgit.repository.tree_view import TreeView, shown
 from vgit.types import FileEntry, time_of_commit
 
 if TYPE_CHECKING:
     from vgit.api.mount import Mount
-
-
-class TreeView:
-    """The tree of one commit, read path by path. Errors name path and revision."""
-
-    def __init__(self, repository: Repository, revision: CommitId) -> None:
-        self._repository = repository
-        self.revision = revision
-        commit = repository.commit(revision)
-        self._root = Entry(repository.root(commit.tree).mode or 0o040755, TREE_MODE, commit.tree, 0, 0, None)
-
-    def find(self, path: Path) -> Entry:
-        """Return the entry at ``path``; NotFoundError, or NotADirectoryConflict where a file is in the way."""
-        entry = self._root
-        for depth, name in enumerate(path):
-            if not entry.is_directory or entry.id is None:
-                raise NotADirectoryConflict(f"{_shown(path[:depth])} at {self._name} is a file, not a directory.")
-            below = self._read(path[:depth], entry).get(name)
-            if below is None:
-                raise NotFoundError(f"No such file or directory: {_shown(path)!r} at {self._name}.")
-            entry = below
-        return entry
-
-    def walk(self, path: Path, *, recursive: bool) -> Iterator[tuple[Path, Mapping[str, Entry]]]:
-        """Yield path and entries of the directory ``path`` and, if recursive, of those below, a parent before them.
-
-        A file yields its parent with itself alone.
-        """
-        entry = self.find(path)
-        if not entry.is_directory:
-            yield path[:-1], {path[-1]: entry}
-            return
-        waiting = [(path, entry)]
-        while waiting:
-            checkpoint()
-            parent, directory = waiting.pop()
-            entries = self._read(parent, directory)
-            yield parent, entries
-            if recursive:
-                waiting += [((*parent, name), one) for name, one in entries.items() if stat.S_ISDIR(one.mode)][::-1]
-
-    def read(self, path: Path, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield a file's bytes in pieces of at most 8 MiB, each checked before it is given."""
-        entry = self.find(path)
-        if entry.is_directory:
-            raise IsADirectoryConflict(f"{_shown(path)!r} at {self._name} is a directory, expected a file.")
-        if entry.kind not in (Kind.FILE, Kind.SYMLINK):
-            raise ConflictError(f"{_shown(path)!r} at {self._name} is a {entry.kind.value}; it has no content.")
-        for number in (offset, 0 if length is None else length):
-            if not isinstance(number, int) or number < 0:
-                raise InvalidError(f"offset and length must be numbers from 0 on; got {offset!r} and {length!r}.")
-        with self._naming(path):
-            for piece in read_content(self._repository.objects, entry, offset, length):
-                yield bytes(piece)
-
-    def _read(self, path: Path, directory: Entry) -> Mapping[str, Entry]:
-        assert directory.id is not None, "a directory that is stored has an id"
-        with self._naming(path):
-            return self._repository.directories.read(TreeId(directory.id)).entries
-
-    @contextmanager
-    def _naming(self, path: Path) -> Iterator[None]:
-        """Complete an error about stored data with the path and the revision."""
-        try:
-            yield
-        except CorruptObjectError as error:
-            raise CorruptObjectError(
-                f"{_shown(path)} at revision {self._name} is damaged in the store: {error}."
-            ) from error
-
-    @property
-    def _name(self) -> str:
-        return short_id(self.revision)
 
 
 class Readable:
@@ -171,8 +89,10 @@ class Snapshot(Readable):
 
     def __init__(self, volume: Home, repository: Repository, revision: CommitId) -> None:
         self._volume = volume
-        self._tree = TreeView(repository, revision)
+        self._repository = repository
+        self._revision = revision
         self._commit = repository.commit(revision)
+        self._view().expect(ROOT)  # raises here, and not at the first read, where the tree is damaged
 
     def __repr__(self) -> str:
         return f"<vgit.Snapshot {short_id(self.id)} of {self.time:%Y-%m-%d %H:%M:%S}>"
@@ -180,7 +100,7 @@ class Snapshot(Readable):
     @property
     def id(self) -> str:
         """The commit's id, hex."""
-        return self._tree.revision.hex()
+        return self._revision.hex()
 
     @property
     def time(self) -> datetime:
@@ -197,7 +117,7 @@ class Snapshot(Readable):
     mount = Method(_mount, undo=lambda made: made.release())
 
     def _view(self) -> TreeView:
-        return self._tree
+        return TreeView.at(self._repository, self._revision)
 
 
 def _find(volume: Home, revision: str) -> Snapshot:
@@ -209,7 +129,7 @@ def list_entries(view: TreeView, path: str, *, recursive: bool) -> Iterator[File
     start = parse_path(path)
     if start and start[-1].endswith("*"):
         _refuse_pattern(view, start)
-    for parent, entries in view.walk(start, recursive=recursive):
+    for parent, entries in view.list(start, recursive=recursive):
         above = format_path(parent) + "/" if parent else ""
         for name, entry in entries.items():
             yield FileEntry.at(above + name, entry)
@@ -218,10 +138,10 @@ def list_entries(view: TreeView, path: str, *, recursive: bool) -> Iterator[File
 def _refuse_pattern(view: TreeView, path: Path) -> None:
     """Raise InvalidError for ``d/*`` and the like, unless that is the name of a file."""
     try:
-        view.find(path)
+        view.expect(path)
     except NotFoundError as error:
         raise InvalidError(
-            f"Invalid path: {_shown(path)!r} ends in '*'; give a directory and filter what it lists."
+            f"Invalid path: {shown(path)!r} ends in '*'; give a directory and filter what it lists."
         ) from error
 
 
@@ -229,7 +149,3 @@ def _write(fileobj: IO[bytes], piece: bytes) -> None:
     # A raw file may take a part only. One that does not say how much it took is taken at its word.
     while isinstance(count := fileobj.write(piece), int) and 0 < count < len(piece):
         piece = piece[count:]
-
-
-def _shown(path: Path) -> str:
-    return printable(format_path(path)) or "/"

@@ -17,10 +17,9 @@ from vgit.names import check_new_volume_name
 from vgit.objects.git_mode import FILE_MODE
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Repository
-from vgit.tree.directory import Directory
+from vgit.tree.directory import Directory, find_entry
 from vgit.tree.edits import Edit, Edits
-from vgit.tree.entry import Entry, Kind
-from vgit.tree.lookup import find_entry
+from vgit.tree.entry import Entry, Kind, subtree
 
 _EPHEMERAL = "~ephemeral"  # no environment can be called so
 _RECORD_MODE = 0o100644
@@ -136,10 +135,8 @@ class Catalog:
         return self._repository.commit(self._repository.head()).tree
 
     def _names(self, tree: TreeId, environment: str) -> Directory:
-        entry = self._repository.root(tree).entries.get(environment)
-        if entry is None or not entry.is_directory or entry.id is None:
-            return _NOTHING
-        return self._repository.directories.read(TreeId(entry.id))
+        below = subtree(self._repository.root(tree).entries.get(environment))
+        return self._repository.directories.read(below) if below is not None else _NOTHING
 
     def _find_in(self, tree: TreeId, environment: str, name: str) -> CatalogRecord | None:
         entry = find_entry(self._repository.directories, tree, (environment, name))

@@ -2,7 +2,6 @@
 
 import click
 
-from vgit.api.snapshot import TreeView
 from vgit.cli.command import LocalPath, command, option_at, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.output import write
@@ -11,6 +10,7 @@ from vgit.cli.replacing import refusing_to_replace
 from vgit.cli.stopping import cleaning_up_when_told_to_end
 from vgit.history.revision import resolve_revision
 from vgit.paths import parse_path
+from vgit.repository.tree_view import TreeView
 from vgit.transfer.download import download
 from vgit.transfer.local_target import DownloadSource
 
@@ -38,12 +38,13 @@ def get(ctx: click.Context, volume: str, remote: str, dest: str, *, force: bool,
     byte is checked. Files appear whole or not at all.
     """
     repository = settings_of(ctx).volume(volume).repository
-    view = TreeView(repository, resolve_revision(repository, at or "HEAD"))
+    revision = resolve_revision(repository, at or "HEAD")
+    view = TreeView.at(repository, revision)
     path = parse_path(remote)
     if dest == _STDOUT:
         for piece in view.read(path):
             write(piece)
         return
-    source = DownloadSource(view.revision, path, view.find(path))
+    source = DownloadSource(revision, path, view.expect(path))
     with refusing_to_replace(), cleaning_up_when_told_to_end(), transfer_progress() as progress:
         download(repository, source, dest, force=force, progress=progress)

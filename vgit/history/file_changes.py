@@ -19,14 +19,12 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from vgit.ids import TreeId
-from vgit.objects.git_mode import TREE_MODE
 from vgit.paths import ROOT, Path
-from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
 from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
+from vgit.tree.directory import find_entry
 from vgit.tree.edits import Counts, Edits
-from vgit.tree.entry import Entry, Kind, same_content
-from vgit.tree.lookup import find_entry
+from vgit.tree.entry import Entry, Kind, same_content, subtree
 
 DifferenceKind: TypeAlias = Literal["added", "changed", "removed", "renamed", "mode", "time"]
 _Key: TypeAlias = tuple[Kind, bytes, str]  # what a file that was renamed is recognised by
@@ -86,23 +84,13 @@ def diff_below(
     repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Path
 ) -> Iterator[tuple[Path, Entry | None, Entry | None]]:
     """Yield path, old and new entry of all that differs at ``path`` and below it, as ``diff_trees`` does."""
-    old, new = entry_at(repository, old_tree, path), entry_at(repository, new_tree, path)
+    directories = repository.directories
+    old, new = find_entry(directories, old_tree, path), find_entry(directories, new_tree, path)
     if old == new:
         return
     yield path, old, new
-    for below, before, after in diff_trees(repository.directories, _subtree(old), _subtree(new)):
+    for below, before, after in diff_trees(directories, subtree(old), subtree(new)):
         yield path + below, before, after
-
-
-def entry_at(repository: Repository, tree: TreeId, path: Path) -> Entry | None:
-    """Return the entry at ``path``, None if there is none; the root's is made up from its record."""
-    if path:
-        return find_entry(repository.directories, tree, path)
-    return Entry(repository.root(tree).mode or DEFAULT_DIRECTORY_MODE, TREE_MODE, tree, 0, 0, None)
-
-
-def _subtree(entry: Entry | None) -> TreeId | None:
-    return TreeId(entry.id) if entry is not None and entry.is_directory and entry.id is not None else None
 
 
 def _classified(
@@ -112,8 +100,8 @@ def _classified(
 
     def shown(entry: Entry | None) -> Entry | None:
         # A directory with something in it is not told of: what is in it is.
-        subtree = _subtree(entry)
-        return None if subtree is not None and repository.directories.read(subtree).entries else entry
+        tree = subtree(entry)
+        return None if tree is not None and repository.directories.read(tree).entries else entry
 
     for path, old, new in differences:
         if old is not None and new is not None and same_content(old, new):

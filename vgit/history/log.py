@@ -18,8 +18,8 @@ from vgit.ids import CommitId, TreeId
 from vgit.paths import Path, format_path, printable
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Repository
+from vgit.tree.directory import find_entry
 from vgit.tree.edits import Counts
-from vgit.tree.lookup import find_entry
 
 
 class LoggedCommit(NamedTuple):

@@ -13,13 +13,14 @@ far as the store has all of it: mounts that came from there can go on.
 from collections.abc import Sequence
 
 from vgit.errors import CorruptObjectError, NotFoundError
-from vgit.history.file_changes import diff_below, entry_at
+from vgit.history.file_changes import diff_below
 from vgit.history.lost_line import objects_of, rely_on_line
 from vgit.ids import CommitId, TreeId, short_id
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, has_state_name, printable
 from vgit.repository.commit import escape_path
 from vgit.repository.repository import Proposal, Published, Repository
+from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry, Kind, same_content
 
@@ -70,8 +71,8 @@ def restore_edits(repository: Repository, head: CommitId, revision: CommitId, pa
     edits: dict[Path, Edit] = {}
     directories: dict[Path, Entry] = {}
     for path in [ROOT] if paths is None else paths:
-        wanted = entry_at(repository, then, path)
-        if wanted is None and entry_at(repository, now, path) is None:
+        wanted = find_entry(repository.directories, then, path)
+        if wanted is None and find_entry(repository.directories, now, path) is None:
             raise NotFoundError(
                 f"No such file or directory: {printable(format_path(path))!r}, neither now nor at revision"
                 f" {short_id(revision)}."
@@ -102,7 +103,10 @@ def _make_way(
     """See to the directories on the way to a path: as they are now or, where there is none now, as they were."""
     for depth in range(1, len(path)):
         parent = path[:depth]
-        before, after = entry_at(repository, now, parent), entry_at(repository, then, parent)
+        before, after = (
+            find_entry(repository.directories, now, parent),
+            find_entry(repository.directories, then, parent),
+        )
         assert after is not None, "the revision has something below it"
         if before is not None and not before.is_directory:
             edits.setdefault(parent, Edit(_bare(after), before))

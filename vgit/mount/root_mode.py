@@ -18,9 +18,8 @@ from vgit.mount.plan import Local
 from vgit.mount.scope import Scope
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT
-from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
 from vgit.repository.repository import Repository
-from vgit.tree.entry import Entry, directory_entry
+from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, directory_entry
 
 _NEEDED = stat.S_IRUSR | stat.S_IXUSR  # without them vgit, and whoever works there, does not find what is in a mount
 

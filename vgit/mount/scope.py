@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
 from vgit.ids import CommitId, TreeId, short_id
-from vgit.paths import STATE_NAME, Path, format_path, has_state_name, printable
-from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
+from vgit.paths import ROOT, STATE_NAME, Path, format_path, has_state_name, printable
 from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
+from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edits
-from vgit.tree.entry import Entry
-from vgit.tree.lookup import find_entry
+from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, subtree
 
 _NOTHING: Mapping[str, Entry] = {}
 
@@ -31,24 +30,18 @@ class Scope:
 
     def tree(self, commit: CommitId) -> TreeId | None:
         """Return the tree that the mount's root shows at a commit; None if there is no such directory."""
-        tree = self._repository.commit(commit).tree
-        if not self.path:
-            return tree
-        entry = find_entry(self._directories, tree, self.path)
-        return TreeId(entry.id) if entry is not None and entry.is_directory and entry.id is not None else None
+        return subtree(self.entry(commit, ROOT)) if self.path else self._repository.commit(commit).tree
 
     def root_mode(self, commit: CommitId) -> int | None:
         """Return the mode that a commit has for the mount's root; None if nobody has set that of a volume's root."""
-        tree = self._repository.commit(commit).tree
         if not self.path:
-            return self._directories.read(tree).mode
-        entry = find_entry(self._directories, tree, self.path)
+            return self._repository.root(self._repository.commit(commit).tree).mode
+        entry = self.entry(commit, ROOT)
         return entry.mode if entry is not None and entry.is_directory else DEFAULT_DIRECTORY_MODE
 
     def entry(self, commit: CommitId, path: Path) -> Entry | None:
         """Return what stands at the mount's ``path`` at a commit."""
-        tree = self.tree(commit)
-        return find_entry(self._directories, tree, path) if tree is not None else None
+        return find_entry(self._directories, self._repository.commit(commit).tree, self.path + path)
 
     def entries(self, tree: TreeId | None) -> Mapping[str, Entry]:
         """Return what is in a directory; nothing where there is none."""
@@ -59,10 +52,9 @@ class Scope:
         found = dict(entries)
         waiting = list(entries.items())
         for path, entry in waiting:  # grows on the way
-            if entry.is_directory and entry.id is not None:
-                below = {(*path, name): one for name, one in self.entries(TreeId(entry.id)).items()}
-                found |= below
-                waiting += [(at, one) for at, one in below.items() if one.is_directory]
+            below = {(*path, name): one for name, one in self.entries(subtree(entry)).items()}
+            found |= below
+            waiting += [(at, one) for at, one in below.items() if one.is_directory]
         return found
 
     def differences(self, old: CommitId, new: CommitId) -> Iterator[tuple[Path, Entry | None, Entry | None]]:

@@ -31,9 +31,8 @@ from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, TREE_MODE
 from vgit.paths import ROOT, Path
 from vgit.tree.directory import Directory
 from vgit.tree.edits import Counts, Edit, Edits, Whole
-from vgit.tree.entry import Entry, is_touched, same_content
+from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, is_touched, same_content
 
-DEFAULT_DIRECTORY_MODE = 0o040755
 UNSET_MODE = 0  # of a volume's root, as long as nobody has set it
 _NO_ENTRIES: Mapping[str, Entry] = {}
 

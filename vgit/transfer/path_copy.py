@@ -19,8 +19,9 @@ from vgit.ids import TreeId
 from vgit.paths import Path, has_state_name, parse_path
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Published, Repository
-from vgit.transfer.puts import check_target, shown
-from vgit.transfer.volume_target import Targets, TreeLooker, to_edits
+from vgit.repository.tree_view import TreeView, shown
+from vgit.transfer.puts import check_target
+from vgit.transfer.volume_target import Targets, to_edits
 from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Entry, Kind, directory_entry
 
@@ -77,14 +78,14 @@ class _Copying:
         self.files: dict[Path, Entry] = {}
         self.directories: dict[Path, Entry] = {}
         self._directories = repository.directories
-        self._looker = TreeLooker(repository, head.tree)
+        self._view = TreeView(repository, head.tree)
         self._now_ns = now_ns
 
     def destination(self, text: str, *, count: int) -> _Destination:
         """Return what the destination is; raise if it cannot take ``count`` sources."""
         path = parse_path(text)
-        there = self._looker.find(path) if path else None
-        is_directory = not path or (there is not None and there.is_directory)
+        there = self._view.find(path)
+        is_directory = there is not None and there.is_directory
         wants_directory = _ends_as_directory(text)
         if there is not None and not is_directory and (count > 1 or wants_directory):
             raise NotADirectoryConflict(f"{shown(path)!r} is a {there.kind.value}, expected a directory to copy into.")
@@ -92,7 +93,7 @@ class _Copying:
             if count > 1:
                 raise NotADirectoryConflict(f"{shown(path)!r} does not exist; several sources need a directory.")
             parent = path[:-1]
-            if parent and self._looker.find(parent) is None:
+            if parent and self._view.find(parent) is None:
                 raise NotFoundError(f"No such directory: {shown(parent)!r}, where {shown(path)!r} is to be.")
         return _Destination(path, is_directory=is_directory, wants_directory=wants_directory)
 
@@ -101,7 +102,7 @@ class _Copying:
         source = parse_path(text)
         if not source:
             raise InvalidError("the root of a volume cannot be copied into the volume itself; name what is in it.")
-        entry = self._looker.expect(source)
+        entry = self._view.expect(source)
         contents_only = _last(text) == "."
         target = into.path if not into.is_directory or contents_only else (*into.path, source[-1])
         if entry.is_directory:

@@ -11,8 +11,8 @@ from vgit.ids import TreeId
 from vgit.paths import Path, parse_path
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Published, Repository
-from vgit.transfer.puts import shown
-from vgit.transfer.volume_target import TreeLooker, add_parents
+from vgit.repository.tree_view import TreeView, shown
+from vgit.transfer.volume_target import add_parents
 from vgit.tree.diff import diff_trees
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import directory_entry
@@ -41,13 +41,13 @@ def remove(
 
 
 def _edits(repository: Repository, head: Commit, paths: Sequence[str], *, recursive: bool) -> Edits:
-    looker = TreeLooker(repository, head.tree)
+    view = TreeView(repository, head.tree)
     found: dict[Path, Edit] = {}
     for text in paths:
         path = parse_path(text)
         if not path:
             raise InvalidError("the root of a volume cannot be removed; name what is in it, or delete the volume.")
-        entry = looker.expect(path)
+        entry = view.expect(path)
         if not entry.is_directory:
             if text.endswith(("/", "/.")):
                 raise NotADirectoryConflict(f"{shown(path)!r} is a {entry.kind.value}, not a directory.")

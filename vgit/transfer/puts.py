@@ -5,7 +5,8 @@ import stat
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import InvalidError
-from vgit.paths import STATE_NAME, Path, encode_name, format_path, has_state_name, parse_path, printable
+from vgit.paths import STATE_NAME, Path, encode_name, has_state_name, parse_path
+from vgit.repository.tree_view import shown
 from vgit.transfer.streams import Stream, check_stream
 
 _NAME_BYTES = 255  # of Linux file systems: a longer name could be in no mount
@@ -58,11 +59,6 @@ def check_target(path: Path) -> Path:
         if len(name) > _NAME_BYTES // 4 and len(encode_name(name)) > _NAME_BYTES:
             raise InvalidError(f"Invalid path: {shown(path)!r} has a name of more than {_NAME_BYTES} bytes.")
     return path
-
-
-def shown(path: Path) -> str:
-    """Return a path of the volume as messages show it."""
-    return printable(format_path(path)) or "/"
 
 
 def _local(path: "str | os.PathLike[str] | os.PathLike[bytes]") -> str:

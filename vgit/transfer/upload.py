@@ -22,6 +22,7 @@ from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.tree_view import TreeView
 from vgit.runtime.cancel import checkpoint
 from vgit.transfer.local_directories import LocalDirectories
 from vgit.transfer.local_tree import LocalFile, LocalLink
@@ -30,7 +31,7 @@ from vgit.transfer.read_local import Kinds, SmallFile, read_ahead, readers, stor
 from vgit.transfer.streams import descriptor_of, reading
 from vgit.transfer.transfer_progress import NoProgress, Progress
 from vgit.transfer.upload_plan import FileObject, UploadPlan, UploadSource, make_upload_plan
-from vgit.transfer.volume_target import Targets, TreeLooker, to_edits
+from vgit.transfer.volume_target import Targets, to_edits
 from vgit.tree.entry import Entry
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class _Reader:
         self._not_kept: dict[LeftOutKind, Path] = {}
         self._store = repository.objects
         self._writer = writer
-        self._looker = TreeLooker(repository, head.tree)
+        self._view = TreeView(repository, head.tree)
         self._now_ns = now_ns
         self._progress = progress
         self._local = watch_local(repository.clock.sleep)
@@ -129,7 +130,7 @@ class _Reader:
     ) -> Entry:
         if isinstance(source, Entry):
             return source
-        seen = self._looker.find(path)
+        seen = self._view.find(path)
         if read is not None and isinstance(source, LocalFile):
             self._note(path, read.not_kept)
             return _file(sink.add_bytes(read.data, seen), read.now.mode, read.now.mtime_ns, source.mode)

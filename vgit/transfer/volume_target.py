@@ -12,53 +12,15 @@ Others publish meanwhile, so this is asked of every head that the transfer could
 
 from collections.abc import Collection, Mapping
 
-from vgit.errors import AlreadyExistsError, IsADirectoryConflict, NotADirectoryConflict, NotFoundError
+from vgit.errors import AlreadyExistsError, IsADirectoryConflict, NotADirectoryConflict
 from vgit.ids import TreeId
 from vgit.paths import Path
 from vgit.repository.commit import Commit
-from vgit.repository.merge import DEFAULT_DIRECTORY_MODE
 from vgit.repository.repository import Repository
+from vgit.repository.tree_view import TreeView, shown
 from vgit.runtime.cancel import checkpoint
-from vgit.transfer.puts import shown
 from vgit.tree.edits import Edit, Edits
-from vgit.tree.entry import Entry, directory_entry, same_content
-
-_NOTHING: Mapping[str, Entry] = {}
-
-
-class TreeLooker:
-    """Finds entries of one tree; cheap as long as the paths asked for one after the other are in one directory."""
-
-    def __init__(self, repository: Repository, tree: TreeId) -> None:
-        self._directories = repository.directories
-        self._tree = tree
-        self._at: Path | None = None
-        self._entries = _NOTHING
-
-    def find(self, path: Path) -> Entry | None:
-        """Return what is at ``path``, which is not the root; NotADirectoryConflict if a file is on the way to it."""
-        if path[:-1] != self._at:
-            self._entries = self._list(path[:-1])
-            self._at = path[:-1]
-        return self._entries.get(path[-1])
-
-    def expect(self, path: Path) -> Entry:
-        """Return what is at ``path``; NotFoundError if nothing is."""
-        entry = self.find(path)
-        if entry is None:
-            raise NotFoundError(f"No such file or directory: {shown(path)!r}.")
-        return entry
-
-    def _list(self, path: Path) -> Mapping[str, Entry]:
-        entries: Mapping[str, Entry] = self._directories.read(self._tree).entries
-        for depth, name in enumerate(path, 1):
-            entry = entries.get(name)
-            if entry is None:
-                return _NOTHING
-            if not entry.is_directory or entry.id is None:
-                raise NotADirectoryConflict(f"{shown(path[:depth])!r} is a {entry.kind.value}, expected a directory.")
-            entries = self._directories.read(TreeId(entry.id)).entries
-        return entries
+from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, directory_entry, same_content
 
 
 class Targets:
@@ -77,17 +39,17 @@ class Targets:
         """Raise a conflict, or AlreadyExistsError, that names the first path which cannot be written onto ``head``."""
         if head.tree == self._fine:
             return
-        looker = TreeLooker(self._repository, head.tree)
+        view = TreeView(self._repository, head.tree)
         for path in self._directories:
             checkpoint()
-            there = looker.find(path) if path else None
+            there = view.find(path)
             if there is not None and not there.is_directory:
                 raise NotADirectoryConflict(
                     f"{shown(path)!r} is a {there.kind.value} in the volume; a directory cannot replace it."
                 )
         for path in self._files:
             checkpoint()
-            there = looker.find(path)
+            there = view.find(path)
             if there is not None:
                 self._check_file(path, there)
         self._fine = head.tree
@@ -110,13 +72,13 @@ def to_edits(
     publish meanwhile, whatever was there before: only content that was seen,
     and differs, is named as such.
     """
-    looker = TreeLooker(repository, head.tree)
+    view = TreeView(repository, head.tree)
     edits: dict[Path, Edit] = {}
     for path, entry in directories.items():
-        there = looker.find(path)
+        there = view.find(path)
         edits[path] = Edit(entry if there is None else entry._replace(mode=there.mode), None)
     for path, entry in files.items():
-        there = looker.find(path)
+        there = view.find(path)
         # As if nothing had been seen where the content is the same: the merge must not take it for a chmod alone.
         edits[path] = Edit(entry, None if same_content(entry, there) else there)
     result = Edits(edits)

@@ -11,7 +11,7 @@ from vgit.ids import TreeId
 from vgit.paths import ROOT, Path
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.directory import DirectoryReader
-from vgit.tree.entry import Entry
+from vgit.tree.entry import Entry, subtree
 
 Difference: TypeAlias = tuple[Path, Entry | None, Entry | None]  # path, old, new
 
@@ -32,15 +32,9 @@ def diff_trees(reader: DirectoryReader, old: TreeId | None, new: TreeId | None) 
             continue
         yield difference
         path, before, after = difference
-        below = _subtree(before), _subtree(after)
+        below = subtree(before), subtree(after)
         if below[0] != below[1]:
             pending.append(_differences(reader, path, *below))
-
-
-def _subtree(entry: Entry | None) -> TreeId | None:
-    if entry is None or not entry.is_directory or entry.id is None:
-        return None
-    return TreeId(entry.id)
 
 
 def _differences(reader: DirectoryReader, path: Path, old: TreeId | None, new: TreeId | None) -> Iterator[Difference]:

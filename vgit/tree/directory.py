@@ -9,7 +9,7 @@ it) is derived: ordinary modes, mtime 0, size from the object, hash unknown.
 import stat
 from bisect import bisect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeAlias
@@ -29,7 +29,7 @@ from vgit.objects.git_mode import (
 from vgit.objects.git_tree import TreeRow, sort_key, split_tree
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import BLOB, TREE
-from vgit.paths import RECORD_NAME, decode_name, encode_name
+from vgit.paths import RECORD_NAME, Path, decode_name, encode_name
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.forks import reset_after_fork
 from vgit.tree.columns import read_columns
@@ -42,7 +42,7 @@ from vgit.tree.directory_record import (
     serialise_record,
     split_header,
 )
-from vgit.tree.entry import NO_GIT_ENTRY, Entry
+from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, NO_GIT_ENTRY, Entry, subtree
 from vgit.tree.escape import escape_name, needs_escape
 from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 
@@ -52,7 +52,6 @@ _KEPT_ENTRIES = 250_000  # about 400 bytes each: 100 MB of directories at most
 _RECORD_ROW = b"%b %b\0" % (FILE_TEXT, RECORD_NAME)  # without its id
 _IMPOSSIBLE = frozenset(("", ".", ".."))
 _SYMLINK_MODE = stat.S_IFLNK | 0o777
-_DIRECTORY_MODE = stat.S_IFDIR | 0o755
 _GIT_MODES = {
     stat.S_IFREG: (FILE_MODE, EXECUTABLE_MODE, TREE_MODE),
     stat.S_IFDIR: (TREE_MODE,),
@@ -169,7 +168,7 @@ class DirectoryReader:
             info = self._chunk_tree_info(TreeId(id))
             if info is not None:
                 return Entry(FILE_MODE, TREE_MODE, id, info[0], 0, info[1])
-            return Entry(_DIRECTORY_MODE, TREE_MODE, id, 0, 0, None)
+            return Entry(DEFAULT_DIRECTORY_MODE, TREE_MODE, id, 0, 0, None)
         kind, size = self._store.header(id)
         if kind != BLOB:
             raise CorruptObjectError(f"object {id.hex()} is in the tree as a file, but is not a blob")
@@ -213,6 +212,22 @@ def _with_specials(entries: dict[str, Entry], record: Record) -> dict[str, Entry
 def _git_order(item: tuple[str, Entry]) -> bytes:
     name, entry = item
     return sort_key(entry.git_mode, encode_stored_name(encode_name(name), entry.git_mode))
+
+
+def find_entry(directories: DirectoryReader, tree: TreeId, path: Path) -> Entry | None:
+    """Return what stands at ``path`` below ``tree``, None if nothing does, be it that a file is on the way."""
+    found = list(entries_to(directories, tree, path))
+    return found[-1] if len(found) > len(path) else None
+
+
+def entries_to(directories: DirectoryReader, tree: TreeId, path: Path) -> Iterator[Entry]:
+    """Yield the entries on the way to ``path``, as far as there are any: the root's, made up from its record, first."""
+    entry: Entry | None = Entry(directories.read(tree).mode or DEFAULT_DIRECTORY_MODE, TREE_MODE, tree, 0, 0, None)
+    names = iter(path)
+    while entry is not None:
+        yield entry
+        below, name = subtree(entry), next(names, None)
+        entry = directories.read(below).entries.get(name) if below is not None and name is not None else None
 
 
 class TreeWriter(Protocol):

@@ -16,9 +16,10 @@ import enum
 import stat
 from typing import NamedTuple
 
-from vgit.ids import ObjectId
+from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import GITLINK_MODE, TREE_MODE
 
+DEFAULT_DIRECTORY_MODE = stat.S_IFDIR | 0o755  # of a directory that nobody has set the mode of
 NO_GIT_ENTRY = 0  # FIFOs and sockets stand in the directory record alone
 
 
@@ -67,6 +68,11 @@ class Entry(NamedTuple):
     def is_chunked(self) -> bool:
         """Whether the entry is a file stored as a chunk tree."""
         return self.git_mode == TREE_MODE and stat.S_ISREG(self.mode)
+
+
+def subtree(entry: Entry | None) -> TreeId | None:
+    """Return the tree of a directory that is stored; None for anything else, and for nothing."""
+    return TreeId(entry.id) if entry is not None and entry.is_directory and entry.id is not None else None
 
 
 def same_content(one: Entry | None, other: Entry | None) -> bool:
