@@ -45,7 +45,7 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
         "repository/": (
             "aftermath commit config merge refs",
             "repository",
-            "tree_view",
+            "publish tree_view",
         ),
         "mount/": (
             "layout root lease scope stat_cache journal swap",  # what a mount is, and what is known of it

@@ -10,8 +10,10 @@ from vgit.errors import AlreadyExistsError
 from vgit.ids import SHA1, ObjectId
 from vgit.objects.git_mode import FILE_MODE
 from vgit.paths import Path
+from vgit.repository.publish import Proposal, Published
+from vgit.repository.publish import publish as publish_proposal
 from vgit.repository.refs import MAIN, Refs
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.repository import Repository
 from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
@@ -30,8 +32,7 @@ def publish(
                 stored = store_bytes(data, writer)
                 new = Entry(0o100644, stored.git_mode or FILE_MODE, stored.id, stored.size, 1, stored.hash)
             edits[path] = Edit(new, find_entry(repository.directories, tree, path))
-        txn = repository.clock.random_bytes(16).hex()
-        return repository.publish(Proposal(edits, "tester <t@x>", txn, message, **options), writer)
+        return publish_proposal(repository, Proposal(edits, "tester <t@x>", message=message, **options), writer)
 
 
 def advance_ref(git_dir: str, hex_ids: list[str], report: Connection) -> None:

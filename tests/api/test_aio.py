@@ -684,7 +684,7 @@ def test_a_batch_that_is_cancelled_uploads_nothing(
     (tmp_path / "local").mkdir()
     fill(tmp_path / "local")
     (tmp_path / "local/large").write_bytes(os.urandom(10 << 20))
-    owner: Any = {"_list": local_tree, "publish": Repository, "advance": Refs}.get(name, upload)
+    owner: Any = {"_list": local_tree, "advance": Refs}.get(name, upload)
 
     async def block() -> None:
         async with volume.batch_upload() as batch:

@@ -13,7 +13,8 @@ from vgit.content import store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.names import new_volume_id
 from vgit.objects.git_mode import FILE_MODE
-from vgit.repository.repository import Proposal, Repository
+from vgit.repository.publish import Proposal, publish
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
 
@@ -179,7 +180,7 @@ def test_the_thousandth_volume_costs_no_thousand_reads(memory: MemoryBackend, mo
         for number in range(999):
             stored = store_bytes(record(f"v{number}").encode(), writer)
             edits["main", f"v{number}"] = Edit(Entry(0o100644, FILE_MODE, stored.id, stored.size, 1, stored.hash), None)
-        repository.publish(Proposal(edits, AUTHOR, "ab" * 16), writer)
+        publish(repository, Proposal(edits, AUTHOR, "ab" * 16), writer)
     catalog = open_catalog(memory)
     decoded = []
 
@@ -228,6 +229,6 @@ def test_a_directory_where_a_record_belongs(memory: MemoryBackend, catalog: Cata
     repository = Repository.open(memory, SYSTEM_CLOCK)
     with repository.objects.writer() as writer:
         edits = Edits({("main", "data"): Edit(Entry(0o040755, 0o040000, None, 0, 0, None), None)})
-        repository.publish(Proposal(edits, AUTHOR, "ab" * 16), writer)
+        publish(repository, Proposal(edits, AUTHOR, "ab" * 16), writer)
     with pytest.raises(CorruptVolumeError, match="main/data is a directory"):
         catalog.find("main", "data")

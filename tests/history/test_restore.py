@@ -33,8 +33,9 @@ from vgit.history.restore import restore, restore_edits
 from vgit.ids import CommitId
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import Path, parse_path
+from vgit.repository.publish import Published
 from vgit.repository.refs import MAIN
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.repository import Repository
 from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
@@ -192,11 +193,11 @@ class Meddling(Repository):
 
     meddle: "Callable[[], object] | None" = None
 
-    def publish(self, proposal: Proposal, writer: ObjectWriter) -> Published | None:
+    def writer(self) -> ObjectWriter:
         meddle, self.meddle = self.meddle, None
         if meddle is not None:
             meddle()
-        return super().publish(proposal, writer)
+        return super().writer()
 
 
 def meddled(wanted: dict[str, bytes | None]) -> tuple[Published, dict[str, int]]:

@@ -17,8 +17,10 @@ from vgit.objects.git_mode import SYMLINK_MODE, TREE_MODE
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import ROOT, Path, is_state_name, parse_path
 from vgit.repository.commit import Commit, encode_commit
+from vgit.repository.publish import Proposal, Published
+from vgit.repository.publish import publish as publish_proposal
 from vgit.repository.refs import MAIN
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.repository import Repository
 from vgit.tree.directory import write_directory
 from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
@@ -129,8 +131,8 @@ def publish(repository: Repository, wanted: dict[str, bytes | None]) -> Publishe
             parse_path(path): Edit(None if data is None else _entry(writer, file(data)), None)
             for path, data in wanted.items()
         }
-        proposal = Proposal(Edits(edits), AUTHOR, repository.clock.random_bytes(16).hex())
-        published = repository.publish(proposal, writer)
+        proposal = Proposal(Edits(edits), AUTHOR)
+        published = publish_proposal(repository, proposal, writer)
     assert published is not None
     return published
 

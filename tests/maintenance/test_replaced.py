@@ -24,7 +24,9 @@ from vgit.maintenance.sweep import sweep
 from vgit.objects.pack_join import join_packs
 from vgit.objects.pack_writer import PACKS
 from vgit.objects.replaced_packs import REPLACED, list_records, read_replaced
-from vgit.repository.repository import Proposal, Repository
+from vgit.repository.publish import Proposal
+from vgit.repository.publish import publish as publish_proposal
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
 
@@ -131,7 +133,7 @@ def test_a_writer_that_relied_on_one_before_it_was_replaced_notices(git_dir: Pat
         entry = Entry(0o100644, 0o100644, stored.id, stored.size, 0, stored.hash)
         edits = Edits({("again",): Edit(entry, None)})
         proposal = Proposal(edits, AUTHOR, "00" * 16, before_swap=others_roll_up)
-        assert repository.publish(proposal, writer) is not None
+        assert publish_proposal(repository, proposal, writer) is not None
         assert joined and relied_on not in writer.relied_on and joined[0] in writer.relied_on
     make_due(git_dir)
     drop_replaced(open_repository(git_dir))

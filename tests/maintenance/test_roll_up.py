@@ -13,7 +13,9 @@ from vgit.content import read_content, store_bytes
 from vgit.maintenance.roll_up import roll_up
 from vgit.objects.pack_join import join_packs
 from vgit.objects.pack_writer import PACKS
-from vgit.repository.repository import Proposal, Repository
+from vgit.repository.publish import Proposal
+from vgit.repository.publish import publish as publish_proposal
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
 
@@ -25,7 +27,7 @@ def publish(repository: Repository, number: int, name: str | None = None) -> Non
         stored = store_bytes(b"content %d" % number, writer)
         entry = Entry(0o100644, 0o100644, stored.id, stored.size, number, stored.hash)
         txn = SYSTEM_CLOCK.random_bytes(16).hex()
-        repository.publish(Proposal(Edits({(name or f"f{number}",): Edit(entry, None)}), AUTHOR, txn), writer)
+        publish_proposal(repository, Proposal(Edits({(name or f"f{number}",): Edit(entry, None)}), AUTHOR, txn), writer)
 
 
 def packs(git_dir: Path) -> list[str]:

@@ -17,7 +17,9 @@ from vgit.errors import BackendUnavailableError
 from vgit.maintenance.sweep import OLD_SECONDS, sweep
 from vgit.objects.object_writer import ObjectWriter
 from vgit.objects.pack_writer import PACKS
-from vgit.repository.repository import Proposal, Repository
+from vgit.repository.publish import Proposal
+from vgit.repository.publish import publish as publish_proposal
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry
 
@@ -150,10 +152,10 @@ def test_a_writer_whose_pack_was_removed_fails_before_the_swap(git_dir: Path, su
         pytest.raises(BackendUnavailableError, match=r"had just written, is gone.*commit again"),
         repository.objects.writer() as writer,
     ):
-        repository.publish(propose(writer, remove), writer)
+        publish_proposal(repository, propose(writer, remove), writer)
     assert repository.head() == head
     with repository.objects.writer() as writer:
-        assert repository.publish(propose(writer), writer) is not None
+        assert publish_proposal(repository, propose(writer), writer) is not None
     assert contents(open_repository(git_dir)) == {"f": b"content"}
     for pack in (git_dir / PACKS).glob("*.pack"):
         if not pack.with_suffix(".idx").exists():

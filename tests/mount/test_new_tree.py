@@ -12,9 +12,11 @@ from tests.mount.conftest import Bench, listing
 from vgit.errors import BackendUnavailableError
 from vgit.files import small_files
 from vgit.files.small_files import Small, SmallFileReader
+from vgit.mount import working_directory
 from vgit.objects.object_writer import ObjectWriter, PackVanished
 from vgit.paths import ROOT, Path
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.publish import Proposal, Published, publish
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Edits
 
 NAMES = [".git", ".vgitx", ".vgit~x", "per%cent", "new\nline", "ünï", "plain", "zero", "run"]
@@ -23,13 +25,13 @@ NAMES = [".git", ".vgitx", ".vgit~x", "per%cent", "new\nline", "ünï", "plain",
 @pytest.fixture
 def proposed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Edits]]:
     """The edits of each commit that was asked for."""
-    publish, edits = Repository.publish, []
+    edits = []
 
     def note(repository: Repository, proposal: Proposal, writer: ObjectWriter) -> Published | None:
         edits.append(proposal.edits)
         return publish(repository, proposal, writer)
 
-    monkeypatch.setattr(Repository, "publish", note)
+    monkeypatch.setattr(working_directory, "publish", note)
     yield edits
 
 

@@ -25,8 +25,10 @@ from vgit.errors import (
 from vgit.ids import SHA1, CommitId, ObjectId
 from vgit.objects.git_mode import FILE_MODE
 from vgit.repository.commit import Commit, Overwritten
+from vgit.repository.publish import Proposal
+from vgit.repository.publish import publish as publish_proposal
 from vgit.repository.refs import MAIN
-from vgit.repository.repository import Proposal, Repository
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import Entry
 
@@ -203,7 +205,7 @@ def test_the_receipt_is_in_the_commit_up_to_a_thousand(memory: MemoryBackend) ->
     with repository.objects.writer() as writer:
         new = entry(repository, b"ours", writer)
         edits = Edits({("d", f"{n:04}"): Edit(new, None) for n in range(1100)})
-        published = repository.publish(Proposal(edits, AUTHOR, "ab" * 16, unstable=(("d", "0001"),)), writer)
+        published = publish_proposal(repository, Proposal(edits, AUTHOR, "ab" * 16, unstable=(("d", "0001"),)), writer)
     assert published is not None
     assert len(published.overwrote) == published.commit.overwrote_count == 1100
     stored = reopen(memory).commit(published.id)
@@ -225,7 +227,7 @@ def test_a_lost_swap_is_tried_again(memory: MemoryBackend) -> None:
     heads: list[Commit] = []
     with repository.objects.writer() as writer:
         edits = Edits({(name,): Edit(entry(repository, b"ours", writer), None) for name in ("mine", "both")})
-        published = repository.publish(Proposal(edits, AUTHOR, "ab" * 16, check=heads.append), writer)
+        published = publish_proposal(repository, Proposal(edits, AUTHOR, "ab" * 16, check=heads.append), writer)
     assert published is not None
     assert files(other) == {("other",): b"2", ("mine",): b"ours", ("both",): b"ours"}
     assert messages(other) == ["1 added, 1 changed", "2 changed", "2 changed", "2 added", "Create volume"]
@@ -443,7 +445,7 @@ def test_packs_are_listed_again_only_if_others_have_published(memory: MemoryBack
             stored = store_bytes(data, writer)
             meanwhile()
             edits = Edits({("f",): Edit(Entry(0o100644, FILE_MODE, stored.id, stored.size, 0, stored.hash), None)})
-            assert repository.publish(Proposal(edits, AUTHOR, "00" * 16), writer) is not None
+            assert publish_proposal(repository, Proposal(edits, AUTHOR, "00" * 16), writer) is not None
         return backend.count - before
 
     backend = Listing(memory, Script())

@@ -11,8 +11,9 @@ from tests.transfer.uploads import Counted, contents, cp, entry, new_volume, of,
 from vgit.backend.memory import MemoryBackend
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import AlreadyExistsError, BackendUnavailableError, IsADirectoryConflict, NotADirectoryConflict
+from vgit.repository.publish import Published
 from vgit.repository.refs import MAIN
-from vgit.repository.repository import Published, Repository
+from vgit.repository.repository import Repository
 
 LARGE = random.Random(0).randbytes(9 << 20)  # a chunk tree, in a pack that is staged
 START = {"d/f": b"f", "d/g": b"g", "old": b"old"}

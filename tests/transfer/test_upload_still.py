@@ -14,7 +14,7 @@ from vgit.files.content_sink import PackSink
 from vgit.localfs import filesystem_clock
 from vgit.localfs.file_systems import FileSystem, is_memory_file_system
 from vgit.localfs.filesystem_clock import Clocks
-from vgit.repository.repository import Published
+from vgit.repository.publish import Published
 from vgit.transfer.puts import Put, put_file
 from vgit.tree.entry import Entry
 

@@ -8,7 +8,8 @@ from tests.volumes import AUTHOR
 from vgit.backend import Backend
 from vgit.backend.memory import MemoryBackend
 from vgit.paths import Path, parse_path
-from vgit.repository.repository import Published, Repository
+from vgit.repository.publish import Published
+from vgit.repository.repository import Repository
 from vgit.transfer.path_copy import copy
 from vgit.transfer.path_removal import remove
 from vgit.transfer.puts import Put, put_directory, put_file

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from vgit.history.file_changes import Difference
 from vgit.history.log import counts_of
 from vgit.paths import Path, format_path
-from vgit.repository.repository import Published, Repository
+from vgit.repository.publish import Published
+from vgit.repository.repository import Repository
 from vgit.tree.edits import Edit
 from vgit.tree.entry import is_touched, same_content
 from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, LeftOut, ReloadInfo

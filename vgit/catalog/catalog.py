@@ -1,7 +1,7 @@
 """Catalog: names → ids, itself a repository whose log is the audit trail.
 
 It uses a volume's store but never its merge: each edit carries a precondition
-per name (absent, or this id), which ``Repository.publish`` checks again with
+per name (absent, or this id), which ``publish`` checks again with
 every head it tries. So of two processes that create one name, one gets
 AlreadyExistsError or, if it asked for that, the winner's record.
 """
@@ -16,7 +16,8 @@ from vgit.ids import TreeId
 from vgit.names import check_new_volume_name
 from vgit.objects.git_mode import FILE_MODE
 from vgit.repository.commit import Commit
-from vgit.repository.repository import Proposal, Repository
+from vgit.repository.publish import Proposal, publish
+from vgit.repository.repository import Repository
 from vgit.tree.directory import Directory, find_entry
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry, Kind, subtree
@@ -172,8 +173,7 @@ class Catalog:
                     new = Entry(_RECORD_MODE, FILE_MODE, stored.id, stored.size, now_ns, stored.hash)
                 # What the check lets pass has been seen, so that no receipt calls it lost.
                 edits[path] = Edit(new, find_entry(self._repository.directories, head, path))
-            txn = self._clock.random_bytes(16).hex()
-            self._repository.publish(Proposal(edits, author, txn, message, check=check), writer)
+            publish(self._repository, Proposal(edits, author, message=message, check=check), writer)
 
 
 def _place(record: CatalogRecord) -> tuple[str, str]:

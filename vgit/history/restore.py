@@ -19,7 +19,8 @@ from vgit.ids import CommitId, TreeId, short_id
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, has_state_name, printable
 from vgit.repository.commit import escape_path
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.publish import Proposal, Published, publish
+from vgit.repository.repository import Repository
 from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry, Kind, same_content
@@ -52,12 +53,11 @@ def restore(
         proposal = Proposal(
             edits=edits,
             author=author,
-            txn=repository.clock.random_bytes(16).hex(),
             message=message or _message(revision, paths),
             base=head,
             joins=joins,
         )
-        return repository.publish(proposal, writer)
+        return publish(repository, proposal, writer)
 
 
 def restore_edits(repository: Repository, head: CommitId, revision: CommitId, paths: Sequence[Path] | None) -> Edits:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from vgit.files.left_out import Omitted
 from vgit.ids import CommitId
 from vgit.paths import Path
-from vgit.repository.repository import Published
+from vgit.repository.publish import Published
 from vgit.tree.edits import Edits
 
 

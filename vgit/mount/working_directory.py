@@ -41,7 +41,9 @@ from vgit.mount.submounts import KnownSubmounts
 from vgit.mount.take_back import take_back
 from vgit.mount.unmount import Unmount
 from vgit.paths import MOUNT_FILE, ROOT, Path, parse_path
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.commit import new_transaction
+from vgit.repository.publish import Proposal, Published, publish
+from vgit.repository.repository import Repository
 from vgit.runtime.cancel import uninterrupted
 from vgit.runtime.side_thread import Beside
 from vgit.tree.entry import Entry
@@ -163,13 +165,13 @@ class WorkingDirectory:
                 changes = self._read_changes(cache, sink, when_unstable)
                 published = None
                 if changes.edits:
-                    txn = self._clock.random_bytes(16).hex()
+                    txn = new_transaction(self._clock)
                     journal = commit_journal(txn, base, changes.root_mode)
                     with Beside(lambda: cache.write_journal(journal, changes.rows, changes.new_rows)) as noted:
                         edits = self._scope.to_volume(changes.edits, self._root_mode.to_publish(changes, base))
                         unstable = self._scope.paths_in_volume(changes.unstable)
                         proposal = Proposal(edits, author, txn, message, base, unstable, before_swap=noted.wait)
-                        published = self.repository.publish(proposal, writer)
+                        published = publish(self.repository, proposal, writer)
                         noted.wait()  # if nothing was to be published, it has not been asked for
             if published is None:
                 self._finish_commit(cache, base, changes, published)

@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from vgit.clock import Clock
 from vgit.errors import CorruptObjectError
 from vgit.ids import CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.paths import Path, decode_name, encode_name
@@ -256,3 +257,8 @@ def commit_times(now_ns: int, parents: Sequence[Commit]) -> tuple[int, int]:
     """Return author's and committer's time of a commit made now: what the clock tells, and never before parents'."""
     told = max(0, now_ns // 1_000_000_000)  # git has no time before 1970
     return told, max([told, *(parent.commit_time for parent in parents)])
+
+
+def new_transaction(clock: Clock) -> str:
+    """Return the id of a new transaction, by which a commit is found again after a crash: 32 hex digits."""
+    return clock.random_bytes(16).hex()

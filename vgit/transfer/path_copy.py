@@ -18,7 +18,8 @@ from vgit.errors import ConflictError, InvalidError, IsADirectoryConflict, NotAD
 from vgit.ids import TreeId
 from vgit.paths import Path, has_state_name, parse_path
 from vgit.repository.commit import Commit
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.publish import Proposal, Published, publish
+from vgit.repository.repository import Repository
 from vgit.repository.tree_view import TreeView, shown
 from vgit.transfer.puts import check_target
 from vgit.transfer.volume_target import Targets, to_edits
@@ -53,13 +54,12 @@ def copy(
     proposal = Proposal(
         edits=to_edits(repository, seen, copying.files, copying.directories, now_ns),
         author=author,
-        txn=repository.clock.random_bytes(16).hex(),
         message=message,
         base=head,
         check=targets.check,
     )
     with repository.writer() as writer:
-        return repository.publish(proposal, writer)
+        return publish(repository, proposal, writer)
 
 
 class _Destination:

@@ -10,7 +10,8 @@ from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict
 from vgit.ids import TreeId
 from vgit.paths import Path, parse_path
 from vgit.repository.commit import Commit
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.publish import Proposal, Published, publish
+from vgit.repository.repository import Repository
 from vgit.repository.tree_view import TreeView, shown
 from vgit.transfer.volume_target import add_parents
 from vgit.tree.diff import diff_trees
@@ -32,12 +33,11 @@ def remove(
     proposal = Proposal(
         edits=_edits(repository, repository.commit(head), paths, recursive=recursive),
         author=author,
-        txn=repository.clock.random_bytes(16).hex(),
         message=message,
         base=head,
     )
     with repository.writer() as writer:
-        return repository.publish(proposal, writer)
+        return publish(repository, proposal, writer)
 
 
 def _edits(repository: Repository, head: Commit, paths: Sequence[str], *, recursive: bool) -> Edits:

@@ -21,7 +21,8 @@ from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import Path
 from vgit.repository.commit import Commit
-from vgit.repository.repository import Proposal, Published, Repository
+from vgit.repository.publish import Proposal, Published, publish
+from vgit.repository.repository import Repository
 from vgit.repository.tree_view import TreeView
 from vgit.runtime.cancel import checkpoint
 from vgit.transfer.local_directories import LocalDirectories
@@ -83,13 +84,12 @@ def _upload(
         proposal = Proposal(
             edits=to_edits(repository, seen, files, plan.directories, now_ns),
             author=author,
-            txn=repository.clock.random_bytes(16).hex(),
             message=message,
             base=head,
             unstable=tuple(sorted(reader.unstable)),
             check=targets.check,
         )
-        return Uploaded(repository.publish(proposal, writer), tuple(sorted([*plan.left_out, *reader.left_out()])))
+        return Uploaded(publish(repository, proposal, writer), tuple(sorted([*plan.left_out, *reader.left_out()])))
 
 
 class _Reader:
