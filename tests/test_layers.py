@@ -94,6 +94,10 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/api/aio.py": {"vgit.api.asyncio_bridge": "asyncio, 20 ms; most programs never await anything"},
     "vgit/api/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
     "vgit/repository/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
+    "vgit/maintenance/upkeep.py": {
+        "vgit.maintenance.roll_up": "3 ms, with what joins packs; who only reads never rolls up",
+        "vgit.maintenance.sweep": "with vgit.maintenance.roll_up",
+    },
     "vgit/maintenance/roll_up.py": {"logging": "3 ms; only damage is logged"},
     "vgit/localfs/file_systems.py": {"ctypes": "2 ms; only where the mount table does not tell, as in a chroot"},
     "vgit/backend/local.py": {"shutil": "3 ms; only a repository that is deleted is removed as a tree"},

@@ -83,7 +83,7 @@ def test_what_fails_after_the_swap_changes_no_answer(
         called.append(repository)
         raise error
 
-    volume.repository.housekeeping = fail
+    volume.repository.upkeep = fail
     info = ROADS[road](volume, tmp_path)
     assert called and info is not None and volume.info().head == info.id
     (record,) = caplog.records
@@ -98,10 +98,10 @@ def test_an_interrupt_after_the_swap_comes_when_all_is_done(
     before = volume.info().head
 
     def stop(repository: Repository) -> None:
-        repository.housekeeping = None
+        repository.upkeep = None
         raise interrupt
 
-    volume.repository.housekeeping = stop
+    volume.repository.upkeep = stop
     with pytest.raises(interrupt) as raised:
         ROADS[road](volume, tmp_path)
     head = volume.info().head
@@ -117,7 +117,7 @@ def test_an_interrupted_batch_has_its_receipt(volume: vgit.Volume) -> None:
     def stop(repository: Repository) -> None:
         raise KeyboardInterrupt
 
-    volume.repository.housekeeping = stop
+    volume.repository.upkeep = stop
     batch = volume.batch_upload(force=True)
     with pytest.raises(KeyboardInterrupt), batch:
         batch.put_file(io.BytesIO(b"two"), "f")
@@ -172,7 +172,7 @@ def test_a_mount_whose_sweep_and_a_reload_whose_lease_fails(
     def fail(*_: object) -> None:
         raise BackendUnavailableError("read-only file system")
 
-    monkeypatch.setattr("vgit.api.open_mounts.sweep", fail)
+    monkeypatch.setattr("vgit.maintenance.upkeep.after_mount", fail)
     with volume.mount(tmp_path / "m") as path:
         upload(volume, tmp_path)
         monkeypatch.setattr("vgit.api.mount.renew", fail)

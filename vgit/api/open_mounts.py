@@ -15,7 +15,7 @@ from vgit.api.existing_mount import ExistingMount
 from vgit.api.mount import Mount
 from vgit.api.user_warnings import warn_of_local_changes
 from vgit.errors import AlreadyExistsError, NotMountedError
-from vgit.maintenance.sweep import sweep
+from vgit.maintenance import upkeep
 from vgit.mount.layout import MountRecord, is_mount, read_record
 from vgit.mount.open import Binding, open_mount, share_mount
 from vgit.mount.scope import overlap
@@ -79,7 +79,7 @@ def open_for_program(
     after = Aftermath(f"{printable(path)} is mounted")
     if not binding.read_only:
         with after.step("sweeping the volume's repository"):
-            sweep(repository)
+            upkeep.after_mount(repository)
     _open.add(mount)
     try:
         if binding.read_only and is_taken_up and not is_run_mount:

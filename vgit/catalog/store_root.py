@@ -41,9 +41,9 @@ class StoreRoot:
         backend: Backend,
         clock: Clock,
         location: str,
-        housekeeping: Callable[[Repository], object] | None = None,
+        upkeep: Callable[[Repository], object] | None = None,
     ) -> None:
-        self._housekeeping = housekeeping  # for every repository that is opened here
+        self._upkeep = upkeep  # what every repository that is opened here has done after a commit
         self.backend = backend
         self.clock = clock
         self.location = location
@@ -121,7 +121,7 @@ class StoreRoot:
 
     def _open(self, backend: Backend) -> Repository:
         repository = Repository.open(backend, self.clock)
-        repository.housekeeping = self._housekeeping
+        repository.upkeep = self._upkeep
         return repository
 
     def _catalog_to_write(self, author: str) -> Catalog:

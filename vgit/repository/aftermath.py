@@ -1,4 +1,4 @@
-"""Aftermath: what is still to be done once something is published, and cannot change that it is.
+"""Aftermath: what is still to be done once something is published or mounted, and cannot change that it is.
 
     after = Aftermath("commit 1a2b3c is published")
     with after.step("rolling up packs"):
@@ -8,6 +8,11 @@
 
 A roll-up that finds the disk full, a mark that cannot be removed: whoever committed
 would be told that it failed, do it again, and overwrite what others did meanwhile.
+    after a commit    its marks are removed, upkeep is done      repository/publish.py, maintenance/upkeep.py
+                      the mount takes note of it                 mount/working_directory.py
+    after a mount     upkeep is done                             api/open_mounts.py, maintenance/upkeep.py
+    after a reload    the lease is renewed                       api/mount.py
+
 An interrupt is not lost, since it means the program and not the commit; but the
 answer comes first where there is one to be given, and a note says what is published.
 """
@@ -62,7 +67,7 @@ class _Step:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             self._after.keep(error)
             return True
-        if isinstance(error, Exception):  # of whatever kind: a bug in housekeeping is no reason to commit twice, either
+        if isinstance(error, Exception):  # of whatever kind: a bug in the upkeep is no reason to commit twice, either
             shown = None if isinstance(error, Error | OSError) else error
             logging.getLogger(__name__).warning(
                 "%s, but %s failed: %s", self._after.what, self._doing, error, exc_info=shown

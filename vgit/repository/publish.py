@@ -10,7 +10,7 @@ In the order in which it must happen (docs/concurrency.md has the crash table):
        swap refs/heads/main from the head of step 3         now it is published
     6. swap lost, or a pack gone: back to 3, with jitter,   blobs stay written
        without bound
-    7. marks removed, housekeeping                          changes nothing of the answer
+    7. marks removed, upkeep                               changes nothing of the answer
 """
 
 from collections.abc import Callable
@@ -81,9 +81,9 @@ def publish(repository: Repository, proposal: Proposal, writer: ObjectWriter) ->
     (``find_transaction`` tells). Nothing that comes after the swap raises.
     """
     published = _commit_onto_head(repository, proposal, writer)
-    if published is not None and repository.housekeeping is not None:
+    if published is not None and repository.upkeep is not None:
         with published.after.step("keeping the repository in shape"):
-            repository.housekeeping(repository)
+            repository.upkeep(repository)
     return published
 
 

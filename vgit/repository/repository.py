@@ -45,7 +45,7 @@ class Repository:
         self.objects = ObjectDatabase(backend, object_format)
         self.refs = Refs(backend, object_format)
         self.directories = DirectoryReader(self.objects, lambda tree: chunk_tree_info(self.objects, tree))
-        self.housekeeping: Callable[[Repository], object] | None = None  # what ``publish`` does after each commit
+        self.upkeep: Callable[[Repository], object] | None = None  # what ``publish`` does after each commit
         self._listed_at: CommitId | None = None  # a head: all that was published up to it is in the listing of packs
         self.reported: set[str] = set()  # keys of damaged packs that a warning told of
         self._commits: OrderedDict[CommitId, Commit] = OrderedDict()
