@@ -11,6 +11,7 @@ from vgit.ids import CommitId
 from vgit.objects.git_mode import GITLINK_MODE
 from vgit.paths import ROOT, Path, format_path
 from vgit.repository.commit import Commit
+from vgit.tree.change_kind import ChangeKind as ChangeKind  # which programs import from here
 from vgit.tree.edits import Counts
 from vgit.tree.entry import Entry
 
@@ -153,17 +154,6 @@ class CommitInfo:
             touched=counts.touched,
             clock_behind=commit.commit_time - commit.told,
         )
-
-
-class ChangeKind(enum.StrEnum):
-    """How a path differs between two states."""
-
-    ADDED = "added"
-    CHANGED = "changed"
-    REMOVED = "removed"
-    RENAMED = "renamed"
-    MODE = "mode"
-    TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from tests.history.volumes import (
     tree_at,
     volume,
 )
-from vgit.history.file_changes import Difference, changes, count_changes
+from vgit.history.file_changes import FileChange, changes, count_changes
 from vgit.paths import Path, format_path
 from vgit.tree.edits import Counts
 from vgit.tree.entry import Entry, same_content
 
 
-def differences(old: State, new: State, path: Path | None = None) -> list[Difference]:
+def differences(old: State, new: State, path: Path | None = None) -> list[FileChange]:
     repository, _ = volume()
     trees = [tree_at(repository, commit_state(repository, state)) for state in (old, new)]
     return changes(repository, *trees, path=path)
@@ -209,7 +209,7 @@ def _files(state: dict[Path, Entry]) -> set[Path]:
     return {path for path, entry in state.items() if not entry.is_directory}
 
 
-def _without_renames(found: list[Difference]) -> set[tuple[Path, str]]:
+def _without_renames(found: list[FileChange]) -> set[tuple[Path, str]]:
     split = set()
     for one in found:
         if one.kind == "renamed":

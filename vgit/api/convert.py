@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vgit.history.file_changes import Difference
+from vgit.history.file_changes import FileChange
 from vgit.history.log import counts_of
 from vgit.paths import Path, format_path
 from vgit.repository.publish import Published
 from vgit.repository.repository import Repository
+from vgit.tree.change_kind import change_kind
 from vgit.tree.edits import Edit
-from vgit.tree.entry import is_touched, same_content
-from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, LeftOut, ReloadInfo
+from vgit.types import Change, CommitInfo, FileEntry, LeftOut, ReloadInfo
 
 if TYPE_CHECKING:
     from vgit.mount.results import Reloaded
@@ -41,11 +41,11 @@ def reload_info(reloaded: "Reloaded") -> ReloadInfo:
     return ReloadInfo(reloaded.base.hex(), reloaded.written, kept, tuple(map(LeftOut.of, reloaded.left_out)))
 
 
-def change(one: Difference) -> Change:
-    """Return a difference between two states."""
+def change(one: FileChange) -> Change:
+    """Return a change between two states."""
     return Change(
         format_path(one.path),
-        ChangeKind(one.kind),
+        one.kind,
         FileEntry.of(one.old_path or one.path, one.old) if one.old is not None else None,
         FileEntry.of(one.path, one.new) if one.new is not None else None,
     )
@@ -54,19 +54,9 @@ def change(one: Difference) -> Change:
 def local_change(path: Path, edit: Edit) -> Change:
     """Return what a mount has at ``path`` and did not publish."""
     new, seen = edit
-    if new is None:
-        kind = ChangeKind.REMOVED
-    elif seen is None:
-        kind = ChangeKind.ADDED
-    elif is_touched(new, seen):
-        kind = ChangeKind.TIME
-    elif same_content(new, seen):
-        kind = ChangeKind.MODE
-    else:
-        kind = ChangeKind.CHANGED
     return Change(
         format_path(path),
-        kind,
+        change_kind(seen, new),
         FileEntry.of(path, seen) if seen is not None else None,
         FileEntry.of(path, new) if new is not None else None,
     )

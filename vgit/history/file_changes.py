@@ -16,31 +16,31 @@ same content are one rename; the pair of equal base names goes first.
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from vgit.ids import TreeId
 from vgit.paths import ROOT, Path
 from vgit.repository.repository import Repository
-from vgit.tree.diff import diff_trees
+from vgit.tree.change_kind import ChangeKind, change_kind
+from vgit.tree.diff import Difference, diff_trees
 from vgit.tree.directory import find_entry
 from vgit.tree.edits import Counts, Edits
 from vgit.tree.entry import Entry, Kind, same_content, subtree
 
-DifferenceKind: TypeAlias = Literal["added", "changed", "removed", "renamed", "mode", "time"]
 _Key: TypeAlias = tuple[Kind, bytes, str]  # what a file that was renamed is recognised by
 
 
-class Difference(NamedTuple):
-    """One path that differs."""
+class FileChange(NamedTuple):
+    """One file, symlink or the like that changed, or a directory that nothing else would show."""
 
     path: Path
-    kind: DifferenceKind
+    kind: ChangeKind
     old: Entry | None  # None: added
     new: Entry | None  # None: removed
     old_path: Path | None = None  # where it was, if renamed
 
 
-def changes(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Path | None = None) -> list[Difference]:
+def changes(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Path | None = None) -> list[FileChange]:
     """Return what differs between two trees, in path order; with ``path`` only what is there or below it.
 
     Cost follows the difference: subtrees of equal id are not read. What was
@@ -50,9 +50,9 @@ def changes(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Pa
     return _with_renames(found)
 
 
-def edited(edits: Edits) -> list[Difference]:
+def edited(edits: Edits) -> list[FileChange]:
     """Return what a writer's edits change of what it saw, in path order, as ``changes`` tells it of two trees."""
-    found: list[Difference] = []
+    found: list[FileChange] = []
     parents = {path[:depth] for path in edits for depth in range(len(path))}
     for path, (new, old) in edits.items():
         if new is not None and old is not None and same_content(new, old):
@@ -62,8 +62,7 @@ def edited(edits: Edits) -> list[Difference]:
         before = None if old is not None and old.is_directory and path in parents else old
         after = None if new is not None and new.is_directory and path in parents else new
         if before is not None or after is not None:
-            kind: DifferenceKind = "added" if before is None else "removed" if after is None else "changed"
-            found.append(Difference(path, kind, before, after))
+            found.append(FileChange(path, change_kind(before, after), before, after))
     return _with_renames(found)
 
 
@@ -74,15 +73,13 @@ def count_changes(repository: Repository, old_tree: TreeId | None, new_tree: Tre
         was_file = one.old is not None and not one.old.is_directory
         is_file = one.new is not None and not one.new.is_directory
         added += is_file and not was_file
-        changed += is_file and was_file and one.kind != "time"
-        touched += one.kind == "time"
+        changed += is_file and was_file and one.kind is not ChangeKind.TIME
+        touched += one.kind is ChangeKind.TIME
         removed += was_file and not is_file
     return Counts(added, changed, removed, touched=touched)
 
 
-def diff_below(
-    repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Path
-) -> Iterator[tuple[Path, Entry | None, Entry | None]]:
+def diff_below(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Path) -> Iterator[Difference]:
     """Yield path, old and new entry of all that differs at ``path`` and below it, as ``diff_trees`` does."""
     directories = repository.directories
     old, new = find_entry(directories, old_tree, path), find_entry(directories, new_tree, path)
@@ -93,9 +90,7 @@ def diff_below(
         yield path + below, before, after
 
 
-def _classified(
-    repository: Repository, differences: Iterable[tuple[Path, Entry | None, Entry | None]]
-) -> Iterator[Difference]:
+def _classified(repository: Repository, differences: Iterable[Difference]) -> Iterator[FileChange]:
     """Yield those of ``differences`` that a person would tell of; renames are not seen yet."""
 
     def shown(entry: Entry | None) -> Entry | None:
@@ -108,31 +103,26 @@ def _classified(
             yield from _of_same_content(path, old, new)
             continue
         before, after = shown(old), shown(new)
-        if before is None and after is not None:
-            yield Difference(path, "added", None, after)
-        elif before is not None and after is None:
-            yield Difference(path, "removed", before, None)
-        elif before is not None:
-            yield Difference(path, "changed", before, after)
+        if before is not None or after is not None:
+            yield FileChange(path, change_kind(before, after), before, after)
 
 
-def _of_same_content(path: Path, old: Entry, new: Entry) -> Iterator[Difference]:
-    if old.mode != new.mode:
-        yield Difference(path, "mode", old, new)
-    elif old.mtime_ns != new.mtime_ns and not new.is_directory:
-        yield Difference(path, "time", old, new)
+def _of_same_content(path: Path, old: Entry, new: Entry) -> Iterator[FileChange]:
+    kind = change_kind(old, new)
+    if kind is ChangeKind.MODE or (old.mtime_ns != new.mtime_ns and not new.is_directory):
+        yield FileChange(path, kind, old, new)
 
 
-def _with_renames(found: list[Difference]) -> list[Difference]:
+def _with_renames(found: list[FileChange]) -> list[FileChange]:
     """Return ``found`` with each file that went and came again, same content, as one rename."""
-    gone = [one for one in found if one.kind == "removed"]
-    came = [one for one in found if one.kind == "added"]
+    gone = [one for one in found if one.kind is ChangeKind.REMOVED]
+    came = [one for one in found if one.kind is ChangeKind.ADDED]
     if not gone or not came:
         return found
-    sources: dict[Path, Difference] = {}
+    sources: dict[Path, FileChange] = {}
     used: set[Path] = set()
     for keys in (_keys_with_name, _keys_without_name):
-        waiting: dict[_Key, deque[Difference]] = defaultdict(deque)
+        waiting: dict[_Key, deque[FileChange]] = defaultdict(deque)
         for one in gone:
             for key in keys(one.path, one.old):
                 waiting[key].append(one)
@@ -140,10 +130,14 @@ def _with_renames(found: list[Difference]) -> list[Difference]:
             source = _take(waiting, keys(one.path, one.new), used) if one.path not in sources else None
             if source is not None:
                 sources[one.path] = source
-    return [_as_rename(one, sources.get(one.path)) for one in found if not (one.kind == "removed" and one.path in used)]
+    return [
+        _as_rename(one, sources.get(one.path))
+        for one in found
+        if not (one.kind is ChangeKind.REMOVED and one.path in used)
+    ]
 
 
-def _take(waiting: dict[_Key, deque[Difference]], keys: Iterable[_Key], used: set[Path]) -> Difference | None:
+def _take(waiting: dict[_Key, deque[FileChange]], keys: Iterable[_Key], used: set[Path]) -> FileChange | None:
     """Return the first that waits under one of ``keys`` and is not used yet; it is from now on."""
     for key in keys:
         queue = waiting.get(key)
@@ -155,10 +149,10 @@ def _take(waiting: dict[_Key, deque[Difference]], keys: Iterable[_Key], used: se
     return None
 
 
-def _as_rename(one: Difference, source: Difference | None) -> Difference:
-    if one.kind != "added" or source is None:
+def _as_rename(one: FileChange, source: FileChange | None) -> FileChange:
+    if one.kind is not ChangeKind.ADDED or source is None:
         return one
-    return one._replace(kind="renamed", old=source.old, old_path=source.path)
+    return one._replace(kind=ChangeKind.RENAMED, old=source.old, old_path=source.path)
 
 
 def _keys_with_name(path: Path, entry: Entry | None) -> Iterator[_Key]:
