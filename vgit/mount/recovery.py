@@ -75,7 +75,7 @@ def _settle_commit(cache: StatCache, repository: Repository, scope: Scope, journ
         else:
             id, commit = found
             cache.set_root_mode(journal.root_mode)
-            if commit.parent is not None and scope.tree(commit.parent) == scope.tree(base):
+            if scope.follows(commit, base):
                 cache.set_base(id)
             else:
                 cache.add_divergent(cache.journaled())

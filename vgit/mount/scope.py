@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from vgit.errors import InvalidError, NotADirectoryConflict, NotFoundError
 from vgit.ids import CommitId, TreeId, short_id
 from vgit.paths import ROOT, STATE_NAME, Path, format_path, has_state_name, printable
+from vgit.repository.commit import Commit
 from vgit.repository.repository import Repository
-from vgit.tree.diff import diff_trees
+from vgit.tree.diff import Difference, diff_trees
 from vgit.tree.directory import find_entry
 from vgit.tree.edits import Edits
 from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, subtree
@@ -39,6 +40,10 @@ class Scope:
         entry = self.entry(commit, ROOT)
         return entry.mode if entry is not None and entry.is_directory else DEFAULT_DIRECTORY_MODE
 
+    def follows(self, commit: Commit, base: CommitId) -> bool:
+        """Return whether a commit was made on what the mount shows at ``base``: then a mount there shows all of it."""
+        return commit.parent is not None and self.tree(commit.parent) == self.tree(base)
+
     def entry(self, commit: CommitId, path: Path) -> Entry | None:
         """Return what stands at the mount's ``path`` at a commit."""
         return find_entry(self._directories, self._repository.commit(commit).tree, self.path + path)
@@ -57,7 +62,7 @@ class Scope:
             waiting += [(at, one) for at, one in below.items() if one.is_directory]
         return found
 
-    def differences(self, old: CommitId, new: CommitId) -> Iterator[tuple[Path, Entry | None, Entry | None]]:
+    def differences(self, old: CommitId, new: CommitId) -> Iterator[Difference]:
         """Yield what differs between two commits, as ``diff_trees`` does, in the mount's paths."""
         return diff_trees(self._directories, self.tree(old), self.tree(new))
 

@@ -318,7 +318,7 @@ class WorkingDirectory:
             if not changes.edits:  # else the journal has set them
                 cache.put(changes.rows)
             self._root_mode.commit(cache, changes, published.id if published is not None else self.repository.head())
-            if published is not None and self._follows(base, published):
+            if published is not None and self._scope.follows(published.commit, base):
                 cache.set_base(published.id)
                 cache.set_divergent(still_divergent(self._scope, cache.divergent(), changes.edits, published.id))
             elif changes.edits:
@@ -326,11 +326,6 @@ class WorkingDirectory:
                 if published is not None:
                     cache.set_newest(published.id)
             cache.drop_journal()
-
-    def _follows(self, base: CommitId, published: Published) -> bool:
-        """Whether the commit was made on what the mount was last reloaded from: then it shows all of it."""
-        parent = published.commit.parent
-        return parent is not None and self._scope.tree(parent) == self._scope.tree(base)
 
     def _reload(
         self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: Local
