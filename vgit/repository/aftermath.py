@@ -7,7 +7,8 @@
     after.hand_on()           an interrupt ends the step too, and is raised when nothing is left to be done
 
 A roll-up that finds the disk full, a mark that cannot be removed: whoever committed
-would be told that it failed, do it again, and overwrite what others did meanwhile.
+would be told that it failed, do it again, and overwrite what others did meanwhile. Of this kind is all of:
+
     after a commit    its marks are removed, upkeep is done      repository/publish.py, maintenance/upkeep.py
                       the mount takes note of it                 mount/working_directory.py
     after a mount     upkeep is done                             api/open_mounts.py, maintenance/upkeep.py
