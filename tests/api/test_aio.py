@@ -239,7 +239,7 @@ def test_who_waits_for_a_lock_stops_waiting(
         )
         backend = LocalBackend(volume.git_dir)  # another's, as of another process
         held = {
-            "thread": lambda: cancel.holding(mount._working._session._turn),
+            "thread": lambda: cancel.hold(mount._working._session._turn),
             "mount": lambda: other.hold(0),
             "turn": lambda: backend.turn(0),
             "exclusive": backend.exclusive,
@@ -766,7 +766,7 @@ def test_a_checkpoint_without_a_token_does_nothing() -> None:
     token.cancel()
 
     def under() -> None:
-        with cancel.uninterrupted():
+        with cancel.shield():
             cancel.checkpoint()
         with pytest.raises(cancel.Cancelled):
             cancel.checkpoint()
@@ -777,7 +777,7 @@ def test_a_checkpoint_without_a_token_does_nothing() -> None:
 
 def test_a_thread_lock_that_does_not_come_in_time() -> None:
     lock = threading.Lock()
-    with cancel.holding(lock):
+    with cancel.hold(lock):
         assert not cancel.acquire(lock, 0.01)
         assert not cancel.run_with(cancel.Token(), cancel.acquire, lock, 0.05)
     assert cancel.run_with(cancel.Token(), cancel.acquire, lock)

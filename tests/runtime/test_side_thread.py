@@ -1,4 +1,4 @@
-"""Beside: one call in a thread of its own."""
+"""Side thread: one call in a thread of its own."""
 
 import signal
 import threading
@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from vgit.runtime.side_thread import Beside
+from vgit.runtime.side_thread import SideThread
 
 
 def test_the_call_runs_while_the_caller_goes_on() -> None:
     met = threading.Barrier(2, timeout=10)
-    with Beside(met.wait):
+    with SideThread(met.wait):
         met.wait()
 
 
@@ -19,7 +19,7 @@ def test_what_the_call_raises_is_raised_by_each_wait() -> None:
     def fail() -> None:
         raise ValueError("no room")
 
-    beside = Beside(fail)
+    beside = SideThread(fail)
     for _ in range(2):
         with pytest.raises(ValueError, match="no room"):
             beside.wait()
@@ -33,7 +33,7 @@ def test_a_caller_that_fails_leaves_no_thread_behind() -> None:
         may_end.wait(10)
         ended.append(True)
 
-    with pytest.raises(KeyError), Beside(call):
+    with pytest.raises(KeyError), SideThread(call):
         threading.Timer(0.05, may_end.set).start()
         raise KeyError
     assert ended == [True]
@@ -45,7 +45,7 @@ def test_without_a_thread_the_call_is_made_at_once(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     calls: list[int] = []
-    Beside(lambda: calls.append(1)).wait()
+    SideThread(lambda: calls.append(1)).wait()
     assert calls == [1]
 
 
@@ -66,7 +66,7 @@ def test_an_interrupt_is_raised_when_the_call_has_ended(how: str) -> None:
     if how == "both":
         threading.Timer(0.1, interrupt).start()
     threading.Timer(0.2, may_end.set).start()
-    with pytest.raises(KeyboardInterrupt), Beside(call) as beside:
+    with pytest.raises(KeyboardInterrupt), SideThread(call) as beside:
         if how != "exit":
             beside.wait()
     assert ended == [True]
@@ -93,7 +93,7 @@ def test_an_interrupt_while_the_thread_starts_leaves_no_call_behind(
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        Beside(call)
+        SideThread(call)
     order.append("given up")
     if not begun:
         start(running[0])

@@ -1,4 +1,4 @@
-"""Workers: all jobs are done, whatever becomes of the processes that do some of them."""
+"""Worker processes: all jobs are done, whatever becomes of the processes that do some of them."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vgit.runtime import worker_processes
-from vgit.runtime.worker_processes import Workers
+from vgit.runtime.worker_processes import WorkerProcesses
 
 JOBS = 300
 
@@ -62,7 +62,7 @@ def run(factory: Any, jobs: int = JOBS) -> dict[int, int]:
         assert job not in done
         done[job] = process
 
-    with Workers(factory, returns_its_process) as running:
+    with WorkerProcesses(factory, returns_its_process) as running:
         running.run(deque(range(jobs)), finish)
     assert sorted(done) == list(range(jobs))
     return done
@@ -107,7 +107,7 @@ def test_what_a_worker_prints_goes_nowhere(capfd: pytest.CaptureFixture[str]) ->
 def test_jobs_and_results_larger_than_a_pipe_holds() -> None:
     jobs = deque(bytes([number]) * 300_000 for number in range(40))
     results = []
-    with Workers(partial(large, 3), lambda job: job * 3) as running:
+    with WorkerProcesses(partial(large, 3), lambda job: job * 3) as running:
         running.run(jobs, lambda job, result: results.append(result == job * 3 and len(result) == 900_000))
     assert results == [True] * 40
 
@@ -120,7 +120,7 @@ def test_jobs_that_finishing_adds_are_done() -> None:
         done.append(job)
         jobs.extend(range(10 * job + 1, 10 * job + 11) if job < 12 else ())
 
-    with Workers(process_ids, returns_its_process) as running:
+    with WorkerProcesses(process_ids, returns_its_process) as running:
         running.run(jobs, finish)
     assert sorted(done) == list(range(121))
 
@@ -133,7 +133,7 @@ def test_an_error_of_the_caller_ends_the_workers() -> None:
         if len(processes) == 3:
             raise KeyError
 
-    with pytest.raises(KeyError), Workers(process_ids, returns_its_process) as running:
+    with pytest.raises(KeyError), WorkerProcesses(process_ids, returns_its_process) as running:
         running.run(deque(range(10_000)), finish)
     assert not [process for process in processes - {os.getpid()} if exists(process)]
 
@@ -149,7 +149,7 @@ def test_a_worker_ends_with_its_caller() -> None:
         "    print(process, flush=True)\n"
         "    if os.fork() == 0: os.close(1); time.sleep(30); os._exit(0)\n"  # it has the pipe too, and lives on
         "    os.kill(os.getpid(), 9)\n"
-        "with worker_processes.Workers(tasks.process_ids, tasks.returns_its_process) as running:\n"
+        "with worker_processes.WorkerProcesses(tasks.process_ids, tasks.returns_its_process) as running:\n"
         "    running.run(deque(range(10_000)), finish)\n"
     ) % [os.getcwd(), *sys.path]
     with os.popen(f"{sys.executable} - <<'EOT'\n{program}\nEOT") as output:

@@ -13,7 +13,7 @@ from vgit.catalog.store_root import EPHEMERAL, StoreRoot
 from vgit.catalog.volume_record import CatalogRecord
 from vgit.errors import BackendUnavailableError, Error, NotFoundError
 from vgit.names import check_volume_id
-from vgit.runtime.cancel import uninterrupted
+from vgit.runtime.cancel import shield
 
 _TRIES = 100
 
@@ -34,7 +34,7 @@ class Ephemeral:
 
 def create_ephemeral(root: StoreRoot, environment: str, author: str) -> Ephemeral:
     """Make a volume without a name, which lives as long as this process unless it is removed before."""
-    with uninterrupted():
+    with shield():
         volume_id = root.prepare_volume(author)
         held = _hold_new(root, volume_id)
         try:
@@ -81,7 +81,7 @@ def _hold_new(root: StoreRoot, volume_id: str) -> Held:
 
 
 def _remove(root: StoreRoot, volume_id: str, record: CatalogRecord | None, held: Held, author: str) -> None:
-    with uninterrupted():
+    with shield():
         try:
             if record is not None:
                 try:

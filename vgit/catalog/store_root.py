@@ -20,7 +20,7 @@ from vgit.names import check_environment_name, check_new_volume_name, check_volu
 from vgit.repository.commit import clean_identity
 from vgit.repository.refs import MAIN, Refs
 from vgit.repository.repository import Repository
-from vgit.runtime.cancel import uninterrupted
+from vgit.runtime.cancel import shield
 from vgit.runtime.once import Once
 
 _CATALOG = "catalog.git"
@@ -86,7 +86,7 @@ class StoreRoot:
                 f"Volume {name!r} already exists in environment {environment!r} (id {taken.id});"
                 " choose another name, or take the one that is there (allow_existing=True, --allow-existing)."
             )
-        with uninterrupted():  # cancelled in between, it would leave a repository that has no name
+        with shield():  # cancelled in between, it would leave a repository that has no name
             return self.make_volume(volume_id, environment, name, author)
 
     def prepare_volume(self, author: str) -> str:

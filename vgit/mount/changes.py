@@ -42,7 +42,7 @@ from vgit.mount.scan import Scan
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
 from vgit.paths import ROOT, Path, encode_name
 from vgit.runtime.cancel import checkpoint
-from vgit.runtime.worker_processes import Workers
+from vgit.runtime.worker_processes import WorkerProcesses
 from vgit.tree.edits import Edit, Edits, Whole
 from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry, same_content
 
@@ -114,7 +114,7 @@ class ChangeReader:
         encode = sink.stores
         there = partial(worker, root.path, root.fd, object_format.name, encode=encode)
         here = SmallFileReader(root, object_format, encode=encode)
-        self._workers: Workers[FileBatch, BatchRead] = Workers(there, here.read, (root.fd,))
+        self._workers: WorkerProcesses[FileBatch, BatchRead] = WorkerProcesses(there, here.read, (root.fd,))
 
     def __enter__(self) -> Self:
         return self

@@ -38,7 +38,7 @@ from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT, Path, is_state_name
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
-from vgit.runtime.worker_processes import Workers
+from vgit.runtime.worker_processes import WorkerProcesses
 from vgit.tree.entry import Entry, Kind
 
 _PART_ENTRIES = 200
@@ -176,7 +176,7 @@ class Checkout:
         inherit = (self._root.fd, *self._inherit)
         with (
             WriteBack(self._root.fd),
-            Workers(factory, filler.fill, inherit) as workers,
+            WorkerProcesses(factory, filler.fill, inherit) as workers,
         ):
             workers.run(waiting, finish)
         self._finish_directories()

@@ -24,7 +24,7 @@ from vgit.mount.layout import DATABASE_FILE, FILLING_FILE, LOCK_FILE, OWNER_FILE
 from vgit.mount.root import MountRoot
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import MOUNT_FILE, ROOT, STATE_NAME, printable
-from vgit.runtime.cancel import holding
+from vgit.runtime.cancel import hold
 from vgit.runtime.forks import reset_after_fork
 
 _LOCK_SECONDS = 600.0  # another thread's or process's commit may have many GB to write
@@ -90,7 +90,7 @@ class Session:
     @contextmanager
     def unsettled(self) -> Iterator[StatCache]:
         """Hold the mount's lock as ``operation`` does; what was cut off is as it was left."""
-        with holding(self._turn):
+        with hold(self._turn):
             self.root.check_unmoved()
             lock = FileLock(
                 self._state(LOCK_FILE),

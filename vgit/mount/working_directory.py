@@ -44,8 +44,8 @@ from vgit.paths import MOUNT_FILE, ROOT, Path, parse_path
 from vgit.repository.commit import new_transaction
 from vgit.repository.publish import Proposal, Published, publish
 from vgit.repository.repository import Repository
-from vgit.runtime.cancel import uninterrupted
-from vgit.runtime.side_thread import Beside
+from vgit.runtime.cancel import shield
+from vgit.runtime.side_thread import SideThread
 from vgit.tree.entry import Entry
 
 
@@ -131,7 +131,7 @@ class WorkingDirectory:
 
     def take_back(self) -> None:
         """Undo ``check_out``, and make the directory no mount any more; what others put there stays."""
-        with uninterrupted(), self._session.unsettled():
+        with shield(), self._session.unsettled():
             self._root.mark_as(UNMOUNTED_FILE)
             checkout, self._first_checkout = self._first_checkout, None
             if checkout is not None:
@@ -167,7 +167,7 @@ class WorkingDirectory:
                 if changes.edits:
                     txn = new_transaction(self._clock)
                     journal = commit_journal(txn, base, changes.root_mode)
-                    with Beside(lambda: cache.write_journal(journal, changes.rows, changes.new_rows)) as noted:
+                    with SideThread(lambda: cache.write_journal(journal, changes.rows, changes.new_rows)) as noted:
                         edits = self._scope.to_volume(changes.edits, self._root_mode.to_publish(changes, base))
                         unstable = self._scope.paths_in_volume(changes.unstable)
                         proposal = Proposal(edits, author, txn, message, base, unstable, before_swap=noted.wait)

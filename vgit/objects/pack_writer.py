@@ -27,7 +27,7 @@ from vgit.objects.pack_index import encode_index
 from vgit.objects.pack_stream import PackStream, Written
 from vgit.objects.stored_blocks import framed_size
 from vgit.runtime.buffer import Buffer
-from vgit.runtime.side_thread import Beside
+from vgit.runtime.side_thread import SideThread
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -226,7 +226,7 @@ class PackWriter:
         name = f"{PACKS}/pack-{digest.hex()}"
         with self._backend.stage() as staged_index:
             staged_index.write([index])
-            with Beside(staged_index.sync) as index_synced:  # two waits for the disk at once
+            with SideThread(staged_index.sync) as index_synced:  # two waits for the disk at once
                 staged.sync()
                 index_synced.wait()
             mark = self._backend.mark(name + ".keep")

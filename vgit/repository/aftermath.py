@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vgit.errors import Error
-from vgit.runtime.cancel import uninterrupted
+from vgit.runtime.cancel import shield
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _Step:
         self._stack = ExitStack()
 
     def __enter__(self) -> None:
-        self._stack.enter_context(uninterrupted())  # a task that is cancelled has published all the same
+        self._stack.enter_context(shield())  # a task that is cancelled has published all the same
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         self._stack.close()

@@ -1,1 +1,1 @@
-"""Runtime: what Python itself needs help with: late imports, threads and processes beside, cancellation, forks."""
+"""Runtime: what Python itself needs help with: lazy imports, side threads, worker processes, cancellation, forks."""

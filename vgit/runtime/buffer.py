@@ -1,4 +1,4 @@
-"""Buffer: the types in which bytes are handed on without a copy."""
+"""Buffer: the types of bytes that functions take and return without a copy."""
 
 from typing import TypeAlias
 

@@ -1,15 +1,15 @@
-"""Cancel: how a call in a worker thread learns that nobody waits for it any more.
+"""Cancel: how a call that runs in a thread for ``.aio`` learns that nobody waits for it any more.
 
 A thread cannot be stopped from outside. So whoever starts a call gives it a
 **token**, in a context variable, and the call looks at it where it can stop
 without leaving anything behind: at a ``checkpoint``. There is one in each loop
 over files or over the pieces of one, and one in each wait for a lock. What must
-not be left in the middle is done ``uninterrupted``.
+not be left in the middle is done under a ``shield``.
 
     before the ref is swapped   the call stops, and nothing has happened
     after it                    the commit is published: its bookkeeping is completed
 
-Blocking calls have no token: a checkpoint then costs 50 ns and does nothing.
+Blocking calls have no token: a checkpoint then does nothing, and costs next to nothing.
 Threads that a call starts for itself have none either; the call waits for them.
 """
 
@@ -30,7 +30,7 @@ class Cancelled(BaseException):
 
 
 class Token:
-    """One call's; any thread may cancel it."""
+    """The token of one call; any thread may cancel it."""
 
     __slots__ = ("is_cancelled",)
 
@@ -63,8 +63,8 @@ def run_with(token: Token, function: Callable[P, R], *args: P.args, **kwargs: P.
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let no checkpoint stop what is done in a ``with`` block."""
+def shield() -> Iterator[None]:
+    """Let no checkpoint in a ``with`` block stop it: the token is out of sight there."""
     before = _token.set(None)
     try:
         yield
@@ -83,7 +83,7 @@ class ThreadLock(Protocol):
 
 
 def acquire(lock: ThreadLock, timeout_seconds: float = threading.TIMEOUT_MAX) -> bool:
-    """Take a thread lock and say whether it came in time; a checkpoint as long as it does not."""
+    """Take a thread lock, with checkpoints while waiting for it; say whether it came in time."""
     if _current() is None:
         return lock.acquire(timeout=timeout_seconds)
     while not lock.acquire(timeout=min(_POLL_SECONDS, timeout_seconds)):
@@ -95,8 +95,8 @@ def acquire(lock: ThreadLock, timeout_seconds: float = threading.TIMEOUT_MAX) ->
 
 
 @contextmanager
-def holding(lock: ThreadLock) -> Iterator[None]:
-    """Hold a thread lock for a ``with`` block; a checkpoint while waiting for it."""
+def hold(lock: ThreadLock) -> Iterator[None]:
+    """Hold a thread lock for a ``with`` block, with checkpoints while waiting for it."""
     acquire(lock)
     try:
         yield

@@ -3,7 +3,7 @@
 A child inherits descriptors and the state of every thread lock, but not the
 threads. So an inherited flock would outlive its holder's death, and a lock
 that another thread held at the fork would stay locked for ever. What owns
-either registers here and is told, in the child, to start afresh.
+either registers here, and its ``after_fork`` is called in the child.
 
 The registry is global because ``os.register_at_fork`` is: a callback cannot be
 taken back, so there is one, and it holds its objects weakly.

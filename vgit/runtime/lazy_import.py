@@ -1,4 +1,4 @@
-"""Lazy import: modules that are imported when they are first used, because most programs never need them.
+"""Lazy import: a module that is imported when it is first used, because most programs never need it.
 
     if TYPE_CHECKING:
         from dulwich import pack
@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any
 
 
-class _Late:
+class _LazyModule:
     """Stands for a module: its names, imported when the first of them is asked for."""
 
     def __init__(self, name: str) -> None:
@@ -29,4 +29,4 @@ class _Late:
 
 def lazy_import(name: str) -> Any:
     """Return what stands for the module ``name``; importing it fails, if it must, at the first use."""
-    return _Late(name)
+    return _LazyModule(name)

@@ -1,4 +1,4 @@
-"""Once: a value that is opened at its first use, once among threads, and anew in a forked child.
+"""Once: a value that is made at its first use, once among threads, and again in a forked child.
 
     self._root: Once[StoreRoot] = Once()
     self._root.get(self._open_root)  # opens it, or waits for the thread that does
@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from vgit.runtime.cancel import holding
+from vgit.runtime.cancel import hold
 from vgit.runtime.forks import reset_after_fork
 
 T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Room for one value. How it is made is told at each use, so that it refers to nobody who has it."""
+    """Room for one value. Each use says how to make it, so that this refers to nobody who has it."""
 
     def __init__(self) -> None:
         self._made: tuple[T, ...] = ()
@@ -30,7 +30,7 @@ class Once(Generic[T]):
         """Return the value, made now if there is none. If that raises, the next call tries again."""
         for made in self._made:
             return made
-        with holding(self._making):
+        with hold(self._making):
             if not self._made:
                 self._made = (make(),)
             return self._made[0]
@@ -40,7 +40,7 @@ class Once(Generic[T]):
         self._made = (value,)
 
     def clear(self) -> None:
-        """Have the next call make it anew."""
+        """Have the next ``get`` make the value again."""
         self._made = ()
 
     def after_fork(self) -> None:

@@ -1,11 +1,11 @@
-"""Beside: one call in a thread of its own while the caller goes on; for work that mostly waits for the disk."""
+"""Side thread: one call runs in a thread of its own while its caller goes on; for calls that wait for the disk."""
 
 import threading
 from collections.abc import Callable
 
 
-class Beside:
-    """Begins ``call`` at once; as a context manager it does not end before the call has.
+class SideThread:
+    """Begins ``call`` at once. As a context manager it does not end before the call has ended.
 
     An interrupt of the caller, even in the middle of waiting, is raised when the
     call has ended: it never goes on behind the back of a caller that has given up.
@@ -15,17 +15,19 @@ class Beside:
         self._call: Callable[[], object] | None = call
         self._calling = threading.Lock()
         self._ended = threading.Event()  # an interrupted Thread.join takes the thread for ended (Python 3.11)
-        self._carried = _Carried()
-        started = _Carried()
+        self._raised = _HeldBack()
+        started = _HeldBack()
         with started:
-            threading.Thread(target=self._run, name="vgit-beside").start()
-        if isinstance(started.error, RuntimeError):  # no more threads: then not beside, but now
+            threading.Thread(target=self._run, name="vgit-side").start()
+        if isinstance(
+            started.error, RuntimeError
+        ):  # the machine gives no more threads: the caller makes the call itself
             self._run()
         elif started.error is not None:
             _to_the_end(self._drop_call)
             raise started.error
 
-    def __enter__(self) -> "Beside":
+    def __enter__(self) -> "SideThread":
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -34,11 +36,11 @@ class Beside:
     def wait(self) -> None:
         """Return when the call has ended; raise what it raised."""
         _to_the_end(self._ended.wait)
-        if self._carried.error is not None:
-            raise self._carried.error
+        if self._raised.error is not None:
+            raise self._raised.error
 
     def _run(self) -> None:
-        with self._calling, self._carried:
+        with self._calling, self._raised:
             if self._call is not None:
                 self._call()
         self._ended.set()
@@ -48,8 +50,8 @@ class Beside:
             self._call = None
 
 
-class _Carried:
-    """Keeps what is raised in a block, of whatever kind, for whom it concerns."""
+class _HeldBack:
+    """Holds back what is raised in a block, of whatever kind, until somebody asks for ``error``."""
 
     error: BaseException | None = None
 
@@ -62,8 +64,8 @@ class _Carried:
 
 
 def _to_the_end(step: Callable[[], object]) -> None:
-    """Take a step that only waits, again if it is interrupted; raise that interrupt when it is done."""
-    interrupts = _Carried()
+    """Call ``step``, which only waits, until it is not interrupted; then raise the interrupt that there was."""
+    interrupts = _HeldBack()
     done = False
     while not done:
         with interrupts:

@@ -1,9 +1,9 @@
-"""Workers: fresh processes that take their share of work on many small files.
+"""Worker processes: new interpreters that take their share of work on many small files.
 
 Creating or reading a small file is mostly Python and system calls, which the
 interpreter lock keeps to one core: threads gain nothing. A worker is a new
 interpreter, never a fork of the caller's program, which may have threads. It is
-started late, once there is enough to do that its start (about 0.1 s) pays.
+started late, once there is enough to do that its start pays.
 
 The caller works on as well, and everything can be done without a worker: a
 machine with one core, a program without an interpreter to start, a worker that
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 _MOST_WORKERS = 3  # beyond, the caller's own share of the work is what limits
 _JOBS_FIRST = 6  # that the caller does before it starts any
-_JOBS_WAITING = 6  # for which it is worth it
+_JOBS_WAITING = 6  # so many make it worth to start a worker
 _AHEAD = 2  # jobs a worker has: one that it does, one to go on with
 _POLL_MS = 20
 _LENGTH_BYTES = 8
@@ -48,8 +48,8 @@ _PACKAGE_PARENT = os.path.abspath(__file__).rsplit(os.sep, __name__.count(".") +
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from vgit.runtime.worker_processes import main; main()"
 
 
-class Workers(Generic[Job, Result]):
-    """One run's workers; a context manager that ends them.
+class WorkerProcesses(Generic[Job, Result]):
+    """The worker processes of one run; a context manager that ends them.
 
     What ``factory`` returns performs jobs in a worker, ``perform`` here. ``factory`` is pickled, as jobs and results
     are: a function of a module, or a ``functools.partial`` of one.
@@ -64,7 +64,7 @@ class Workers(Generic[Job, Result]):
         self._factory = factory
         self._perform = perform
         self._inherit = inherit
-        self._workers: list[_Worker[Job]] = []
+        self._workers: list[_WorkerProcess[Job]] = []
         self._wanted = workers_wanted()
         self._done_here = 0
 
@@ -94,7 +94,7 @@ class Workers(Generic[Job, Result]):
         try:
             setup = pickle.dumps(self._factory)
             for _ in range(wanted):
-                self._workers.append(_Worker(setup, self._inherit))
+                self._workers.append(_WorkerProcess(setup, self._inherit))
         except (OSError, TypeError, pickle.PicklingError):
             pass  # what cannot be sent, or started, is done here
 
@@ -116,7 +116,7 @@ class Workers(Generic[Job, Result]):
             if ready & worker.descriptors:
                 self._take(worker, jobs, finish)
 
-    def _take(self, worker: "_Worker[Job]", jobs: deque[Job], finish: Callable[[Job, Result], None]) -> None:
+    def _take(self, worker: "_WorkerProcess[Job]", jobs: deque[Job], finish: Callable[[Job, Result], None]) -> None:
         try:
             result = worker.receive()
         except (OSError, EOFError):
@@ -136,7 +136,7 @@ def workers_wanted() -> int:
     return min(len(os.sched_getaffinity(0)) - 1, _MOST_WORKERS)
 
 
-class _Worker(Generic[Job]):
+class _WorkerProcess(Generic[Job]):
     """A worker as the caller sees it."""
 
     def __init__(self, setup: bytes, inherit: Sequence[int]) -> None:
