@@ -114,7 +114,7 @@ import os, signal
 # Set in either case: the tests themselves may run under nohup, which ignores it.
 signal.signal(signal.SIGHUP, signal.SIG_IGN if {is_ignored} else signal.SIG_DFL)
 from vgit.cli.main import main
-from vgit.cli.progress import Counter
+from vgit.cli.progress_bar import Counter
 advance = Counter.advance
 def stop(self, files, size_bytes):
     if files:

@@ -36,6 +36,11 @@ def test_the_table_says_what_the_command_says(name: str) -> None:
     assert help.startswith(COMMANDS[name].help)
 
 
+def test_a_command_is_in_the_module_of_its_name() -> None:
+    elsewhere = {name for name, entry in COMMANDS.items() if not entry.where.startswith(f"vgit.cli.{name}:")}
+    assert elsewhere == {*SECTIONS["Volumes"], "untag"}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_examples_are_valid_command_lines(name: str) -> None:
     """Every option that an example uses exists."""

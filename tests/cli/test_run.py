@@ -516,7 +516,7 @@ while not (here / "stop").exists():
 
 UNINTERRUPTED = """
 import pathlib, signal, sys, time
-from vgit.cli.child import PASSED_ON, Child, uninterrupted
+from vgit.cli.child import PASSED_ON, Child, finish_despite_signals
 from vgit.cli.witness import Witness
 here = pathlib.Path(sys.argv[1])
 with Witness(PASSED_ON) as witness:
@@ -525,7 +525,7 @@ def work():
     (here / "begun").touch()
     while not (here / "finish").exists(): time.sleep(0.01)
     (here / "done").touch()
-uninterrupted(work, lambda: (here / "told").touch())
+finish_despite_signals(work, lambda: (here / "told").touch())
 """
 
 

@@ -46,6 +46,7 @@ INSIDE = {
     "Mount.check_open_files",
     "Mount.commit_in_detail",
     "Mount.follows_head",
+    "Mount.info_of",
     "Mount.left_out_here",
     "Mount.left_out_of",
     "Mount.local_changes",

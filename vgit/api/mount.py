@@ -149,7 +149,7 @@ class Mount:
         What it left out is in the answer, and each kind of it is a LeftOutWarning.
         """
         committed = self.commit_in_detail(message)
-        info = commit_info(self._working.repository, committed.published, self.left_out_of(committed))
+        info = self.info_of(committed)
         if committed.published is not None:
             committed.published.after.hand_on()
         warn_of_left_out(self.left_out_here(committed), info)
@@ -220,6 +220,10 @@ class Mount:
         with after.step("renewing its lease"):
             renew(self._working, self._working.repository.clock)
         after.hand_on()
+
+    def info_of(self, committed: Committed) -> CommitInfo | None:
+        """Return the commit that was made; None if nothing changed."""
+        return commit_info(self._working.repository, committed.published, self.left_out_of(committed))
 
     def left_out_of(self, committed: Committed) -> tuple[LeftOut, ...]:
         """Return what a commit left out, by the volume's paths."""

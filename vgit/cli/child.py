@@ -102,7 +102,7 @@ class Child:
             os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def uninterrupted(work: Callable[[], None], tell: Callable[[], None]) -> None:
+def finish_despite_signals(work: Callable[[], None], tell: Callable[[], None]) -> None:
     """Do ``work`` to its end, though signals that mean the end come; ``tell`` after the first, give up at the second.
 
     For after a ``Child`` has ended; the signals stay blocked. What ``work`` raises is raised.

@@ -12,6 +12,7 @@ from vgit.paths import local_place
 
 if TYPE_CHECKING:
     from vgit.api.client import Client
+    from vgit.api.snapshot import Readable
     from vgit.volume import Volume
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +40,12 @@ class Settings(NamedTuple):
 def settings_of(ctx: click.Context) -> Settings:
     """Return what the options before and after the command's name say; those after it win."""
     return ctx.obj if isinstance(ctx.obj, Settings) else Settings()
+
+
+def readable(ctx: click.Context, name: str, at: str | None) -> "Readable":
+    """Return what a command reads: a volume at its newest state, or at a revision."""
+    volume = settings_of(ctx).volume(name)
+    return volume.at(at) if at is not None else volume
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -119,20 +119,20 @@ class _Local:
 
 def _diff_mount(ctx: click.Context, path: str | None, *, stat: bool, patch: bool, as_json: bool) -> None:
     from vgit.api.client import Client
-    from vgit.cli.mounted import mounted
+    from vgit.cli.mount_argument import mount_of
     from vgit.volume import Volume
 
-    with mounted(ctx, path) as directory:
-        changes = directory.mount.diff(ctx.meta.get(_PATH))
+    with mount_of(ctx, path) as existing:
+        changes = existing.mount.diff(ctx.meta.get(_PATH))
         if as_json:
             write_json_list(map(change_json, changes))
             return
-        record = directory.working.record
+        record = existing.working.record
         volume = Volume.from_id(record.volume_id, client=Client.from_env(record.store, record.environment))
-        base = directory.working.base
+        base = existing.working.base
         assert base is not None, "its changes are known"
         before = _Published(volume.at(base.hex()), record.sub_path)
-        write_changes(changes, before, _Local(directory.working.path), patch=patch, stat=stat)
+        write_changes(changes, before, _Local(existing.working.path), patch=patch, stat=stat)
 
 
 def write_changes(changes: Iterable[Change], before: "Files", after: "Files", *, patch: bool, stat: bool) -> None:

@@ -5,9 +5,7 @@ import click
 from vgit.cli.command import LocalPath, command, option_at, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.output import write
-from vgit.cli.progress import transfer_progress
-from vgit.cli.replacing import refusing_to_replace
-from vgit.cli.stopping import cleaning_up_when_told_to_end
+from vgit.cli.transfer import transfer
 from vgit.history.revision import resolve_revision
 from vgit.paths import parse_path
 from vgit.repository.tree_view import TreeView
@@ -46,5 +44,5 @@ def get(ctx: click.Context, volume: str, remote: str, dest: str, *, force: bool,
             write(piece)
         return
     source = DownloadSource(revision, path, view.expect(path))
-    with refusing_to_replace(), cleaning_up_when_told_to_end(), transfer_progress() as progress:
+    with transfer() as progress:
         download(repository, source, dest, force=force, progress=progress)

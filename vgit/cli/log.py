@@ -1,22 +1,17 @@
-"""Log: log and show: what was published, when and by whom."""
+"""Log: what was published, when and by whom."""
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import click
 
-from vgit.cli.command import command, option_json, option_patch, settings_of, volume_argument
-from vgit.cli.entries import change_json, commit_json, counts_line, receipt_lines
-from vgit.cli.output import local_time, shown, shown_name, write_json, write_json_list, write_lines
+from vgit.cli.command import command, option_json, settings_of, volume_argument
+from vgit.cli.entries import commit_json, counts_line, receipt_lines
+from vgit.cli.output import local_time, shown, shown_name, write_json_list, write_lines
 from vgit.clock import SYSTEM_CLOCK
-from vgit.history.log import counts_of
 from vgit.history.moment import parse_moment
-from vgit.ids import CommitId, ObjectId, short_id
+from vgit.ids import short_id
 from vgit.types import CommitInfo
-
-if TYPE_CHECKING:
-    from vgit.volume import Volume
 
 
 def _check_moment(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -59,36 +54,7 @@ def log(
     elif oneline:
         write_lines(map(_one_line, commits))
     else:
-        write_lines(chain.from_iterable(map(_paragraph, commits)))
-
-
-@command("show", "vgit show weights", "vgit show weights 'HEAD~2' -p")
-@volume_argument
-@click.argument("revision", default="HEAD")
-@option_patch
-@option_json
-@click.pass_context
-def show(ctx: click.Context, volume: str, revision: str, *, patch: bool, as_json: bool) -> None:
-    """Show one commit and what it changed."""
-    handle = settings_of(ctx).volume(volume)
-    info = _commit_info(handle, revision)
-    changes = handle.diff(info.parent, info.id) if info.parent is not None else []
-    if as_json:
-        write_json({**commit_json(info), "changes": [change_json(change) for change in changes]})
-        return
-    write_lines(_paragraph(info))
-    if changes:
-        from vgit.cli.diff import write_changes
-
-        assert info.parent is not None, "without a parent there is nothing to differ from"
-        write_changes(changes, handle.at(info.parent), handle.at(info.id), patch=patch, stat=True)
-
-
-def _commit_info(volume: "Volume", revision: str) -> CommitInfo:
-    id = CommitId(ObjectId(bytes.fromhex(volume.at(revision).id)))
-    repository = volume.repository
-    commit = repository.commit(id)
-    return CommitInfo.of(id, commit, counts_of(repository, commit))
+        write_lines(chain.from_iterable(map(paragraph, commits)))
 
 
 def _one_line(info: CommitInfo) -> str:
@@ -97,7 +63,8 @@ def _one_line(info: CommitInfo) -> str:
     return f"{short_id(info.id)} {local_time(info.time)} {shown_name(info.author)}: {subject}{receipt}"
 
 
-def _paragraph(info: CommitInfo) -> Iterator[str]:
+def paragraph(info: CommitInfo) -> Iterator[str]:
+    """Yield the lines that show one commit, an empty one at their end."""
     yield f"commit {info.id}"
     yield f"Author: {shown_name(info.author)}"
     yield f"Date:   {local_time(info.time)}"

@@ -45,10 +45,10 @@ class Program(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
-        listed = COMMANDS.get(cmd_name)
-        if listed is None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             return None
-        module, _, attribute = listed.where.partition(":")
+        module, _, attribute = entry.where.partition(":")
         command = getattr(import_module(module), attribute)
         if not gc.isenabled():  # start.py turned it off
             gc.freeze()  # what was loaded stays, and need not be looked at again
@@ -61,7 +61,7 @@ class Program(click.Group):
         """Write the table of commands, without importing them."""
         for section, commands in SECTIONS.items():
             with formatter.section(section):
-                formatter.write_dl([(name, listed.help) for name, listed in commands.items()])
+                formatter.write_dl([(name, entry.help) for name, entry in commands.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -72,7 +72,7 @@ class Program(click.Group):
         if incomplete.startswith("-"):
             return click.Command.shell_complete(self, ctx, incomplete)
         return [
-            CompletionItem(name, help=listed.help) for name, listed in COMMANDS.items() if name.startswith(incomplete)
+            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
         ]
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -1,85 +1,15 @@
-"""Mounts: mount, unmount, mounts: directories become mounts and ordinary directories again."""
+"""Mounts: where volumes are mounted."""
 
 import time
 from datetime import UTC, datetime
 
 import click
 
-from vgit.cli.command import LocalPath, command, complete_volume, option_json, settings_of, volume_argument
-from vgit.cli.mounted import mounted_or_half_unmounted
-from vgit.cli.output import note, shown_name, span, warn, write_json_list, write_lines, write_table
-from vgit.cli.published import exit_if_incomplete, report_left_out
-from vgit.cli.read_only import telling_of_local_changes
-from vgit.cli.working import publish
+from vgit.cli.command import command, complete_volume, option_json, settings_of
+from vgit.cli.output import span, write_json_list, write_table
 from vgit.ids import short_id
 from vgit.mount.lease import Lease, list_leases
-from vgit.mount.plan import Local
-from vgit.types import LeftOut
 from vgit.volume import Volume
-
-
-@command("mount", "vgit mount weights ~/weights", "vgit mount weights /tmp/old --at 'HEAD~3'")
-@volume_argument
-@click.argument("path", type=LocalPath())
-@click.option("--read-only", is_flag=True, help="Without write permission; commits are refused.")
-@click.option("--at", metavar="REV", help="Mount this revision, read-only.")
-@click.option("--sub-path", metavar="DIR", help="Only this directory of the volume; others' files stay out.")
-@click.option("--adopt", is_flag=True, help="Take files that are there into the volume, at the next commit.")
-@click.option("--create", is_flag=True, help="Make the volume if it is missing.")
-@click.pass_context
-def mount(
-    ctx: click.Context,
-    volume: str,
-    path: str,
-    *,
-    read_only: bool,
-    at: str | None,
-    sub_path: str | None,
-    adopt: bool,
-    create: bool,
-) -> None:
-    """Make PATH a mount of a volume. Its files are there when this command ends.
-
-    PATH is a new or empty directory, or a mount of the volume already, which is brought up to date. It
-    stays a mount until `vgit unmount`, over restarts too, and can be moved: all it knows is in PATH/.vgit.
-    """
-    handle = settings_of(ctx).volume(volume, create_if_missing=create)
-    with telling_of_local_changes():
-        made = handle.mount(path, read_only=read_only, at=at, sub_path=sub_path, adopt=adopt)
-    report_left_out(made.left_out)
-    made.close(commit=False)
-    write_lines([str(made.path)])
-
-
-@command("unmount", "vgit unmount ~/weights", "vgit unmount --keep-files .")
-@click.argument("path", required=False, type=LocalPath())
-@click.option("--keep-files", is_flag=True, help="Leave the files, as an ordinary directory.")
-@click.option("--discard", is_flag=True, help="Commit nothing: changes that are not published are lost.")
-@click.pass_context
-def unmount(ctx: click.Context, path: str | None, *, keep_files: bool, discard: bool) -> None:
-    """Commit, then take a mount's files and its .vgit away. The directory itself stays, empty.
-
-    PATH is the mount, or in it; else the current directory is. Refused while a process has files open there.
-    One that was cut off can be repeated.
-    """
-    with mounted_or_half_unmounted(ctx, path) as directory:
-        working = directory.working
-        left_out: tuple[LeftOut, ...] = ()
-        working.own()  # no program may have it mounted while we take it away
-        working.check_open_files()  # before anything is published, and again when it is taken away
-        if working.is_half_unmounted:
-            pass  # all that was to be published was, before the first file went
-        elif not discard and not working.record.read_only:
-            _, left_out = publish(directory, message=None)
-        elif discard and not keep_files:
-            working.reload(Local.DISCARD)
-        removed = directory.unmount(remove_files=not keep_files)
-    place = shown_name(working.path)
-    if not removed and not keep_files:
-        warn(f"{place} is no mount any more, but some of its files are not in the volume and were left there.")
-    else:
-        note(f"{place} is unmounted")
-    exit_if_incomplete(ctx, left_out)
 
 
 @command("mounts", "vgit mounts", "vgit mounts weights --json")

@@ -11,10 +11,8 @@ import click
 from vgit.api.convert import commit_info
 from vgit.cli.command import LocalSource, command, option_json, option_message, settings_of, volume_argument
 from vgit.cli.completion import complete_remote
-from vgit.cli.progress import transfer_progress
-from vgit.cli.published import report_commit, report_left_out
-from vgit.cli.replacing import refusing_to_replace
-from vgit.cli.stopping import cleaning_up_when_told_to_end
+from vgit.cli.report import report_commit, report_left_out
+from vgit.cli.transfer import transfer
 from vgit.transfer.puts import Put, put_directory, put_file
 from vgit.transfer.upload import upload
 from vgit.types import LeftOut
@@ -47,12 +45,7 @@ def put(
     target = _target(ctx, local, remote)
     handle = settings_of(ctx).volume(volume)
     repository, author = handle.repository, settings_of(ctx).client().author
-    with (
-        refusing_to_replace(),
-        cleaning_up_when_told_to_end(),
-        transfer_progress() as progress,
-        _put(local, target) as one,
-    ):
+    with transfer() as progress, _put(local, target) as one:
         uploaded = upload(repository, [one], author=author, message=message, force=force, progress=progress)
     left_out = tuple(map(LeftOut.of, uploaded.left_out))
     report_left_out(left_out)

@@ -5,7 +5,7 @@ import click
 from vgit.cli.command import command, option_json, option_message, settings_of, volume_argument
 from vgit.cli.entries import change_json, change_lines
 from vgit.cli.output import write_json, write_lines
-from vgit.cli.published import report_commit
+from vgit.cli.report import report_commit
 from vgit.types import Change
 from vgit.volume import Volume
 

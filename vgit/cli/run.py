@@ -12,13 +12,11 @@ import click
 
 from vgit.api.client import Client
 from vgit.api.mount import Mount
-from vgit.cli.child import PASSED_ON, Child, uninterrupted
+from vgit.cli.child import PASSED_ON, Child, finish_despite_signals
 from vgit.cli.command import Command, Settings, command, settings_of
 from vgit.cli.output import note, shown_name, warn
-from vgit.cli.published import INCOMPLETE, is_incomplete
-from vgit.cli.read_only import report_local_changes, telling_of_local_changes
+from vgit.cli.report import INCOMPLETE, is_incomplete, report_local_changes, report_surprises, show_local_changes
 from vgit.cli.witness import Witness
-from vgit.cli.working import report_surprises
 from vgit.errors import Error, InvalidError
 from vgit.names import check_volume_name
 from vgit.paths import local_place
@@ -27,7 +25,7 @@ from vgit.repository.repository import Repository
 _FAILED = 1  # the exit code: a last commit failed
 
 
-class Asked(NamedTuple):
+class MountRequest(NamedTuple):
     """One ``-v``."""
 
     volume: str
@@ -35,7 +33,7 @@ class Asked(NamedTuple):
     read_only: bool
 
 
-class _Opened(NamedTuple):
+class _RunMount(NamedTuple):
     mount: Mount
     repository: Repository
 
@@ -50,7 +48,7 @@ def _check_seconds(ctx: click.Context, param: click.Parameter, value: float) -> 
     return value
 
 
-def _parse_all(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Asked, ...]:
+def _parse_all(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[MountRequest, ...]:
     asked = tuple(_parse(text, ctx, param) for text in value)
     paths = [os.path.realpath(one.path) for one in asked]
     written = [one.volume for one in asked if not one.read_only]
@@ -61,7 +59,7 @@ def _parse_all(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     return asked
 
 
-def _parse(text: str, ctx: click.Context, param: click.Parameter) -> Asked:
+def _parse(text: str, ctx: click.Context, param: click.Parameter) -> MountRequest:
     """Parse ``NAME[:PATH[:ro]]``; nothing may be empty, since that is most often a variable that is not set."""
     name, *rest = text.split(":")
     try:
@@ -78,7 +76,7 @@ def _parse(text: str, ctx: click.Context, param: click.Parameter) -> Asked:
         path = local_place(rest[0] if rest else name)
     except InvalidError as error:
         raise click.BadParameter(f"{text!r}: {error}", ctx, param) from error
-    return Asked(name, os.path.abspath(path), len(rest) == 2)
+    return MountRequest(name, os.path.abspath(path), len(rest) == 2)
 
 
 @command(
@@ -99,7 +97,7 @@ def _parse(text: str, ctx: click.Context, param: click.Parameter) -> Asked:
 @click.argument("words", metavar="COMMAND [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def run(
-    ctx: click.Context, asked: tuple[Asked, ...], words: tuple[str, ...], *, commit_every: float, create: bool
+    ctx: click.Context, asked: tuple[MountRequest, ...], words: tuple[str, ...], *, commit_every: float, create: bool
 ) -> None:
     """Run a command with volumes mounted; commit in the background and at its end, however it ends.
 
@@ -113,25 +111,25 @@ def run(
     is read-only stays in it too, and is told of now and by the next run; `vgit reload --discard` takes it back.
     """
     client = settings_of(ctx).client()
-    with Witness(PASSED_ON) as witness, _opened(settings_of(ctx), asked, create=create) as mounts:
+    with Witness(PASSED_ON) as witness, _run_mounts(settings_of(ctx), asked, create=create) as mounts:
         child = Child(words, _environment(client, mounts), witness)
         os.chdir("/")  # or a reload that the command asks for would find us at work in a mount
         codes: list[int] = []
         with _background(mounts, commit_every):
             code = child.wait()
-            uninterrupted(lambda: codes.extend(_commit_all(mounts)), _tell_to_wait)
+            finish_despite_signals(lambda: codes.extend(_commit_all(mounts)), _tell_to_wait)
     ctx.exit(code or next((one for one in (_FAILED, INCOMPLETE) if one in codes), 0))
 
 
 @contextmanager
-def _opened(settings: Settings, asked: Sequence[Asked], *, create: bool) -> Iterator[list[_Opened]]:
+def _run_mounts(settings: Settings, asked: Sequence[MountRequest], *, create: bool) -> Iterator[list[_RunMount]]:
     """Open all mounts, or none; what the command leaves uncommitted stays in them."""
-    mounts: list[_Opened] = []
+    mounts: list[_RunMount] = []
     try:
         for one in asked:
             volume = settings.volume(one.volume, create_if_missing=create)
-            with telling_of_local_changes():
-                mounts.append(_Opened(volume.mount(one.path, read_only=one.read_only), volume.repository))
+            with show_local_changes():
+                mounts.append(_RunMount(volume.mount(one.path, read_only=one.read_only), volume.repository))
         yield mounts
     finally:
         for mount, repository in mounts:
@@ -139,7 +137,7 @@ def _opened(settings: Settings, asked: Sequence[Asked], *, create: bool) -> Iter
             repository.close()
 
 
-def _environment(client: Client, mounts: Sequence[_Opened]) -> dict[str, str]:
+def _environment(client: Client, mounts: Sequence[_RunMount]) -> dict[str, str]:
     """Return the command's environment: there, too, names mean the volumes that they mean here."""
     run_mounts = dict.fromkeys([*(str(mount.path) for mount, _ in mounts), *client.run_mounts])
     return _own_environment() | {
@@ -159,7 +157,7 @@ def _own_environment() -> dict[str, str]:
 
 
 @contextmanager
-def _background(mounts: Sequence[_Opened], every_seconds: float) -> Iterator[None]:
+def _background(mounts: Sequence[_RunMount], every_seconds: float) -> Iterator[None]:
     """Commit the mounts that can be in the background; tell people if that fails."""
     handler = _Warnings(logging.WARNING)
     logger = logging.getLogger("vgit.api.background")
@@ -179,11 +177,11 @@ class _Warnings(logging.Handler):
         warn(record.getMessage())
 
 
-def _commit_all(mounts: Sequence[_Opened]) -> Iterator[int]:
+def _commit_all(mounts: Sequence[_RunMount]) -> Iterator[int]:
     """Commit each mount for the last time and tell what people should know; yield exit codes where all is not well."""
     for mount, _ in mounts:
         if mount.read_only:
-            _look_at(mount)
+            _warn_if_changed(mount)
             continue
         where = str(mount.path) if len(mounts) > 1 else None
         try:
@@ -198,7 +196,7 @@ def _commit_all(mounts: Sequence[_Opened]) -> Iterator[int]:
             yield _FAILED
 
 
-def _look_at(mount: Mount) -> None:
+def _warn_if_changed(mount: Mount) -> None:
     """Tell people if the command changed what is mounted read-only."""
     try:
         report_local_changes(mount)

@@ -1,10 +1,10 @@
 """Volumes: create, list, info, rename, delete, undelete."""
 
+import sys
 from dataclasses import asdict
 
 import click
 
-from vgit.cli.asking import confirm
 from vgit.cli.command import command, complete_volume, option_json, option_yes, settings_of, volume_argument
 from vgit.cli.output import local_time, note, shown_name, size, write_json, write_json_list, write_lines, write_table
 from vgit.errors import NotFoundError
@@ -72,7 +72,7 @@ def rename(ctx: click.Context, old: str, new: str, *, yes: bool) -> None:
     """Give a volume another name; its id stays. So do its history and its mounts."""
     settings = settings_of(ctx)
     settings.volume(old).hydrate()  # nobody is asked about a volume that is not there
-    confirm(f"Rename volume {old} to {new}?", yes=yes)
+    _confirm(f"Rename volume {old} to {new}?", yes=yes)
     Volume.rename(old, new, client=settings.client())
     note(f"{old} is now {new}")
 
@@ -87,7 +87,7 @@ def delete(ctx: click.Context, name: str, *, yes: bool, allow_missing: bool) -> 
     settings = settings_of(ctx)
     try:
         settings.volume(name).hydrate()  # nobody is asked about a volume that is not there
-        confirm(f"Delete volume {name}?", yes=yes)
+        _confirm(f"Delete volume {name}?", yes=yes)
         Volume.objects.delete(name, client=settings.client())
     except NotFoundError:
         if not allow_missing:
@@ -104,3 +104,17 @@ def undelete(ctx: click.Context, name: str) -> None:
     """Bring back a volume that was deleted. Of several that had NAME, the last; with all its history."""
     Volume.objects.undelete(name, client=settings_of(ctx).client())
     write_lines([name])
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    """Return if somebody at the terminal says yes; end the command with exit code 1 if not, or if nobody is there.
+
+    What happens to be piped in is no answer.
+    """
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.ClickException(f"there is no terminal to ask on: {question} Say so with -y.")
+    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise click.ClickException("not confirmed; nothing was changed.")

@@ -1,4 +1,4 @@
-"""Tags: names for revisions, set, listed and taken away."""
+"""Tag: names for revisions, set, listed and taken away."""
 
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ def tag(ctx: click.Context, volume: str, name: str | None, revision: str, *, del
     if delete:
         if name is None:
             raise click.UsageError("Missing argument 'NAME': which tag is to be taken away?", ctx)
-        _take_away(handle, name)
+        _untag(handle, name)
     elif name is not None:
         handle.tag(name, revision)
         note(f"{shown_name(name)} is {short_id(handle.at(name).id)}")
@@ -52,9 +52,9 @@ def untag(ctx: click.Context, volume: str, names: tuple[str, ...]) -> None:
     """Take tags away; their commits stay."""
     handle = settings_of(ctx).volume(volume)
     for name in names:
-        _take_away(handle, name)
+        _untag(handle, name)
 
 
-def _take_away(handle: "Volume", name: str) -> None:
+def _untag(handle: "Volume", name: str) -> None:
     handle.untag(name)
     note(f"tag {shown_name(name)} is gone")

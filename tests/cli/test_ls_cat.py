@@ -1,4 +1,4 @@
-"""Test_files: ls and cat."""
+"""Test_ls_cat: ls and cat."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Test_progress: a bar on a terminal that is gone at the end, a line elsewhere."""
+"""Test_progress_bar: a bar on a terminal that is gone at the end, a line elsewhere."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Vgit
 from tests.cli.test_terminal import on_terminal
 from vgit.api.client import Client
-from vgit.cli.progress import Counter
+from vgit.cli.progress_bar import Counter
 from vgit.volume import Volume
 
 _SUMMARY = re.compile(r"[\d,]+ files?, [\d.]+ \w+ in [\d.]+ s, [\d.]+ \w+/s\n")

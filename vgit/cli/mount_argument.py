@@ -1,4 +1,4 @@
-"""Mounted: the mount that a command is meant for, found from a path or the current directory as git finds its own."""
+"""Mount argument: the mount that a command means by a path or the current directory, found as git finds its own."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,27 +18,27 @@ from vgit.paths import MOUNT_FILE, STATE_NAME, local_place
 
 
 @contextmanager
-def mounted(ctx: click.Context, path: str | None) -> Iterator[ExistingMount]:
+def mount_of(ctx: click.Context, path: str | None) -> Iterator[ExistingMount]:
     """Take up the mount that ``path`` (None: the current directory) is in.
 
     The mount says which store, environment and volume it belongs to; options
     that say otherwise are refused, the environment variables do not matter.
     """
     root = _find_root(path, find_root)
-    with _taken_up(ctx, root, MOUNT_FILE, reopen_mount) as directory:
-        yield directory
+    with _take_up(ctx, root, MOUNT_FILE, reopen_mount) as existing:
+        yield existing
 
 
 @contextmanager
-def mounted_or_half_unmounted(ctx: click.Context, path: str | None) -> Iterator[ExistingMount]:
-    """Do as ``mounted``, to unmount it: what an unmount that was cut off left is taken up as well."""
+def mount_to_unmount(ctx: click.Context, path: str | None) -> Iterator[ExistingMount]:
+    """Do as ``mount_of``, and take up also what an unmount that was cut off left."""
     root = _find_root(path, lambda start: find_marked(start) or find_root(start))
-    with _taken_up(ctx, root, marker_of(root) or MOUNT_FILE, reopen_to_unmount) as directory:
-        yield directory
+    with _take_up(ctx, root, marker_of(root) or MOUNT_FILE, reopen_to_unmount) as existing:
+        yield existing
 
 
 @contextmanager
-def _taken_up(
+def _take_up(
     ctx: click.Context, root: str, marker: str, reopen: Callable[..., WorkingDirectory]
 ) -> Iterator[ExistingMount]:
     record = read_record(root, marker)
@@ -54,8 +54,8 @@ def _taken_up(
     # We were started in the mount, and must not be the process that uses it; the shell that started us still counts.
     os.chdir("/")
     try:
-        with ExistingMount(root, repository, client.author, reopen) as directory:
-            yield directory
+        with ExistingMount(root, repository, client.author, reopen) as existing:
+            yield existing
     finally:
         repository.close()
 

@@ -1,4 +1,4 @@
-"""Test_history: log, show, diff, restore, tag."""
+"""Test_log_show_restore: log, show, diff, restore, tag."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Progress: how far a transfer is: a bar on a terminal, gone when it is done, else one line at the end, on stderr."""
+"""Progress bar: how far a transfer is, on stderr: a bar on a terminal, gone at the end, else one line at the end."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ _WORTH_BYTES = 16 << 20
 _FILE_WEIGHT = 4096  # the bytes that take as long as making a file does
 
 
-def transfer_progress() -> "AbstractContextManager[Counter]":
+def shown_progress() -> "AbstractContextManager[Counter]":
     """Return the context in which a transfer tells how far it is; shown if it ends well."""
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _bar()

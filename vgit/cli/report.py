@@ -1,15 +1,23 @@
-"""Published: what a command says of the commit it made."""
+"""Report: what commands tell people of a commit, of what it left out, and of changes that nothing publishes."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+from vgit.api.user_warnings import LocalChangesWarning, local_changes_text
 from vgit.cli.entries import commit_json, counts_line, receipt_lines
 from vgit.cli.output import note, shown_name, span, warn, write_json, write_lines
 from vgit.files.left_out import LeftOutKind
 from vgit.history.placed import DOUBT_SECONDS
 from vgit.ids import short_id
 from vgit.types import CommitInfo, LeftOut
+
+if TYPE_CHECKING:
+    from vgit.api.mount import Mount
+    from vgit.mount.results import Committed
 
 INCOMPLETE = 3  # the exit code: published, but something could not be read
 _LINES = 20
@@ -37,7 +45,27 @@ def report_receipt(info: CommitInfo) -> None:
     """Tell people what a commit overwrote unseen, what was written meanwhile, and of a clock that is wrong."""
     for line in receipt_lines(info):
         note(line)
-    warn_of_clock(info)
+    _warn_of_clock(info)
+
+
+def _warn_of_clock(info: CommitInfo) -> None:
+    """Tell people of a clock that is wrong: the state before a commit is from later than the commit, by the clocks."""
+    if info.clock_behind > DOUBT_SECONDS:
+        warn(
+            f"by this machine's clock, the state published before is from {span(info.clock_behind)} in the future:"
+            " this clock is wrong, or that of an earlier writer. `vgit log` shows what each told. Nothing is lost;"
+            " HEAD~1, ids and tags do not depend on clocks."
+        )
+
+
+def report_surprises(mount: "Mount", committed: "Committed", where: str | None = None) -> None:
+    """Tell people what they should know of a commit and not what they expect; after ``where``, if there is anything."""
+    info = mount.info_of(committed)
+    if where is not None and (committed.left_out or (info is not None and list(receipt_lines(info)))):
+        note(f"{where}:")
+    report_left_out(tuple(map(LeftOut.of, committed.left_out)))
+    if info is not None:
+        report_receipt(info)
 
 
 def report_left_out(left_out: Sequence[LeftOut]) -> None:
@@ -67,11 +95,18 @@ def exit_if_incomplete(ctx: click.Context, left_out: Iterable[LeftOut]) -> None:
         ctx.exit(INCOMPLETE)
 
 
-def warn_of_clock(info: CommitInfo) -> None:
-    """Tell people of a clock that is wrong: the state before a commit is from later than the commit, by the clocks."""
-    if info.clock_behind > DOUBT_SECONDS:
-        warn(
-            f"by this machine's clock, the state published before is from {span(info.clock_behind)} in the future:"
-            " this clock is wrong, or that of an earlier writer. `vgit log` shows what each told. Nothing is lost;"
-            " HEAD~1, ids and tags do not depend on clocks."
-        )
+@contextmanager
+def show_local_changes() -> Iterator[None]:
+    """Show the warning of a read-only mount that was changed as ours look, whatever Python is told of warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", LocalChangesWarning)
+        yield
+    for one in caught:
+        warn(str(one.message))
+
+
+def report_local_changes(mount: "Mount") -> None:
+    """Tell people if a read-only mount was changed: what is in it is not the volume's."""
+    changes = mount.local_changes()
+    if changes:
+        warn(local_changes_text(str(mount.path), changes))

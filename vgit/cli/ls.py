@@ -1,12 +1,11 @@
-"""Files: ls and cat, which read a volume without a mount."""
+"""Ls: what is in a directory of a volume."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import click
 
-from vgit.cli.command import command, option_at, option_json, settings_of, volume_argument
+from vgit.cli.command import command, option_at, option_json, readable, volume_argument
 from vgit.cli.completion import complete_remote
 from vgit.cli.entries import TYPE_NAMES, octal
 from vgit.cli.output import (
@@ -14,16 +13,11 @@ from vgit.cli.output import (
     local_seconds,
     shown_name,
     size,
-    write,
     write_json_list,
     write_lines,
     write_table,
 )
 from vgit.types import FileEntry, FileEntryType
-
-if TYPE_CHECKING:
-    from vgit.api.snapshot import Readable
-
 
 _SHOWN_HASH = 16  # digits that fit beside a name on a terminal
 
@@ -44,7 +38,7 @@ def ls(
     A table on a terminal, one path a line in a pipe. A byte of a name that is not UTF-8 is \udcXX in
     JSON, which Python's json and os.fsencode turn into that byte again.
     """
-    entries = _readable(ctx, volume, at).iterdir(path, recursive)
+    entries = readable(ctx, volume, at).iterdir(path, recursive)
     if as_json:
         write_json_list(_as_json(entry, is_long=is_long) for entry in entries)
     elif is_long and is_terminal():
@@ -55,24 +49,6 @@ def ls(
         write_table(("Filename", "Type", "Modified", "Size>"), map(_row, entries))
     else:
         write_lines(entry.path for entry in entries)
-
-
-@command("cat", "vgit cat weights config.json", "vgit cat weights model.bin --offset 4096 --length 512 | xxd")
-@volume_argument
-@click.argument("path", shell_complete=complete_remote)
-@option_at
-@click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Begin at this byte.")
-@click.option("--length", type=click.IntRange(min=0), metavar="N", help="Write at most so many bytes.")
-@click.pass_context
-def cat(ctx: click.Context, volume: str, path: str, *, at: str | None, offset: int, length: int | None) -> None:
-    """Write a file's bytes to standard output. Each piece is checked against the file's BLAKE3 first."""
-    for piece in _readable(ctx, volume, at).read_file(path, offset=offset, length=length):
-        write(piece)
-
-
-def _readable(ctx: click.Context, name: str, at: str | None) -> "Readable":
-    volume = settings_of(ctx).volume(name)
-    return volume.at(at) if at is not None else volume
 
 
 def _as_json(entry: FileEntry, *, is_long: bool) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Test_copying: cp and rm, by the command line."""
+"""Test_cp_rm: cp and rm, by the command line."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Test_working: status, commit, reload in a mount that the command line made."""
+"""Test_commit_reload_status: status, commit, reload in a mount that the command line made."""
 
 import json
 import os
