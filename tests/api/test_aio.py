@@ -18,7 +18,7 @@ import pytest
 
 import vgit
 from tests.gitjudge import fsck
-from vgit.api import asyncio_bridge, open_mounts, resolve, snapshot
+from vgit.api import asyncio_bridge, open_mounts, resolve
 from vgit.api.aio import Both, Call, Generator, Method
 from vgit.backend import exclusive_lock, turns
 from vgit.backend.local import LocalBackend
@@ -26,8 +26,10 @@ from vgit.catalog.catalog import Catalog
 from vgit.content import content_writer, file_writer
 from vgit.files import small_files
 from vgit.localfs.file_lock import FileLock
+from vgit.maintenance import upkeep
 from vgit.mount import checkout, plan_execution, scan, stage
 from vgit.objects.object_writer import ObjectWriter
+from vgit.repository import tree_view
 from vgit.repository.refs import Refs
 from vgit.repository.repository import Repository
 from vgit.runtime import cancel
@@ -404,7 +406,7 @@ def test_reading_that_is_cancelled(large: vgit.Volume, monkeypatch: pytest.Monke
 
         async def program(work: Callable[[], Awaitable[object]] = work) -> None:
             with monkeypatch.context() as patched:
-                pause = Pause(patched, snapshot, "read_content")
+                pause = Pause(patched, tree_view, "read_content")
                 task = asyncio.ensure_future(work())
                 while not pause.reached.is_set():
                     await asyncio.sleep(0.001)
@@ -580,7 +582,7 @@ def test_an_ephemeral_volume_is_not_left_behind_when_entering_or_leaving_is_canc
 
 @pytest.mark.parametrize(
     ("owner", "name", "after"),
-    [(checkout.EntryWriter, "write", 5), (file_writer, "_batches", 0), (open_mounts, "sweep", 0)],
+    [(checkout.EntryWriter, "write", 5), (file_writer, "_batches", 0), (upkeep, "after_mount", 0)],
 )
 def test_a_mount_that_is_cancelled_leaves_no_directory(
     large: vgit.Volume, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: int
@@ -589,7 +591,7 @@ def test_a_mount_that_is_cancelled_leaves_no_directory(
         pause = Pause(patched, owner, name, after=after)
         asyncio.run(cancel_at(pause, large.mount.aio(tmp_path / "b")))
     assert _mounts(large) == []
-    if owner is not open_mounts:  # at that point it is too late: the mount is there, and is given back
+    if owner is not upkeep:  # at that point it is too late: the mount is there, and is given back
         assert not (tmp_path / "b").exists()
     with large.mount(tmp_path / "b") as path:
         assert len(os.listdir(path)) == 22

@@ -117,7 +117,7 @@ def test_an_interrupt_after_a_commit_was_published(
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vgit.api.client.roll_up", stop)
+    monkeypatch.setattr("vgit.maintenance.upkeep.after_commit", stop)
     (tmp_path / "new").write_text("new")
     said = vgit("put", "data", tmp_path / "new", "new")  # it ends at once anyway, with its answer
     assert data.info().head.startswith(said.stdout.strip())

@@ -19,7 +19,7 @@ from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.errors import InvalidError
-from vgit.maintenance.upkeep import after_commit
+from vgit.maintenance import upkeep
 from vgit.names import check_environment_name
 from vgit.paths import local_place
 from vgit.repository.commit import clean_identity
@@ -87,7 +87,7 @@ class Client:
     def _open_root(self) -> StoreRoot:
         if os.path.exists(self.store) and not os.path.isdir(self.store):
             raise InvalidError(f"{self.store} is not a vgit store: it is a file, expected a directory.")
-        return StoreRoot(LocalBackend(self.store, clock=self.clock), self.clock, self.store, after_commit)
+        return StoreRoot(LocalBackend(self.store, clock=self.clock), self.clock, self.store, upkeep.after_commit)
 
     def in_environment(self, environment: str | None) -> str:
         """Return the environment that a call means: its argument, else this client's."""
