@@ -24,13 +24,14 @@ whole of it. Nothing here recurses: a tree may be as deep as a path is long.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 from vgit.ids import TreeId
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, TREE_MODE
 from vgit.paths import ROOT, Path
+from vgit.repository.edit_tree import Child, EditNode, creates, edit_tree, unfold
 from vgit.tree.directory import Directory
-from vgit.tree.edits import Counts, Edit, Edits, Whole
+from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, is_touched, same_content
 
 UNSET_MODE = 0  # of a volume's root, as long as nobody has set it
@@ -70,27 +71,13 @@ class DirectorySource(Protocol):
         """Return the directory of ``tree_id``."""
 
 
-class _Node:
-    """A path with edits below it: its own edit, if any, and theirs."""
-
-    __slots__ = ("creates", "edit", "kids")
-
-    def __init__(self, edit: Edit | None = None) -> None:
-        self.edit = edit
-        self.kids: dict[str, _Kid] = {}
-        self.creates = edit is not None and _creates(edit)  # whether something new is to be here, or below
-
-
-_Kid: TypeAlias = Edit | _Node  # a path without edits below it is just its edit
-
-
 class _Level:
     """A directory whose entries are being put together."""
 
     __slots__ = ("after", "before", "head", "name", "node", "path", "up")
 
     def __init__(
-        self, up: "_Level | None", path: Path, node: _Node, head: Entry | None, before: Mapping[str, Entry]
+        self, up: "_Level | None", path: Path, node: EditNode, head: Entry | None, before: Mapping[str, Entry]
     ) -> None:
         self.up = up
         self.path = path
@@ -115,52 +102,10 @@ class _Level:
 def merge(head: TreeId, edits: Edits, directories: DirectorySource) -> Merged:
     """Apply ``edits`` to the tree ``head``; read only directories that an edit touches, or that are lost."""
     merger = _Merger(edits, directories)
-    root = merger.run(head, _as_tree(edits))
+    root = merger.run(head, edit_tree(edits))
     merger.overwrote.sort(key=lambda lost: lost.path)
     counts = Counts(merger.added, merger.changed, merger.removed, touched=merger.touched)
     return Merged(root if isinstance(root, NewDirectory) else None, merger.overwrote, counts)
-
-
-def _creates(edit: Edit) -> bool:
-    """Return whether the writer put something there, rather than change the mode or time of what it saw."""
-    return edit.new is not None and not same_content(edit.new, edit.seen)
-
-
-def _as_tree(edits: Edits) -> _Node:
-    root = _Node()
-    parent: Path = ROOT
-    line = [root]  # nodes from the root to parent: edits come in path order, so it is mostly the same again
-    for path, edit in edits.items():
-        if not path:
-            root.edit = edit
-            continue
-        if path[:-1] != parent:
-            parent = path[:-1]
-            line = _nodes_to(root, parent)
-        line[-1].kids[path[-1]] = edit  # what lies below it comes later
-        if not line[-1].creates and _creates(edit):
-            for node in line:
-                node.creates = True
-    return root
-
-
-def _nodes_to(root: _Node, path: Path) -> list[_Node]:
-    line = [root]
-    for name in path:
-        kids = line[-1].kids
-        kid = kids.get(name)
-        if not isinstance(kid, _Node):
-            kid = kids[name] = _Node(kid)
-        line.append(kid)
-    return line
-
-
-def _unfolded(node: _Node, whole: Whole | None) -> _Node:
-    """Give a node the edits that its own stands for."""
-    if whole is not None:
-        files: dict[str, _Kid] = {name: Edit(entry, None) for name, entry in whole.entries().items()}
-        node.kids = files | node.kids
-    return node
 
 
 class _Merger:
@@ -173,15 +118,15 @@ class _Merger:
         self.overwrote: list[Lost] = []
         self.added = self.changed = self.removed = self.touched = 0
 
-    def run(self, head: TreeId, root: _Node) -> Entry | NewDirectory | None:
+    def run(self, head: TreeId, root: EditNode) -> Entry | NewDirectory | None:
         """Return the root after the merge; an Entry if it is head's as it is."""
         directory = self._directories.read(head)
         entry = Entry(directory.mode or UNSET_MODE, TREE_MODE, head, 0, 0, None)
         levels = [_Level(None, ROOT, root, entry, directory.entries)]
         for level in levels:  # grows on the way: every directory comes before those below it
-            kids = self._put_new_files(level) if level.head is None else level.node.kids
-            for name, kid in kids.items():
-                below = self._place(level, name, kid)
+            children = self._put_new_files(level) if level.head is None else level.node.children
+            for name, child in children.items():
+                below = self._place(level, name, child)
                 if below is not None:
                     levels.append(below)
         for level in reversed(levels):
@@ -190,36 +135,36 @@ class _Merger:
                 level.up.put(level.path[-1], result)
         return result
 
-    def _put_new_files(self, level: _Level) -> dict[str, _Kid]:
+    def _put_new_files(self, level: _Level) -> dict[str, Child]:
         """Put the files nobody had seen of a directory that head has not, most of a first commit; return the rest."""
-        kids = level.node.kids
-        new = [(name, kid[0]) for name, kid in kids.items() if type(kid) is Edit and kid[1] is None]
+        children = level.node.children
+        new = [(name, child[0]) for name, child in children.items() if type(child) is Edit and child[1] is None]
         files = {name: entry for name, entry in new if entry is not None and not entry.is_directory}
         if files:
             level.after = dict[str, Entry | NewDirectory](files)
             self.added += len(files)
-        return {name: kids[name] for name in kids if name not in files} if len(files) < len(kids) else {}
+        return {name: children[name] for name in children if name not in files} if len(files) < len(children) else {}
 
-    def _place(self, level: _Level, name: str, kid: _Kid) -> _Level | None:
+    def _place(self, level: _Level, name: str, child: Child) -> _Level | None:
         """Put what stands at ``name`` after the merge, or return it as a directory yet to be put together."""
         path = (*level.path, name)
         head = level.before.get(name)
-        node, edit = (kid, kid.edit) if isinstance(kid, _Node) else (None, kid)
+        node, edit = (child, child.edit) if isinstance(child, EditNode) else (None, child)
         whole = self._wholes.get(path) if edit is not None and edit.new is not None and edit.seen is None else None
         if edit is not None and edit.new is not None and not edit.new.is_directory:
-            level.put(name, self._put_file(path, edit, head, node.kids if node is not None else {}))
+            level.put(name, self._put_file(path, edit, head, node.children if node is not None else {}))
             return None
         if head is not None and head.is_directory:
-            return self._open(level, path, _unfolded(node or _Node(edit), whole), head)
-        if node.creates if node is not None else edit is not None and _creates(edit):
+            return self._open(level, path, unfold(node or EditNode(edit), whole), head)
+        if node.creates if node is not None else edit is not None and creates(edit):
             if head is not None:
                 self.removed += 1
                 self._lose_file(path, head, edit.seen if edit is not None else None, None)
-            if whole is not None and edit is not None and edit.new is not None and not isinstance(kid, _Node):
+            if whole is not None and edit is not None and edit.new is not None and not isinstance(child, EditNode):
                 self.added += whole.file_count
                 level.put(name, edit.new._replace(id=whole.tree))
                 return None
-            return self._open(level, path, _unfolded(node or _Node(edit), whole), None)
+            return self._open(level, path, unfold(node or EditNode(edit), whole), None)
         # No directory of head's, and none of ours: a removal, or only modes that changed, here or below.
         if head is not None and edit is not None and edit.new is None and not _saw_directory(edit):
             self.removed += 1
@@ -227,7 +172,7 @@ class _Merger:
             level.put(name, None)
         return None
 
-    def _put_file(self, path: Path, edit: Edit, head: Entry | None, below: dict[str, _Kid]) -> Entry | None:
+    def _put_file(self, path: Path, edit: Edit, head: Entry | None, below: dict[str, Child]) -> Entry | None:
         new, seen = edit
         assert new is not None, "the caller has a file to put"
         if seen is not None and same_content(new, seen):
@@ -266,9 +211,9 @@ class _Merger:
         else:
             self.changed += 1
 
-    def _open(self, up: _Level, path: Path, node: _Node, head: Entry | None) -> _Level:
+    def _open(self, up: _Level, path: Path, node: EditNode, head: Entry | None) -> _Level:
         removes = node.edit is not None and node.edit.new is None
-        needed = head is not None and (node.kids or removes)
+        needed = head is not None and (node.children or removes)
         return _Level(up, path, node, head, self._read(head).entries if head is not None and needed else _NO_ENTRIES)
 
     def _finish(self, level: _Level) -> Entry | NewDirectory | None:
@@ -298,16 +243,16 @@ class _Merger:
         if not same_content(head, seen) and not same_content(head, result):
             self.overwrote.append(Lost(path, head))
 
-    def _lose_directory(self, path: Path, below: dict[str, _Kid], head: Entry) -> None:
+    def _lose_directory(self, path: Path, below: dict[str, Child], head: Entry) -> None:
         """Head's directory gives way to a file: all in it that the writer had not seen is in the receipt."""
         lost = [(path, below, head)]
         for path, below, head in lost:  # grows on the way
             for name, entry in self._read(head).entries.items():
-                kid = below.get(name)
+                child = below.get(name)
                 if entry.is_directory:
-                    lost.append(((*path, name), kid.kids if isinstance(kid, _Node) else {}, entry))
+                    lost.append(((*path, name), child.children if isinstance(child, EditNode) else {}, entry))
                     continue
-                edit = kid.edit if isinstance(kid, _Node) else kid
+                edit = child.edit if isinstance(child, EditNode) else child
                 self.removed += 1
                 self._lose_file((*path, name), entry, edit.seen if edit is not None else None, None)
 
