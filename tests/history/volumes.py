@@ -21,7 +21,7 @@ from vgit.repository.publish import Proposal, Published
 from vgit.repository.publish import publish as publish_proposal
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Repository
-from vgit.tree.directory import write_directory
+from vgit.tree.directory_writer import write_directory
 from vgit.tree.edits import Counts, Edit, Edits
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
 

@@ -14,7 +14,8 @@ from vgit.mount.plan import Local
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import parse_path
 from vgit.repository.commit import encode_commit
-from vgit.tree.directory import find_entry, write_directory
+from vgit.tree.directory import find_entry
+from vgit.tree.directory_writer import write_directory
 
 
 @pytest.fixture(autouse=True)

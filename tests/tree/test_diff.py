@@ -11,7 +11,8 @@ from vgit.objects.git_mode import FILE_MODE, TREE_MODE
 from vgit.objects.object_database import ObjectDatabase
 from vgit.paths import Path
 from vgit.tree.diff import diff_trees
-from vgit.tree.directory import Directory, DirectoryReader, write_directory
+from vgit.tree.directory import Directory, DirectoryReader
+from vgit.tree.directory_writer import write_directory
 from vgit.tree.entry import Entry
 
 _NAMES = st.sampled_from(["a", "a.txt", "a-", "b", "\xe9", "\udcff", ".git", "\U0001f600"])

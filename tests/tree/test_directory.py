@@ -15,7 +15,8 @@ from vgit.objects.git_tree import GitEntry, parse_tree, sort_key
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import TREE
 from vgit.paths import encode_name
-from vgit.tree.directory import Directory, as_read, find_entry
+from vgit.tree.directory import Directory, find_entry
+from vgit.tree.directory_writer import as_read
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
 from vgit.tree.stored_name import encode_stored_name
 

@@ -14,7 +14,7 @@ from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, TREE
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_writer import ObjectWriter
 from vgit.tree.diff import diff_trees
-from vgit.tree.directory import write_directory
+from vgit.tree.directory_writer import write_directory
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
 
 MTIME = 1_700_000_000_123_456_789

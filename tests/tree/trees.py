@@ -12,7 +12,8 @@ from vgit.objects.git_tree import GitEntry, serialise_tree
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import BLOB, TREE
 from vgit.paths import decode_name
-from vgit.tree.directory import Directory, DirectoryReader, write_directory
+from vgit.tree.directory import Directory, DirectoryReader
+from vgit.tree.directory_writer import write_directory
 from vgit.tree.entry import NO_GIT_ENTRY, Entry
 
 CHUNK_TREE = TreeId(ObjectId(b"\xcc" * 20))  # the one tree that is a large file

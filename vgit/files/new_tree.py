@@ -15,7 +15,7 @@ from vgit.objects.encoded import Encoded, EncodedBlob, encode_object
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE
 from vgit.objects.object_kind import BLOB, TREE
 from vgit.runtime.buffer import Buffer
-from vgit.tree.directory import write_directory
+from vgit.tree.directory_writer import write_directory
 from vgit.tree.entry import Entry
 
 

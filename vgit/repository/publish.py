@@ -36,7 +36,7 @@ from vgit.repository.merge import UNSET_MODE, Lost, Merged, NewDirectory, merge
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
-from vgit.tree.directory import as_read, write_directory
+from vgit.tree.directory_writer import as_read, write_directory
 from vgit.tree.edits import Edits
 from vgit.tree.entry import Entry
 

@@ -27,7 +27,8 @@ from vgit.repository.commit import (
 from vgit.repository.config import CONFIG, object_format
 from vgit.repository.refs import MAIN, Refs
 from vgit.runtime.cancel import checkpoint
-from vgit.tree.directory import Directory, DirectoryReader, write_directory
+from vgit.tree.directory import Directory, DirectoryReader
+from vgit.tree.directory_writer import write_directory
 from vgit.tree.edits import Counts
 from vgit.tree.entry import Entry
 

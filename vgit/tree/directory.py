@@ -7,17 +7,14 @@ it) is derived: ordinary modes, mtime 0, size from the object, hash unknown.
 """
 
 import stat
-from bisect import bisect
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from vgit.errors import CorruptObjectError, InvalidError
-from vgit.ids import BlobId, ObjectId, TreeId
+from vgit.errors import CorruptObjectError
+from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import (
-    EXECUTABLE_MODE,
     FILE_MODE,
     FILE_TEXT,
     GITLINK_MODE,
@@ -30,7 +27,6 @@ from vgit.objects.git_tree import TreeRow, sort_key, split_tree
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import BLOB, TREE
 from vgit.paths import RECORD_NAME, Path, decode_name, encode_name
-from vgit.runtime.buffer import Buffer
 from vgit.runtime.forks import reset_after_fork
 from vgit.tree.columns import read_columns
 from vgit.tree.directory_record import (
@@ -39,27 +35,17 @@ from vgit.tree.directory_record import (
     file_mode,
     is_bare,
     parse_record,
-    serialise_record,
     split_header,
 )
 from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, NO_GIT_ENTRY, Entry, subtree
-from vgit.tree.escape import escape_name, needs_escape
+from vgit.tree.escape import needs_escape
 from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 
 ChunkTreeInfo: TypeAlias = Callable[[TreeId], tuple[int, bytes | None] | None]
 
 _KEPT_ENTRIES = 250_000  # about 400 bytes each: 100 MB of directories at most
-_RECORD_ROW = b"%b %b\0" % (FILE_TEXT, RECORD_NAME)  # without its id
-_IMPOSSIBLE = frozenset(("", ".", ".."))
+IMPOSSIBLE_NAMES = frozenset(("", ".", ".."))  # no directory has an entry of that name
 _SYMLINK_MODE = stat.S_IFLNK | 0o777
-_GIT_MODES = {
-    stat.S_IFREG: (FILE_MODE, EXECUTABLE_MODE, TREE_MODE),
-    stat.S_IFDIR: (TREE_MODE,),
-    stat.S_IFLNK: (SYMLINK_MODE,),
-    stat.S_IFIFO: (NO_GIT_ENTRY,),
-    stat.S_IFSOCK: (NO_GIT_ENTRY,),
-    GITLINK_MODE: (GITLINK_MODE,),
-}
 
 
 class Directory(NamedTuple):
@@ -202,14 +188,15 @@ def _with_specials(entries: dict[str, Entry], record: Record) -> dict[str, Entry
     for stored, line in record.specials.items():
         raw = encode_name(stored)
         name = decode_name(decode_stored_name(raw, NO_GIT_ENTRY))
-        if name in entries or name in _IMPOSSIBLE or "/" in name or "\0" in name:
+        if name in entries or name in IMPOSSIBLE_NAMES or "/" in name or "\0" in name:
             continue
         if encode_stored_name(encode_name(name), NO_GIT_ENTRY) == raw:
             specials[name] = Entry(int(line[0], 8), NO_GIT_ENTRY, None, 0, int(line[1]), None)
-    return dict(sorted((entries | specials).items(), key=_git_order)) if specials else entries
+    return dict(sorted((entries | specials).items(), key=git_order)) if specials else entries
 
 
-def _git_order(item: tuple[str, Entry]) -> bytes:
+def git_order(item: tuple[str, Entry]) -> bytes:
+    """Return what sorts the entries of a directory by name as git sorts them."""
     name, entry = item
     return sort_key(entry.git_mode, encode_stored_name(encode_name(name), entry.git_mode))
 
@@ -228,96 +215,3 @@ def entries_to(directories: DirectoryReader, tree: TreeId, path: Path) -> Iterat
         yield entry
         below, name = subtree(entry), next(names, None)
         entry = directories.read(below).entries.get(name) if below is not None and name is not None else None
-
-
-class TreeWriter(Protocol):
-    """What trees and their records are written with: objects.writer.ObjectWriter, or what only encodes them."""
-
-    def write_record(self, data: Buffer) -> BlobId:
-        """Write a record."""
-
-    def write_tree(self, data: Buffer) -> TreeId:
-        """Write a tree."""
-
-
-def write_directory(writer: TreeWriter, entries: Mapping[str, Entry], mode: int | None) -> TreeId:
-    """Write record and tree of a directory, and return the tree's id; 3 µs an entry.
-
-    ``entries`` are by the user's names, in any order; ``.vgit`` is added here.
-    ``mode`` is the directory's own and only for the root, which has no parent
-    to say it. Git's executable bit is the owner's, whatever an entry's
-    ``git_mode`` says. Raise InvalidError for names that no tree can hold.
-    """
-    _check_names(entries)
-    rows = sorted(_rows(entries))
-    record = writer.write_record(serialise_record([line for _, _, line in rows], mode))
-    parts = [part for _, part, _ in rows]
-    parts.insert(bisect(rows, (RECORD_NAME, b"", "")), _RECORD_ROW + record)
-    return writer.write_tree(b"".join(parts))
-
-
-def as_read(entries: Mapping[str, Entry], mode: int | None) -> Directory:
-    """Return what reading gives for a directory that ``write_directory`` wrote; 1 µs an entry."""
-    in_order = sorted(entries.items(), key=_git_order)
-    return Directory(mode, {name: _entry_as_read(entry) for name, entry in in_order})
-
-
-def _entry_as_read(entry: Entry) -> Entry:
-    mode, git_mode, id, _, mtime_ns, _ = entry
-    tree_mode, octal, bare = _row_form(mode, git_mode)
-    if not octal:
-        return Entry(mode, git_mode, id, 0, 0, None)
-    stored = int(tree_mode or b"0", 8)
-    if bare:
-        return Entry(mode, stored, id, 0, mtime_ns, None)
-    return entry if stored == git_mode else entry._replace(git_mode=stored)
-
-
-def _check_names(entries: Mapping[str, Entry]) -> None:
-    together = "/".join(entries)
-    if not _IMPOSSIBLE.isdisjoint(entries) or together.count("/") >= max(len(entries), 1) or "\0" in together:
-        raise InvalidError("Invalid name: a directory cannot hold '', '.', '..', nor a name with '/' or NUL.")
-    # Surrogates that spell valid UTF-8 would be a second form of another name; others are no bytes at all.
-    try:
-        clean = together.isascii() or decode_name(encode_name(together)) == together
-    except UnicodeEncodeError:
-        clean = False
-    if not clean:
-        raise InvalidError("Invalid name: it has surrogates that no bytes decode to.")
-
-
-def _rows(entries: Mapping[str, Entry]) -> list[tuple[bytes, bytes, str]]:
-    """Return for each entry its sort key, its row of the tree and its line of the record; the hot loop."""
-    rows = []
-    escape = needs_escape("".join(entries))
-    form, encode_stored = _row_form, encode_stored_name
-    for name, (mode, git_mode, id, size, mtime_ns, hash) in entries.items():
-        tree_mode, octal, bare = form(mode, git_mode)
-        raw = name.encode("utf-8", "surrogateescape")
-        stored = encode_stored(raw, git_mode)
-        row, line = b"", ""
-        if tree_mode:
-            assert id is not None
-            row = b"%b %b\0%b" % (tree_mode, stored, id)
-        if escape or stored is not raw:
-            name = escape_name(stored)
-        if not bare:
-            assert id is not None
-            line = f"{octal} {mtime_ns} {size} {hash.hex() if hash else '-'} {id[:8].hex()} {name}\n"
-        elif octal:
-            line = f"{octal} {mtime_ns} 0 - - {name}\n"
-        rows.append((stored + b"/" if git_mode == TREE_MODE else stored, row, line))
-    return rows
-
-
-@lru_cache(maxsize=4096)
-def _row_form(mode: int, git_mode: int) -> tuple[bytes, str, bool]:
-    """Return an entry's mode in the tree (or b""), in the record (or ""), and whether its line is bare."""
-    kind = stat.S_IFMT(mode)
-    if kind == stat.S_IFREG and git_mode in (FILE_MODE, EXECUTABLE_MODE):
-        git_mode = EXECUTABLE_MODE if mode & 0o100 else FILE_MODE
-    if mode >> 16 or git_mode not in _GIT_MODES.get(kind, ()):
-        raise InvalidError(f"Invalid entry: mode {mode:o} cannot be stored as {git_mode:o} in git.")
-    tree_mode = b"%o" % git_mode if git_mode else b""
-    octal = "" if git_mode == GITLINK_MODE else f"{mode:o}"
-    return tree_mode, octal, kind not in (stat.S_IFREG, stat.S_IFLNK)
