@@ -77,7 +77,7 @@ class DirectoryReader:
         self._lock = Lock()
 
     def read(self, tree_id: TreeId) -> Directory:
-        """Return the directory stored as ``tree_id``; 2 µs an entry, nothing if it was read lately.
+        """Return the directory stored as ``tree_id``; one that was read lately costs a look into a dict.
 
         Raise CorruptObjectError for a tree or record that is missing or
         damaged, and for a tree that cannot be a directory: names that no file

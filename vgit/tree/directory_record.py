@@ -59,7 +59,7 @@ def split_header(data: bytes) -> tuple[int | None, str]:
 
 
 def parse_record(data: bytes) -> Record:
-    """Return what is well-formed in ``data``, whatever that is; about 1 µs a line.
+    """Return what is well-formed in ``data``, whatever that is.
 
     A header of another version makes all lines void; one that is damaged only loses the mode.
     """

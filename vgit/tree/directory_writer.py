@@ -39,7 +39,7 @@ class TreeWriter(Protocol):
 
 
 def write_directory(writer: TreeWriter, entries: Mapping[str, Entry], mode: int | None) -> TreeId:
-    """Write record and tree of a directory, and return the tree's id; 3 µs an entry.
+    """Write record and tree of a directory, and return the tree's id.
 
     ``entries`` are by the user's names, in any order; ``.vgit`` is added here.
     ``mode`` is the directory's own and only for the root, which has no parent
@@ -55,7 +55,7 @@ def write_directory(writer: TreeWriter, entries: Mapping[str, Entry], mode: int 
 
 
 def as_read(entries: Mapping[str, Entry], mode: int | None) -> Directory:
-    """Return what reading gives for a directory that ``write_directory`` wrote; 1 µs an entry."""
+    """Return what reading gives for a directory that ``write_directory`` wrote."""
     in_order = sorted(entries.items(), key=git_order)
     return Directory(mode, {name: _entry_as_read(entry) for name, entry in in_order})
 
