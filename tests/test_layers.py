@@ -95,6 +95,8 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/api/aio.py": {"vgit.api.asyncio_bridge": "asyncio, 20 ms; most programs never await anything"},
     "vgit/api/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
     "vgit/repository/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
+    "vgit/api/versioned.py": {"vgit.history.restore": "with vgit.repository.publish; most programs restore nothing"},
+    "vgit/catalog/catalog.py": {"vgit.repository.publish": "3 ms, with the merge; who looks up a name makes none"},
     "vgit/maintenance/upkeep.py": {
         "vgit.maintenance.roll_up": "3 ms, with what joins packs; who only reads never rolls up",
         "vgit.maintenance.sweep": "with vgit.maintenance.roll_up",

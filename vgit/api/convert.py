@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from vgit.history.file_changes import FileChange
 from vgit.history.log import counts_of
 from vgit.paths import Path, format_path
-from vgit.repository.publish import Published
 from vgit.repository.repository import Repository
 from vgit.tree.change_kind import change_kind
 from vgit.tree.edits import Edit
@@ -14,10 +13,11 @@ from vgit.types import Change, CommitInfo, FileEntry, LeftOut, ReloadInfo
 
 if TYPE_CHECKING:
     from vgit.mount.results import Reloaded
+    from vgit.repository.publish import Published
 
 
 def commit_info(
-    repository: Repository, published: Published | None, left_out: tuple[LeftOut, ...] = ()
+    repository: Repository, published: "Published | None", left_out: tuple[LeftOut, ...] = ()
 ) -> CommitInfo | None:
     """Return a commit just published, its receipt whole, of which the commit itself keeps the first 1,000 paths."""
     if published is None:
@@ -27,7 +27,7 @@ def commit_info(
     return replace(info, overwrote=overwrote, overwrote_count=len(overwrote), left_out=left_out)
 
 
-def conclude(repository: Repository, published: Published | None) -> CommitInfo | None:
+def conclude(repository: Repository, published: "Published | None") -> CommitInfo | None:
     """Return a commit just published; raise the interrupt instead that came after it was, if one did."""
     info = commit_info(repository, published)
     if published is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from vgit.api.aio import Generator, Method
 from vgit.api.convert import change, conclude
@@ -10,11 +11,16 @@ from vgit.errors import InvalidError
 from vgit.history.file_changes import changes
 from vgit.history.log import log as read_log
 from vgit.history.moment import to_seconds
-from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
 from vgit.history.tags import delete_tag, list_tags, set_tag
 from vgit.paths import parse_path
+from vgit.runtime.lazy_import import lazy_import
 from vgit.types import Change, CommitInfo
+
+if TYPE_CHECKING:
+    from vgit.history import restore as history_restore
+else:
+    history_restore = lazy_import("vgit.history.restore")
 
 
 class Versioned(Handle):
@@ -63,7 +69,9 @@ class Versioned(Handle):
             raise InvalidError(f"paths must be a list; got {paths!r}. Give [{paths!r}].")
         repository = self.repository
         wanted = [parse_path(path) for path in paths] if paths is not None else None
-        published = restore(repository, resolve_revision(repository, revision), wanted, self._client.author, message)
+        published = history_restore.restore(
+            repository, resolve_revision(repository, revision), wanted, self._client.author, message
+        )
         return conclude(repository, published)
 
     def _tag(self, name: str, revision: str = "HEAD") -> None:

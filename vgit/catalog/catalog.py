@@ -1,12 +1,13 @@
 """Catalog: names → ids, itself a repository whose log is the audit trail.
 
 It uses a volume's store but never its merge: each edit carries a precondition
-per name (absent, or this id), which ``publish`` checks again with
-every head it tries. So of two processes that create one name, one gets
+per name (absent, or this id), which is checked again with every head that
+``publish`` tries. So of two processes that create one name, one gets
 AlreadyExistsError or, if it asked for that, the winner's record.
 """
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from vgit.catalog.volume_record import CatalogRecord, decode_record
 from vgit.clock import Clock
@@ -16,11 +17,16 @@ from vgit.ids import TreeId
 from vgit.names import check_new_volume_name
 from vgit.objects.git_mode import FILE_MODE
 from vgit.repository.commit import Commit
-from vgit.repository.publish import Proposal, publish
 from vgit.repository.repository import Repository
+from vgit.runtime.lazy_import import lazy_import
 from vgit.tree.directory import Directory, find_entry
 from vgit.tree.edits import Edit, Edits
 from vgit.tree.entry import Entry, Kind, subtree
+
+if TYPE_CHECKING:
+    from vgit.repository import publish
+else:
+    publish = lazy_import("vgit.repository.publish")
 
 _EPHEMERAL = "~ephemeral"  # no environment can be called so
 _RECORD_MODE = 0o100644
@@ -173,7 +179,8 @@ class Catalog:
                     new = Entry(_RECORD_MODE, FILE_MODE, stored.id, stored.size, now_ns, stored.hash)
                 # What the check lets pass has been seen, so that no receipt calls it lost.
                 edits[path] = Edit(new, find_entry(self._repository.directories, head, path))
-            publish(self._repository, Proposal(edits, author, message=message, check=check), writer)
+            proposal = publish.Proposal(edits, author, message=message, check=check)
+            publish.publish(self._repository, proposal, writer)
 
 
 def _place(record: CatalogRecord) -> tuple[str, str]:
