@@ -123,7 +123,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
     "vgit/api/user_warnings.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
     "vgit/runtime/worker_processes.py": {"subprocess": "5 ms; only work on many files is worth a process"},
-    "vgit/transfer/read_local.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
+    "vgit/transfer/read_ahead.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
     "vgit/api/mountable.py": {
         "vgit.api.joint_operation": "with vgit.api.open_mounts",
         "vgit.api.open_mounts": "12 ms, with SQLite; only a program that mounts needs it, not one that reads or lists",

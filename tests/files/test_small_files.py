@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 from blake3 import blake3
 
 from vgit.files.new_tree import NewTree
-from vgit.files.small_files import LARGEST, FileBatch, FileBatches, FileGroup, Small, SmallFileReader
+from vgit.files.small_files import LARGEST, FileBatch, FileBatches, FileGroup, SmallFile, SmallFileReader
 from vgit.ids import SHA1
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.root_directory import RootDirectory
@@ -22,7 +22,7 @@ def flat(batches: list[FileBatch]) -> list[tuple[tuple[str, ...], str]]:
     return [(part.directory, name) for batch in batches for part in batch for name, _ in part.names]
 
 
-def of_files(part: NewTree | list[Small | None]) -> list[Small | None]:
+def of_files(part: NewTree | list[SmallFile | None]) -> list[SmallFile | None]:
     assert isinstance(part, list)
     return part
 

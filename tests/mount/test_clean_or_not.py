@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from tests.mount.conftest import AUTHOR, Bench
 from vgit.files import small_files, steady_read
+from vgit.files.content_sink import PackSink
 from vgit.mount import changes
 from vgit.mount.changes import Unstable
 from vgit.mount.scan import Scan, Scanner
@@ -60,7 +61,7 @@ def test_what_is_clean_is_not_read_again(bench: Bench, monkeypatch: pytest.Monke
     a._clock.sleep(0.05)
     a.commit(AUTHOR)  # its rows were young: read once more, and trusted from now on
     read: list[str] = []
-    open_to_read = small_files.open_to_read
+    open_to_read = steady_read.open_to_read
     for module in (small_files, changes):
         monkeypatch.setattr(module, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
     assert a.commit(AUTHOR).published is None
@@ -212,7 +213,7 @@ def test_a_store_into_a_map_that_was_made_after_the_look_is_published(
     path = FilePath(a.path, "f")
     path.write_bytes(bytes(17 << 20))
     a.commit(AUTHOR)
-    MappedLater(path, monkeypatch).store_after(changes.ChangeReader, "_store")
+    MappedLater(path, monkeypatch).store_after(PackSink, "add_file")
     a.commit(AUTHOR)
     a.commit(AUTHOR)
     assert not a.status().edits

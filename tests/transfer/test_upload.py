@@ -308,16 +308,16 @@ def test_a_small_file_that_is_written_while_it_is_read_is_read_again(
     tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = write_local(tmp_path, {"f": b"one"})
-    read = os.read
+    read = os.pread
 
-    def write_then_read(descriptor: int, size: int) -> bytes:
+    def write_then_read(descriptor: int, size: int, offset: int) -> bytes:
         monkeypatch.undo()
         with open(local / "f", "wb") as file:
             file.write(b"longer")
-        return read(descriptor, size)
+        return read(descriptor, size, offset)
 
     repository = new_volume()
-    monkeypatch.setattr(os, "read", write_then_read)
+    monkeypatch.setattr(os, "pread", write_then_read)
     published = put_all(repository, tree(local, "/"))
     assert published is not None and published.commit.unstable == ()
     assert contents(repository) == {"f": b"longer"}

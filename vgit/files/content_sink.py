@@ -8,7 +8,7 @@ from blake3 import blake3
 from vgit.content import StoredContent, Watch, hash_file, store_bytes, store_file
 from vgit.content.stored_content import BLOB_CONTENT
 from vgit.files.new_tree import NewTree
-from vgit.files.small_files import Small
+from vgit.files.small_files import SmallFile
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.object_database import ObjectDatabase
@@ -29,7 +29,7 @@ class ContentSink(Protocol):
     def add_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
         """Take content that is in memory, at most 4 MiB; ``seen`` is what was there before."""
 
-    def add_small_files(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+    def add_small_files(self, files: Iterable[tuple[SmallFile, int, Entry | None]]) -> list[StoredContent]:
         """Take small files that were read already: each with its size and what was seen there."""
 
     def add_new_tree(self, new: NewTree) -> None:
@@ -60,7 +60,7 @@ class PackSink:
                 return _as_seen(seen, len(data), hash)
         return store_bytes(data, self._writer)
 
-    def add_small_files(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+    def add_small_files(self, files: Iterable[tuple[SmallFile, int, Entry | None]]) -> list[StoredContent]:
         """Store small files that were read already, each with its size and what was seen."""
         contents, new = [], []
         for (hash, blob), size, seen in files:
@@ -98,7 +98,7 @@ class HashSink:
         """Compare content in memory."""
         return self._compare(len(data), blake3(data).digest(), seen)
 
-    def add_small_files(self, files: Iterable[tuple[Small, int, Entry | None]]) -> list[StoredContent]:
+    def add_small_files(self, files: Iterable[tuple[SmallFile, int, Entry | None]]) -> list[StoredContent]:
         """Compare small files that were read already."""
         return [self._compare(size, small[0], seen) for small, size, seen in files]
 

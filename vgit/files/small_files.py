@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from vgit.files.left_out import LeftOutKind, NotKept
 from vgit.files.new_tree import NewTree, encode_new_tree
-from vgit.files.steady_read import in_flight_ns, wait_for_buffered_writes
+from vgit.files.steady_read import in_flight_ns, open_to_read, read_small, wait_for_buffered_writes
 from vgit.ids import FORMATS, ObjectFormat
 from vgit.localfs.file_stat import BareStat
 from vgit.localfs.open_for_writing import is_open_for_writing
@@ -29,8 +29,6 @@ _BATCH_FILES = 200
 _BATCH_BYTES = 1 << 20
 _WHOLE_FILES = 1000  # in a new directory that is made whole; it is never split, so batches are that much larger
 _WHOLE_BYTES = 4 << 20
-
-READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class FileGroup(NamedTuple):
@@ -47,13 +45,13 @@ FileBatch: TypeAlias = list[FileGroup]
 
 
 # A file that held still: BLAKE3, and what a pack needs of it (None: not wanted). A plain tuple, as EncodedBlob is.
-Small: TypeAlias = tuple[bytes, EncodedBlob | None]
+SmallFile: TypeAlias = tuple[bytes, EncodedBlob | None]
 
 
 class BatchRead(NamedTuple):
     """What became of a batch: for each group its tree, or what each name came to, in order; None: read it again."""
 
-    groups: list[NewTree | list[Small | None]]
+    groups: list[NewTree | list[SmallFile | None]]
     not_kept: dict[LeftOutKind, Path]  # what a volume cannot hold → a path that has it
 
 
@@ -114,21 +112,21 @@ class SmallFileReader:
 
     def read(self, batch: FileBatch) -> BatchRead:
         """Read the files of ``batch``."""
-        groups: list[NewTree | list[Small | None]] = []
+        groups: list[NewTree | list[SmallFile | None]] = []
         not_kept: dict[LeftOutKind, Path] = {}
         for group in batch:
             files = self._read_group(group, not_kept)
             groups.append(self._whole(group, files) or files)
         return BatchRead(groups, not_kept)
 
-    def _whole(self, group: FileGroup, files: list[Small | None]) -> NewTree | None:
+    def _whole(self, group: FileGroup, files: list[SmallFile | None]) -> NewTree | None:
         """Return a new directory made of ``files``, None if it is none, or not all of them could be read."""
         contents = [(small[0], small[1]) for small in files if small is not None and small[1] is not None]
         if not group.is_whole or len(contents) < len(files):
             return None
         return encode_new_tree(group.names, contents, group.trusted_before_ns, self._format)
 
-    def _read_group(self, group: FileGroup, not_kept: dict[LeftOutKind, Path]) -> list[Small | None]:
+    def _read_group(self, group: FileGroup, not_kept: dict[LeftOutKind, Path]) -> list[SmallFile | None]:
         directory, names = group.directory, group.names
         try:
             descriptor = self._root.open_directory(directory)
@@ -145,7 +143,7 @@ class SmallFileReader:
 
     def _read(
         self, at: int, group: FileGroup, name: str, now: BareStat, not_kept: dict[LeftOutKind, Path]
-    ) -> Small | None:
+    ) -> SmallFile | None:
         _, size, _, ctime_ns, _ = now
         try:
             file = open_to_read(name, at)
@@ -155,10 +153,11 @@ class SmallFileReader:
                         wait_for_buffered_writes(file)
                     elif is_open_for_writing(file) is not False:
                         return None
-                data = os.pread(file, size + 1, 0)
-                found = os.fstat(file)
-                seen = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-                if seen != now or len(data) != size or found.st_dev != self._device:
+                read = read_small(file, now)
+                if read is None:
+                    return None
+                data, found = read
+                if found.st_dev != self._device:
                     return None  # of another file system: that has a clock of its own
                 self._not_kept.look(file, found, self._owner, (*group.directory, name), not_kept)
             finally:
@@ -166,14 +165,6 @@ class SmallFileReader:
         except OSError:
             return None
         return blake3(data).digest(), encode_blob(data, self._format) if self._encode else None
-
-
-def open_to_read(name: str, directory_fd: int) -> int:
-    """Open a file as it is read for a commit, which is no use of it that its atime should tell."""
-    try:
-        return os.open(name, READ_FLAGS | os.O_NOATIME, dir_fd=directory_fd)
-    except PermissionError:  # another user's file: its atime is that user's
-        return os.open(name, READ_FLAGS, dir_fd=directory_fd)
 
 
 def worker(path: str, descriptor: int, form: str, *, encode: bool) -> Callable[[FileBatch], BatchRead]:

@@ -28,12 +28,14 @@ import threading
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from vgit.localfs.file_stat import Stat, same_but_ctime
+from vgit.localfs.file_stat import BareStat, Stat, same_but_ctime
 from vgit.localfs.file_systems import FileSystem
 from vgit.localfs.filesystem_clock import COARSE_MARGIN_NS, FINE_MARGIN_NS, Clocks, Probe, trusted
 from vgit.localfs.open_for_writing import Identity, OpenForWriting, is_open_for_writing
 
-TRIES = 3
+# Opening a FIFO must not wait for its writer; a link that took a file's place must not lead elsewhere.
+FOLLOW_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+READ_FLAGS = FOLLOW_FLAGS | os.O_NOFOLLOW
 QUIET_BYTES = 1 << 20  # of a file that is_quiet may find so at a glance
 _WORTH_A_WAIT_BYTES = 16 << 20  # reading so much again costs more than a tick of the clock
 _WORTH_A_LOOK_BYTES = 4 << 20  # reading less again costs less than a look at every descriptor of the machine
@@ -210,6 +212,23 @@ class Watch:
             mapped = frozenset(self._look_at_maps())
             self._looked = (count, mapped, frozenset([inode for _, inode in mapped]))
         return self._looked[1:]
+
+
+def open_to_read(name: str, directory_fd: int) -> int:
+    """Open a file as it is read for a commit, which is no use of it that its atime should tell."""
+    try:
+        return os.open(name, READ_FLAGS | os.O_NOATIME, dir_fd=directory_fd)
+    except PermissionError:  # another user's file: its atime is that user's
+        return os.open(name, READ_FLAGS, dir_fd=directory_fd)
+
+
+def read_small(file: int, now: BareStat) -> tuple[bytes, os.stat_result] | None:
+    """Return what is in a settled file, and its stat; None if that is not ``now``, as it was before."""
+    _, size, _, _, _ = now
+    data = os.pread(file, size + 1, 0)
+    found = os.fstat(file)
+    seen = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    return (data, found) if seen == now and len(data) == size else None
 
 
 def wait_for_writes(file: int) -> None:

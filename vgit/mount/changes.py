@@ -14,9 +14,9 @@ from collections import deque
 from functools import partial
 from typing import NamedTuple, Self
 
-from vgit.content import StoredContent
 from vgit.errors import Error
 from vgit.files.content_sink import ContentSink
+from vgit.files.file_reader import FileRead, read_as_it_comes, read_unchanged, read_until_steady
 from vgit.files.left_out import LeftOutKind, NotKept, Omitted
 from vgit.files.metadata import file_entry, is_as_seen, mode_and_mtime
 from vgit.files.new_tree import NewTree
@@ -28,12 +28,11 @@ from vgit.files.small_files import (
     FileBatch,
     FileBatches,
     FileGroup,
-    Small,
+    SmallFile,
     SmallFileReader,
-    open_to_read,
     worker,
 )
-from vgit.files.steady_read import TRIES, FileToRead, Moved, Watch, is_read_twice
+from vgit.files.steady_read import FileToRead, Moved, Watch, is_read_twice, open_to_read
 from vgit.ids import ObjectFormat, TreeId
 from vgit.localfs.file_stat import FARTHEST_NS, BareStat, Stat, to_stat
 from vgit.localfs.filesystem_clock import trusted
@@ -45,8 +44,6 @@ from vgit.runtime.cancel import checkpoint
 from vgit.runtime.worker_processes import WorkerProcesses
 from vgit.tree.edits import Edit, Edits, Whole
 from vgit.tree.entry import NO_GIT_ENTRY, Entry, directory_entry, same_content
-
-_IN_MEMORY_BYTES = 4 << 20
 
 
 class Unstable(enum.Enum):
@@ -188,7 +185,7 @@ class ChangeReader:
             else:
                 self._take_group(group, found)
 
-    def _take_group(self, group: FileGroup, read: list[Small | None]) -> None:
+    def _take_group(self, group: FileGroup, read: list[SmallFile | None]) -> None:
         files = [(*names, small) for names, small in zip(group.names, read, strict=True)]
         packed = self._old.get(group.directory)
         done = [item for item in files if item[2] is not None]
@@ -211,7 +208,7 @@ class ChangeReader:
                 self._edits |= {(*path, name): Edit(entry, None) for name, entry in rows.entries().items()}
         return wholes
 
-    def _take_new(self, directory: Path, files: list[tuple[str, BareStat, Small | None]], before: int) -> None:
+    def _take_new(self, directory: Path, files: list[tuple[str, BareStat, SmallFile | None]], before: int) -> None:
         """Take over files of a directory that had no row; the hot loop of a first commit."""
         stored = self._sink.add_small_files(
             [(small, size, None) for _, (_, size, _, _, _), small in files if small is not None]
@@ -230,7 +227,7 @@ class ChangeReader:
         self._new_rows[directory] = packed if known is None else join_rows(known, packed)
 
     def _take_changed(
-        self, directory: Path, packed: PackedRows, files: list[tuple[str, BareStat, Small | None]], before: int
+        self, directory: Path, packed: PackedRows, files: list[tuple[str, BareStat, SmallFile | None]], before: int
     ) -> None:
         olds = [packed.row(name) for name, _, _ in files]
         together = list(zip(files, olds, strict=True))
@@ -296,13 +293,14 @@ class ChangeReader:
             self._edits[path] = Edit(held.entry, seen)
 
     def read_steadily(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Held:
-        """Read what has a name; what does not hold still is read as it comes in the end."""
-        for _ in range(TRIES):
-            try:
-                return self._read_once(descriptor, name, now, old)
-            except Moved:
-                now = to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
-        return self._read_as_is(descriptor, name, old)
+        """Read what has a name; what does not hold still counts as it came last."""
+        first = [now]
+
+        def read() -> Held:
+            now = first.pop() if first else to_stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
+            return self._read_once(descriptor, name, now, old)
+
+        return read_until_steady(read, lambda last: self._take_unsteady(descriptor, name, old, last))
 
     def _read_once(self, descriptor: int, name: str, now: Stat, old: Row | None) -> Held:
         kind = stat.S_IFMT(now.mode)
@@ -336,40 +334,28 @@ class ChangeReader:
             belief = self._watch.settle(opened, now)
             if self._when_unstable is Unstable.HOLD_BACK and not self._watch.shows_writes(opened, now.ctime_ns):
                 raise Moved  # a network's cached times lag by seconds: the next commit will know
-            stored = self._store(file, now, old.entry if old is not None else None)
-            found = os.fstat(file)
-            if stored.size != now.size or to_stat(found) != now:
-                raise Moved
-            self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
-            entry = file_entry(now, old, stored)
+            read = read_unchanged(file, now, self._sink, old.entry if old is not None else None)
+            self._look.look(file, read.found, self._owner, (*self._reading, name), self._not_kept)
+            entry = file_entry(now, old, read.content)
             is_same = old is not None and is_read_twice(now, old.stat) and same_content(entry, old.entry)
             is_trusted = self._watch.believes(belief, opened, now.ctime_ns, is_same=is_same)
         finally:
             os.close(file)
         return Held(entry, now, is_steady=True, is_trusted=is_trusted)
 
-    def _store(self, file: int, now: Stat, seen: Entry | None) -> StoredContent:
-        if now.size > _IN_MEMORY_BYTES:
-            return self._sink.add_file(file, now.size, seen)
-        data = os.pread(file, now.size + 1, 0)
-        if len(data) != now.size:
-            raise Moved
-        return self._sink.add_bytes(data, seen)
-
-    def _read_as_is(self, descriptor: int, name: str, old: Row | None) -> Held:
-        """Read something that does not hold still, once more, as it comes."""
+    def _take_unsteady(self, descriptor: int, name: str, old: Row | None, last: FileRead | None) -> Held:
+        """Take what came last of a file that does not hold still; if nothing did, read it as it comes."""
         file = open_to_read(name, descriptor)
         try:
             found = os.fstat(file)
-            now = to_stat(found)
-            if stat.S_IFMT(now.mode) != stat.S_IFREG:
+            if stat.S_IFMT(found.st_mode) != stat.S_IFREG:
                 raise FileNotFoundError(name)  # another kind by now: the next scan's business
             self._look.look(file, found, self._owner, (*self._reading, name), self._not_kept)
-            stored = self._sink.add_file(file, now.size, old.entry if old is not None else None)
+            read = last or read_as_it_comes(file, self._sink, old.entry if old is not None else None)
         finally:
             os.close(file)
-        now = now._replace(size=stored.size)
-        return Held(file_entry(now, old, stored), now, is_steady=False, is_trusted=False)
+        now = read.now._replace(size=read.content.size)
+        return Held(file_entry(now, old, read.content), now, is_steady=False, is_trusted=False)
 
     def _remove(self, path: Path) -> None:
         directory, name = path[:-1], path[-1]

@@ -26,9 +26,10 @@ from vgit.repository.repository import Repository
 from vgit.repository.tree_view import TreeView
 from vgit.runtime.cancel import checkpoint
 from vgit.transfer.local_directories import LocalDirectories
+from vgit.transfer.local_file import Kinds, store_descriptor, store_local, watch_local
 from vgit.transfer.local_tree import LocalFile, LocalLink
 from vgit.transfer.puts import Put
-from vgit.transfer.read_local import Kinds, SmallFile, read_ahead, readers, store_descriptor, store_local, watch_local
+from vgit.transfer.read_ahead import FileAhead, read_ahead, readers
 from vgit.transfer.streams import descriptor_of, reading
 from vgit.transfer.transfer_progress import NoProgress, Progress
 from vgit.transfer.upload_plan import FileObject, UploadPlan, UploadSource, make_upload_plan
@@ -126,7 +127,7 @@ class _Reader:
         return [Omitted.of(kind, path) for kind, path in self._not_kept.items()]
 
     def _read(
-        self, path: Path, source: UploadSource, read: SmallFile | None, sink: PackSink, pool: "Executor"
+        self, path: Path, source: UploadSource, read: FileAhead | None, sink: PackSink, pool: "Executor"
     ) -> Entry:
         if isinstance(source, Entry):
             return source
@@ -139,8 +140,9 @@ class _Reader:
             return Entry(source.mode, SYMLINK_MODE, stored.id, stored.size, source.mtime_ns, stored.hash)
         if isinstance(source, FileObject):
             return self._read_object(path, source, seen, sink, pool)
-        result = store_local(source, sink, seen, self._local)
-        self._note(path, result.not_kept, is_steady=result.is_steady)
+        kinds: Kinds = {}
+        result = store_local(source, kinds, sink, seen, self._local)
+        self._note(path, kinds, is_steady=result.is_steady)
         return _file(result.content, result.now.mode, result.now.mtime_ns, source.mode)
 
     def _read_object(
@@ -156,7 +158,7 @@ class _Reader:
             content = result.content
         return _file(content, _FILE_OBJECT_MODE, self._now_ns, source.mode)
 
-    def _note(self, path: Path, not_kept: Kinds = (), *, is_steady: bool = True) -> None:
+    def _note(self, path: Path, not_kept: Iterable[LeftOutKind] = (), *, is_steady: bool = True) -> None:
         for kind in not_kept:
             self._not_kept.setdefault(kind, path)
         if not is_steady:

@@ -14,9 +14,9 @@ from vgit.files.left_out import Omitted
 from vgit.paths import Path
 from vgit.repository.tree_view import shown
 from vgit.transfer.local_directories import LocalDirectories
+from vgit.transfer.local_file import refusal
 from vgit.transfer.local_tree import LocalFile, LocalLink, gone
 from vgit.transfer.puts import Put, PutDirectory, PutFile, check_target
-from vgit.transfer.read_local import refusal
 from vgit.transfer.streams import Stream, check_stream, size_of
 from vgit.tree.entry import Entry
 
