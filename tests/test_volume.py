@@ -346,12 +346,12 @@ def test_a_store_that_was_set_back_is_noticed_before_the_last_copy_goes(
     shutil.rmtree(client.store)
     (tmp_path / "older").rename(client.store)
     again = vgit.Volume.from_name("x", client=vgit.Client(client.store))
-    mounted = ExistingMount(str(tmp_path / "a"), again.repository, client.author)
-    for action in (mounted.mount.commit, mounted.mount.status, mounted.mount.reload):
+    with ExistingMount(str(tmp_path / "a"), again.repository, client.author) as mounted:
+        for action in (mounted.mount.commit, mounted.mount.status, mounted.mount.reload):
+            with pytest.raises(vgit.CorruptVolumeError, match="set back"):
+                action()
         with pytest.raises(vgit.CorruptVolumeError, match="set back"):
-            action()
-    with pytest.raises(vgit.CorruptVolumeError, match="set back"):
-        mounted.unmount(remove_files=True)
+            mounted.unmount(remove_files=True)
     assert (tmp_path / "a/new").read_text() == "the last copy"
 
 
@@ -365,8 +365,10 @@ def test_lost_packs_keep_the_files_of_a_mount(volume: vgit.Volume, client: vgit.
     largest = max(FilePath(volume.git_dir, "objects/pack").glob("*.pack"), key=lambda one: one.stat().st_size)
     largest.unlink()
     again = vgit.Volume.from_name("x", client=vgit.Client(client.store))
-    mounted = ExistingMount(str(tmp_path / "a"), again.repository, client.author)
-    with pytest.raises(vgit.CorruptObjectError):
+    with (
+        ExistingMount(str(tmp_path / "a"), again.repository, client.author) as mounted,
+        pytest.raises(vgit.CorruptObjectError),
+    ):
         mounted.unmount(remove_files=True)
     assert (tmp_path / "a/big").stat().st_size == 10_000_000
 
