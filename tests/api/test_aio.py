@@ -134,7 +134,7 @@ def fill(path: FilePath, count: int = 20) -> None:
         (scan.Scanner, "_list", 0),
         (small_files.SmallFileReader, "_read", 0),
         (small_files.SmallFileReader, "_read", 10),
-        (content_writer.Windows, "read", 2),
+        (content_writer.BufferRing, "read", 2),
         (FileLock, "try_acquire", 0),
         (Repository, "head", 0),
         (ObjectWriter, "seal", 0),

@@ -251,7 +251,7 @@ def test_an_edit_gives_sha1_only_to_what_changed(monkeypatch: pytest.MonkeyPatch
     assert sum(named) < 3 * MIB
 
 
-def test_workers_can_be_shared() -> None:
+def test_threads_can_be_shared() -> None:
     store = new_store()
     with ThreadPoolExecutor(1) as pool, store.writer() as writer, file_of(BASE) as fd:
         first = store_file(fd, len(BASE), writer, store, pool=pool)
@@ -262,7 +262,7 @@ def test_workers_can_be_shared() -> None:
             assert write_content(store, first, out, pool=pool) == first.hash
 
 
-def test_an_error_of_writing_ends_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_writing_ends_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise BackendUnavailableError("disk full")
 

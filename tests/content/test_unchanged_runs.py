@@ -1,4 +1,4 @@
-"""Unchanged: what workers confirm is what cutting gives, whatever happens to the file, and is not read twice."""
+"""Unchanged runs: what threads confirm is what cutting gives, whatever happens to the file, and is not read twice."""
 
 import os
 import random
@@ -9,7 +9,7 @@ import pytest
 
 from tests.content.contents import chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd, store_with
 from vgit.content import large_file, store_file, unchanged_runs
-from vgit.content.buffer_ring import Windows
+from vgit.content.buffer_ring import BufferRing
 from vgit.objects.object_writer import ObjectWriter
 
 MIB = 1 << 20
@@ -24,14 +24,14 @@ def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def window_count(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    read, counts = Windows.read, [0]
+def body_count(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    read, counts = BufferRing.read, [0]
 
-    def counted(windows: Windows) -> object:
+    def counted(ring: BufferRing) -> object:
         counts[0] += 1
-        return read(windows)
+        return read(ring)
 
-    monkeypatch.setattr(Windows, "read", counted)
+    monkeypatch.setattr(BufferRing, "read", counted)
     yield counts
 
 
@@ -52,15 +52,15 @@ def test_edits_next_to_the_borders_of_chunks(seed: int) -> None:
     assert get(store, content) == data
 
 
-def test_most_of_a_file_is_left_to_the_workers(window_count: list[int]) -> None:
+def test_most_of_a_file_is_left_to_the_threads(body_count: list[int]) -> None:
     store = new_store()
     data = noise(60 * MIB, 4)
     old, _ = put(store, data)
-    cut = window_count[0]
+    cut = body_count[0]
     changed = data[: 30 * MIB] + b"x" + data[30 * MIB :]
     content, _ = put(store, changed, old)
     assert content == put_bytes(new_store(), changed)
-    assert window_count[0] - cut < cut / 2
+    assert body_count[0] - cut < cut / 2
 
 
 @pytest.mark.usefixtures("short_runs")

@@ -2,10 +2,10 @@
 
     buffer   |      room       |            body             |
                     | rest     | newly read                  |
-                    |<------------- window --------------->|
+                    |<------------ segment ------------>|
 
-What the window before left uncut (its *rest*, less than one largest chunk) is
-copied in front of the newly read *body*, so that every chunk lies in one
+The *rest*, which was left uncut of the segment before (less than one largest
+chunk), is copied in front of the newly read *body*, so that every chunk lies in one
 piece. Positional reads, not a map: a map counts as memory, dies when the file
 is cut short, and may show other bytes to the hash than to the store.
 """
@@ -36,14 +36,14 @@ class Body(NamedTuple):
         """The body alone."""
         return self.buffer[MAX_SIZE : MAX_SIZE + self.size]
 
-    def window(self, rest: memoryview) -> memoryview:
+    def segment(self, rest: memoryview) -> memoryview:
         """Return ``rest`` and the body in one piece."""
         start = MAX_SIZE - len(rest)
         self.buffer[start:MAX_SIZE] = rest
         return self.buffer[start : MAX_SIZE + self.size]
 
 
-class Windows:
+class BufferRing:
     """Reads to the end, wherever that is thought to be."""
 
     def __init__(self, read_into: ReadInto) -> None:

@@ -42,10 +42,10 @@ class Chunker:
             AVERAGE_SIZE, min_size=MIN_SIZE, max_size=MAX_SIZE, normalized_chunking=NORMALIZATION
         )
 
-    def cut(self, window: memoryview, *, at_end: bool) -> list[int]:
-        """Return the sizes of the chunks that ``window`` starts with, as far as they can be decided.
+    def cut(self, segment: memoryview, *, at_end: bool) -> list[int]:
+        """Return the sizes of the chunks that ``segment`` starts with, as far as they can be decided.
 
-        ``at_end`` says that the file ends with the window: then the sizes
+        ``at_end`` says that the file ends with the segment: then the sizes
         cover it. Otherwise less than ``MAX_SIZE`` bytes are left over.
 
         >>> Chunker().cut(memoryview(bytes(3 << 20)), at_end=False)
@@ -53,9 +53,9 @@ class Chunker:
         >>> Chunker().cut(memoryview(bytes(70000)), at_end=True)
         [70000]
         """
-        # The iterator is asked only for cuts that count: one too many a window would cost 8 % of all cutting.
-        last_start = len(window) - (1 if at_end else MAX_SIZE)
-        chunks = self._fastcdc.cut_buf(window)
+        # The iterator is asked only for cuts that count: one too many for each segment costs more than all else here.
+        last_start = len(segment) - (1 if at_end else MAX_SIZE)
+        chunks = self._fastcdc.cut_buf(segment)
         sizes = []
         start = 0
         while start <= last_start:
@@ -64,9 +64,9 @@ class Chunker:
             start += size
         return sizes
 
-    def first(self, window: memoryview) -> int:
-        """Return the first chunk's size; ``window`` has ``MAX_SIZE`` bytes or reaches the file's end."""
-        return next(self._fastcdc.cut_buf(window)).length
+    def first(self, segment: memoryview) -> int:
+        """Return the first chunk's size; ``segment`` has ``MAX_SIZE`` bytes or reaches the file's end."""
+        return next(self._fastcdc.cut_buf(segment)).length
 
 
 def ends_group(chunk_hash: bytes, chunk_count: int) -> bool:

@@ -2,7 +2,7 @@
 
 Up to 4 MiB a file is one blob; above, a chunk tree. Only what is read counts:
 the size that the caller saw beforehand is a hint. While the calling thread
-reads and cuts, two workers hash, and the pack's thread writes (pack_stream.py).
+reads and cuts, two threads hash, and the pack's thread writes (pack_stream.py).
 """
 
 import os
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
-from vgit.content.buffer_ring import ReadInto, Windows, after, reading_file
+from vgit.content.buffer_ring import BufferRing, ReadInto, after, reading_file
 from vgit.content.chunk_tree import ChunkTreeWriter
 from vgit.content.chunker import BLOB_LIMIT, USUAL_SIZE, Chunker
-from vgit.content.cutter import CuttingPlanner, FollowingPlanner
-from vgit.content.hash_threads import OrderedHash, spans_of, workers
+from vgit.content.cutter import FollowingCutter, PlainCutter
+from vgit.content.hash_threads import OrderedHash, spans_of, thread_pool
 from vgit.content.large_file import LargeFile, Watch
 from vgit.content.old_chunks import load_old_chunks
 from vgit.content.stored_content import BLOB_CONTENT, StoredContent
-from vgit.content.unchanged_runs import Unchanged
+from vgit.content.unchanged_runs import UnchangedRuns
 from vgit.ids import ObjectId, TreeId
 from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.object_database import ObjectDatabase
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 _HASH_READ_SIZE = 1 << 20  # BLAKE3 gets at least so much a call
-_FIRST_READ = 1 << 16  # of a stream: most end here, and then need no windows
+_FIRST_READ = 1 << 16  # of a stream: most end here, and then need no ring
 
 
 def store_bytes(data: Buffer, writer: ObjectWriter) -> StoredContent:
@@ -71,7 +71,7 @@ def store_file(
         if len(data) <= BLOB_LIMIT:
             return StoredContent(BLOB_CONTENT, writer.write_blob(data), len(data), blake3(data).digest())
     replaced = None if old is None else _Old(fd, *old)
-    return _store_windows(Windows(reading_file(fd)), size_hint, writer, store, pool, watch, replaced)
+    return _store_ring(BufferRing(reading_file(fd)), size_hint, writer, store, pool, watch, replaced)
 
 
 def store_stream(
@@ -93,7 +93,7 @@ def store_stream(
         if count == 0:
             return store_bytes(start[:size], writer)
         size += count
-    return _store_windows(Windows(after(start, read_into)), 0, writer, store, pool, watch)
+    return _store_ring(BufferRing(after(start, read_into)), 0, writer, store, pool, watch)
 
 
 def hash_file(fd: int) -> tuple[int, bytes]:
@@ -125,8 +125,8 @@ def _read_on(fd: int, data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _store_windows(
-    windows: Windows,
+def _store_ring(
+    ring: BufferRing,
     size_hint: int,
     writer: ObjectWriter,
     store: ObjectDatabase,
@@ -134,15 +134,15 @@ def _store_windows(
     watch: Watch | None,
     old: _Old | None = None,
 ) -> StoredContent:
-    """Write all that ``windows`` read: small after all, or a chunk tree."""
-    body = windows.read()
+    """Write all that ``ring`` reads: small after all, or a chunk tree."""
+    body = ring.read()
     if body.at_end and body.size <= BLOB_LIMIT:
         return store_bytes(body.data, writer)
     writer.expect(size_hint, USUAL_SIZE)
-    with workers(pool) as running:
+    with thread_pool(pool) as running:
         whole = OrderedHash(running)
         chunks = None if old is None else load_old_chunks(store, TreeId(old.id), old.hash)
         if old is None or chunks is None:
-            return LargeFile(windows, writer, CuttingPlanner(store.format, running), whole, watch).store(body)
-        planner = FollowingPlanner(store.format, running, chunks)
-        return LargeFile(windows, writer, planner, whole, watch).store(body, Unchanged(old.fd, chunks, whole))
+            return LargeFile(ring, writer, PlainCutter(store.format, running), whole, watch).store(body)
+        cutter = FollowingCutter(store.format, running, chunks)
+        return LargeFile(ring, writer, cutter, whole, watch).store(body, UnchangedRuns(old.fd, chunks, whole))

@@ -1,8 +1,8 @@
 """File writer: a stored file's bytes into a new, empty file.
 
-A chunk tree is read by workers, a batch of chunks ahead of the writing. Its
+A chunk tree is read by threads, a batch of chunks ahead of the writing. Its
 chunks are not verified one by one: the BLAKE3 of the whole file, checked at
-the end, vouches for all of them in half the time, because the caller lets
+the end, vouches for all of them in less time: it may, because the caller lets
 nobody see the file before that. Zeros are not written: they become holes.
 """
 
@@ -16,7 +16,7 @@ from blake3 import blake3
 from vgit.content.chunk_tree import Chunk, ChunkTree, read_chunks
 from vgit.content.chunker import MAX_SIZE
 from vgit.content.content_reader import open_content, read_blob, read_chunk, read_content, wrong_hash
-from vgit.content.hash_threads import workers
+from vgit.content.hash_threads import thread_pool
 from vgit.content.stored_content import Content
 from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.object_database import ObjectDatabase
@@ -52,7 +52,7 @@ def write_content(
             wrote(content.size)
         return digest
     tree = open_content(store, content)
-    with workers(pool) as running:
+    with thread_pool(pool) as running:
         digest = _write_tree(store, tree, fd, running, wrote)
     expected = content.hash or tree.hash
     if expected is not None and digest != expected:
@@ -125,7 +125,7 @@ def _write_tree(
 
 
 def _batches(store: ObjectDatabase, tree: ChunkTree) -> Iterator[list[Chunk]]:
-    """Yield the file's chunks in order, about 4 MiB at a time."""
+    """Yield the file's chunks in order, in batches of ``_BATCH_SIZE`` bytes, or up to one chunk more."""
     batch: list[Chunk] = []
     size = 0
     for group in tree.groups:

@@ -1,8 +1,8 @@
 """Hash threads: they compute ids and BLAKE3 of many spans of a buffer.
 
-The hashes free the interpreter while they run, so two workers keep two cores
-busy. A job is a run of spans, not one: starting a job costs as much as hashing
-100 KiB.
+The hashes free the interpreter while they run, so two threads keep two cores
+busy. A job is a run of spans, not one: starting a job costs as much as hashing much of a
+span.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 else:
     futures = lazy_import("concurrent.futures")
 
-WORKER_COUNT = 2
+THREAD_COUNT = 2
 
-Span: TypeAlias = tuple[int, int]  # start and end in a window, bytes
+Span: TypeAlias = tuple[int, int]  # start and end in a segment, bytes
 Hashed: TypeAlias = tuple[BlobId, bytes]  # git id and BLAKE3
 
 
 @contextmanager
-def workers(pool: "futures.Executor | None") -> "Iterator[futures.Executor]":
-    """Give ``pool``, or if that is None a pool of ``WORKER_COUNT`` threads that ends with the context."""
+def thread_pool(pool: "futures.Executor | None") -> "Iterator[futures.Executor]":
+    """Give ``pool``, or if that is None a pool of ``THREAD_COUNT`` threads that ends with the context."""
     if pool is not None:
         yield pool
         return
-    own = futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="vgit-content")
+    own = futures.ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="vgit-content")
     try:
         yield own
     finally:
@@ -52,26 +52,26 @@ def spans_of(sizes: Sequence[int], start: int = 0) -> list[Span]:
 
 
 def halves(spans: list[Span]) -> list[list[Span]]:
-    """Return ``spans`` as one job for each worker."""
+    """Return ``spans`` as one job for each thread."""
     middle = (len(spans) + 1) // 2
     return [part for part in (spans[:middle], spans[middle:]) if part]
 
 
-def blake3_spans(window: memoryview, spans: Sequence[Span]) -> list[bytes]:
+def blake3_spans(segment: memoryview, spans: Sequence[Span]) -> list[bytes]:
     """Return the BLAKE3 of each span."""
-    return [blake3(window[start:end]).digest() for start, end in spans]
+    return [blake3(segment[start:end]).digest() for start, end in spans]
 
 
-def identify_spans(format: ObjectFormat, window: memoryview, spans: Sequence[Span]) -> list[Hashed]:
+def identify_spans(object_format: ObjectFormat, segment: memoryview, spans: Sequence[Span]) -> list[Hashed]:
     """Return git id and BLAKE3 of each span."""
     return [
-        (BlobId(format.object_id(b"blob", window[start:end])), blake3(window[start:end]).digest())
+        (BlobId(object_format.object_id(b"blob", segment[start:end])), blake3(segment[start:end]).digest())
         for start, end in spans
     ]
 
 
 class OrderedHash:
-    """BLAKE3 of a whole file whose pieces are hashed by workers, one after the other."""
+    """BLAKE3 of a whole file whose pieces are hashed by threads, one after the other."""
 
     def __init__(self, pool: "futures.Executor") -> None:
         self._pool = pool
@@ -83,7 +83,7 @@ class OrderedHash:
         return self.submit_if(lambda: data)
 
     def submit_if(self, make: Callable[[], memoryview | None]) -> "futures.Future[bool]":
-        """Have hashed next what ``make`` returns, which is called in a worker.
+        """Have hashed next what ``make`` returns, which is called in a thread.
 
         The future says whether that was done. If ``make`` returned None it is not, nor for all that was submitted
         after it, until ``go_on``.

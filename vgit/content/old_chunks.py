@@ -2,7 +2,7 @@
 
 Where the new file is thought to follow the old one, the old sizes are tried:
 as long as the bytes there have the old BLAKE3, the chunk's id is taken over,
-with no cut and no SHA-1. From a difference on the rest of the window is cut,
+with no cut and no SHA-1. From a difference on the rest of the segment is cut,
 until its last chunk is one of the old file's; after that one the old sizes are
 tried again.
 

@@ -1,7 +1,7 @@
-"""Unchanged runs: stretches of a file that are as in its old version, confirmed by workers that read it themselves.
+"""Unchanged runs: stretches of a file that are as in its old version, confirmed by threads that read them themselves.
 
 While the new file follows the old one, its chunks are known beforehand, and all
-that has to be found out is whether the bytes are still those. So workers take
+that has to be found out is whether the bytes are still those. So threads take
 runs of expected chunks: read, BLAKE3 of each while it is in the cache, BLAKE3
 of the whole file when it is the run's turn. The calling thread only collects.
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 RUN_SIZE = 3 << 20  # bytes, about
 _SIGHT = 16  # bytes after a run: the first decides whether its last chunk ends there. FastCDC wants them in pairs
-_RUN_COUNT = 4  # two being confirmed, two waiting, that no worker has to
+_RUN_COUNT = 4  # two being confirmed, two waiting, so that no thread has to
 
 
 class Run(NamedTuple):
@@ -55,7 +55,7 @@ class _Room:
         self.chunker = Chunker()
 
 
-class Unchanged:
+class UnchangedRuns:
     """Confirms what follows in ``fd``, as ``old`` expects it. Memory: 16 MiB."""
 
     def __init__(self, fd: int, old: OldChunks, whole: OrderedHash) -> None:

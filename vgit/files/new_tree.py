@@ -32,7 +32,7 @@ def encode_new_tree(
     names: Sequence[tuple[str, BareStat]],
     contents: Sequence[tuple[bytes, EncodedBlob]],
     trusted_before_ns: int,
-    form: ObjectFormat,
+    object_format: ObjectFormat,
 ) -> NewTree:
     """Return a directory with ``names``, their BLAKE3s and blobs; rows with that ctime or a later one are not trusted.
 
@@ -47,17 +47,17 @@ def encode_new_tree(
         # As Entry(…), without its way through Python.
         entries[name] = entry = new(Entry, (mode, git_mode, blob[0], size, mtime_ns, hash))
         rows[name] = now if ctime_ns < trusted_before_ns else (mode, size, mtime_ns, UNTRUSTED_CTIME, ino), entry
-    encoder = _Encoder(form)
+    encoder = _Encoder(object_format)
     tree = write_directory(encoder, entries, None)
-    return NewTree(tree, pack_rows(rows, form), [blob for _, blob in contents], encoder.trees)
+    return NewTree(tree, pack_rows(rows, object_format), [blob for _, blob in contents], encoder.trees)
 
 
 class _Encoder:
     """Stands for an ObjectWriter where there is none: keeps what was written, for the caller to add to its pack."""
 
-    def __init__(self, form: ObjectFormat) -> None:
+    def __init__(self, object_format: ObjectFormat) -> None:
         self.trees: list[Encoded] = []
-        self._format = form
+        self._format = object_format
 
     def write_record(self, data: Buffer) -> BlobId:
         """Encode a record."""

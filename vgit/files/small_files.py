@@ -101,9 +101,9 @@ class FileBatches:
 class SmallFileReader:
     """Reads batches in one mount."""
 
-    def __init__(self, root: RootDirectory, form: ObjectFormat, *, encode: bool) -> None:
+    def __init__(self, root: RootDirectory, object_format: ObjectFormat, *, encode: bool) -> None:
         self._root = root
-        self._format = form
+        self._format = object_format
         self._encode = encode
         found = os.fstat(root.fd)
         self._device = found.st_dev
@@ -167,6 +167,6 @@ class SmallFileReader:
         return blake3(data).digest(), encode_blob(data, self._format) if self._encode else None
 
 
-def worker(path: str, descriptor: int, form: str, *, encode: bool) -> Callable[[FileBatch], BatchRead]:
+def worker(path: str, descriptor: int, format_name: str, *, encode: bool) -> Callable[[FileBatch], BatchRead]:
     """Return what reads batches in a worker process, which has the mount's root open as ``descriptor``."""
-    return SmallFileReader(RootDirectory(path, descriptor), FORMATS[form], encode=encode).read
+    return SmallFileReader(RootDirectory(path, descriptor), FORMATS[format_name], encode=encode).read

@@ -60,8 +60,8 @@ def _going(listed: Sequence[Listed], now_ns: int, waiting: int) -> Sequence[List
 
 def _drop(repository: Repository, record: Replaced) -> None:
     """Remove the packs of one record, but for those that have something that no other has, or that are marked."""
-    backend, form = repository.backend, repository.format
-    ids = ids_of_whole_pack(backend, form, record.by)
+    backend, object_format = repository.backend, repository.format
+    ids = ids_of_whole_pack(backend, object_format, record.by)
     relied_on = {record.by} if ids is not None else set()
     going = []
     for key in record.packs:

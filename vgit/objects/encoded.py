@@ -23,14 +23,14 @@ def encode_entry(kind: int, data: Buffer) -> bytes:
     return b"".join([encode_header(kind, len(data)), *encode(data)])
 
 
-def encode_blob(data: bytes, form: ObjectFormat) -> EncodedBlob:
+def encode_blob(data: bytes, object_format: ObjectFormat) -> EncodedBlob:
     """Return the entry of a blob, with its id."""
     entry = encode_entry(BLOB, data)
-    id = form.new(b"blob %d\0" % len(data) + data).digest()  # a copy of little costs less than a second call
+    id = object_format.new(b"blob %d\0" % len(data) + data).digest()  # a copy of little costs less than a second call
     return id, entry, isal_zlib.crc32(entry)
 
 
-def encode_object(kind: int, data: Buffer, form: ObjectFormat) -> Encoded:
+def encode_object(kind: int, data: Buffer, object_format: ObjectFormat) -> Encoded:
     """Return the entry of an object, with its id."""
     entry = encode_entry(kind, data)
-    return form.object_id(KIND_NAMES[kind], data), entry, isal_zlib.crc32(entry)
+    return object_format.object_id(KIND_NAMES[kind], data), entry, isal_zlib.crc32(entry)

@@ -40,10 +40,10 @@ class Ask(NamedTuple, Generic[T]):
 class Search(Generic[T]):
     """One search. ``for_ids`` is as in ``PackReader``; ``damage`` of copies by where they are."""
 
-    def __init__(self, packs: PackSet, form: ObjectFormat, id: ObjectId, ask: Ask[T], for_ids: Ids) -> None:
+    def __init__(self, packs: PackSet, object_format: ObjectFormat, id: ObjectId, ask: Ask[T], for_ids: Ids) -> None:
         self.damage: dict[str, CorruptObjectError] = {}
         self._packs = packs
-        self._format = form
+        self._format = object_format
         self._id = id
         self._ask = ask
         self._for_ids = for_ids
@@ -116,9 +116,9 @@ class Search(Generic[T]):
         return CorruptObjectError(f"object {id} is missing")
 
 
-def checked(form: ObjectFormat, id: ObjectId, kind: int, data: Buffer) -> bytes:
+def checked(object_format: ObjectFormat, id: ObjectId, kind: int, data: Buffer) -> bytes:
     """Return an object's data; CorruptObjectError if it has another id."""
-    if form.object_id(KIND_NAMES[kind], data) != id:
+    if object_format.object_id(KIND_NAMES[kind], data) != id:
         raise CorruptObjectError("its bytes have another id")
     return bytes(data)
 

@@ -55,14 +55,14 @@ class ObjectWriter:
     ``bytes_added`` counts packs and indexes that have their names, ``bytes_pending`` what waits in memory for its.
     """
 
-    def __init__(self, backend: Backend, form: ObjectFormat, packs: PackSet) -> None:
+    def __init__(self, backend: Backend, object_format: ObjectFormat, packs: PackSet) -> None:
         self.bytes_added = 0
         self.relied_on: set[str] = set()
         self._backend = backend
-        self._format = form
+        self._format = object_format
         self._packs = packs
-        self._hash = form.new
-        self._pack = PackWriter(backend, form)
+        self._hash = object_format.new
+        self._pack = PackWriter(backend, object_format)
         self._finishing: PackFinish | None = None
         self._own: dict[str, WrittenPack] = {}
         self._unsynced = False

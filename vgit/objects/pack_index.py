@@ -38,7 +38,7 @@ def encode_index(
     crcs: "array[int]",
     offsets: "array[int]",
     pack_hash: bytes,
-    form: ObjectFormat,
+    object_format: ObjectFormat,
 ) -> bytes:
     """Return the index of a pack; ``entries`` maps an id to its place in ``crcs`` and ``offsets``."""
     ids = sorted(entries)
@@ -56,7 +56,7 @@ def encode_index(
             pack_hash,
         ]
     )
-    return body + bytes(form.new(body).digest())
+    return body + bytes(object_format.new(body).digest())
 
 
 def _offset_tables(offsets: list[int]) -> tuple["array[int]", "array[int]"]:
@@ -84,10 +84,10 @@ def index_key(pack_key: str) -> str:
     return pack_key.removesuffix(".pack") + ".idx"
 
 
-def open_index(backend: Backend, form: ObjectFormat, pack_key: str) -> "PackIndex":
+def open_index(backend: Backend, object_format: ObjectFormat, pack_key: str) -> "PackIndex":
     """Return the index of a pack; NotFoundError if it is gone, CorruptObjectError for what is none."""
     key = index_key(pack_key)
-    return PackIndex(backend.view(key), key, form)
+    return PackIndex(backend.view(key), key, object_format)
 
 
 class PackIndex:
@@ -97,11 +97,11 @@ class PackIndex:
     cut off or no index. ``check`` asks whether it has the hash that it ends with.
     """
 
-    def __init__(self, view: memoryview, key: str, form: ObjectFormat) -> None:
+    def __init__(self, view: memoryview, key: str, object_format: ObjectFormat) -> None:
         self._view = view
         self._key = key
-        self._form = form
-        self._id_size = size = form.id_size
+        self._format = object_format
+        self._id_size = size = object_format.id_size
         if len(view) < 1032 + 2 * size or view[:8] != _MAGIC:
             raise CorruptObjectError(f"{key}: not a pack index of version 2, or cut off ({len(view)} bytes)")
         self._fan: tuple[int, ...] = (0, *unpack_from(">256I", view, 8))
@@ -124,7 +124,7 @@ class PackIndex:
     def check(self) -> None:
         """Raise CorruptObjectError unless it has the hash that it ends with; 0.5 ns a byte."""
         view = self._view
-        if self._form.new(view[: -self._id_size]).digest() != bytes(view[-self._id_size :]):
+        if self._format.new(view[: -self._id_size]).digest() != bytes(view[-self._id_size :]):
             pack = self._key.removesuffix(".idx") + ".pack"
             raise CorruptObjectError(
                 f"{self._key} does not have the hash that it ends with; move it out of the repository, and run"

@@ -36,15 +36,15 @@ class Joined(NamedTuple):
     damaged: dict[str, CorruptObjectError]
 
 
-def join_packs(backend: Backend, form: ObjectFormat, keys: Sequence[str]) -> Joined:
+def join_packs(backend: Backend, object_format: ObjectFormat, keys: Sequence[str]) -> Joined:
     """Have the packs ``keys`` (``….pack``), which no writer marks, replaced by one; say which were."""
-    writer = PackWriter(backend, form)
+    writer = PackWriter(backend, object_format)
     joined: list[str] = []
     damaged: dict[str, CorruptObjectError] = {}
     try:
         for key in keys:
             try:
-                entries = _entries(backend, form, key)
+                entries = _entries(backend, object_format, key)
             except CorruptObjectError as error:
                 damaged[key] = error
                 continue
@@ -71,36 +71,36 @@ def _replace(backend: Backend, keys: Sequence[str], written: WrittenPack) -> Non
         written.mark.remove()
 
 
-def ids_of_whole_pack(backend: Backend, form: ObjectFormat, key: str) -> frozenset[bytes] | None:
+def ids_of_whole_pack(backend: Backend, object_format: ObjectFormat, key: str) -> frozenset[bytes] | None:
     """Return what a pack holds, all its bytes held against its hashes; None if it has gone. CorruptObjectError."""
     try:
-        data, index = backend.get(key), open_index(backend, form, key)
+        data, index = backend.get(key), open_index(backend, object_format, key)
     except NotFoundError:
         return None
     try:
-        _check(data, index, key, form)
+        _check(data, index, key, object_format)
         return frozenset(id for _, id, _ in index.in_pack_order())
     finally:
         index.close()
 
 
-def _entries(backend: Backend, form: ObjectFormat, key: str) -> list[_Entry]:
+def _entries(backend: Backend, object_format: ObjectFormat, key: str) -> list[_Entry]:
     """Return the entries in pack order; none if it has gone or has deltas. CorruptObjectError if it is damaged."""
     try:
-        data, index = backend.get(key), open_index(backend, form, key)
+        data, index = backend.get(key), open_index(backend, object_format, key)
     except NotFoundError:
         return []
     try:
-        _check(data, index, key, form)
-        return _cut(data, index, key, len(data) - form.id_size)
+        _check(data, index, key, object_format)
+        return _cut(data, index, key, len(data) - object_format.id_size)
     finally:
         index.close()
 
 
-def _check(data: bytes, index: PackIndex, key: str, form: ObjectFormat) -> None:
+def _check(data: bytes, index: PackIndex, key: str, object_format: ObjectFormat) -> None:
     index.check()
-    end = len(data) - form.id_size
-    if end < EMPTY_PACK_BYTES or form.new(memoryview(data)[:end]).digest() != data[end:]:
+    end = len(data) - object_format.id_size
+    if end < EMPTY_PACK_BYTES or object_format.new(memoryview(data)[:end]).digest() != data[end:]:
         raise CorruptObjectError(f"{key} does not have the hash that it ends with")
     if index.pack_hash != data[end:] or index.count != int.from_bytes(data[8:EMPTY_PACK_BYTES], "big"):
         raise CorruptObjectError(f"{index_key(key)} is the index of another pack than {key}")

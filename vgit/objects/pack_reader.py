@@ -58,7 +58,7 @@ class PackReader:
         key: str,
         size_bytes: int,
         backend: Backend,
-        form: ObjectFormat,
+        object_format: ObjectFormat,
         windows: Windows,
         bases: BaseCache,
         elsewhere: Elsewhere,
@@ -70,11 +70,11 @@ class PackReader:
         self.index_listed: Listed | None = None  # the index as it was when the pack was found
         self.find: Callable[[bytes], int] = self._open_and_find
         self._backend = backend
-        self._format = form
+        self._format = object_format
         self._windows = windows
         self._bases = bases
         self._elsewhere = elsewhere
-        self.end = size_bytes - form.id_size  # where the trailer begins
+        self.end = size_bytes - object_format.id_size  # where the trailer begins
         self._index: PackIndex | None = None
         self._checked = False
         self._is_index_whole: bool | None = None  # None: its hash was not asked for

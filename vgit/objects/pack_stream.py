@@ -43,9 +43,9 @@ class Written(NamedTuple):
 class PackStream:
     """Writes ``staged``, which it does not own; ``close`` must be called."""
 
-    def __init__(self, staged: StagedFile, form: ObjectFormat, header: bytes) -> None:
+    def __init__(self, staged: StagedFile, object_format: ObjectFormat, header: bytes) -> None:
         self._staged = staged
-        self._format = form
+        self._format = object_format
         self._header = header
         self._hash: Any = None
         self._stored_run = 0  # chunks in a row that did not shrink

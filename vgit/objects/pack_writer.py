@@ -63,7 +63,7 @@ _START = _Savepoint(0, EMPTY_PACK_BYTES, ())
 class PackWriter:
     """One pack in the making. ``entries`` maps the ids in it to their order."""
 
-    def __init__(self, backend: Backend, form: ObjectFormat) -> None:
+    def __init__(self, backend: Backend, object_format: ObjectFormat) -> None:
         self.entries: dict[bytes, int] = {}
         self.size_bytes = EMPTY_PACK_BYTES
         self.staged: StagedFile | None = None
@@ -72,7 +72,7 @@ class PackWriter:
         self._later: list[Buffer] = []  # blobs that its thread is to be given
         self._jobs: deque[Future[list[Written]]] = deque()  # what it was given, in order
         self._backend = backend
-        self._format = form
+        self._format = object_format
         self._crcs: array[int] = array("I")
         self._offsets: array[int] = array("Q")
         self._parts: list[bytes] = []  # not yet written, without the pack's header

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.content import StoredContent, store_stream
-from vgit.content.hash_threads import workers
+from vgit.content.hash_threads import thread_pool
 from vgit.files.content_sink import PackSink
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE
@@ -113,7 +113,7 @@ class _Reader:
         """Return what the files come to."""
         self._progress.expect(len(plan.files), plan.size_bytes)
         files: dict[Path, Entry] = {}
-        with workers(None) as pool, readers() as ahead:
+        with thread_pool(None) as pool, readers() as ahead:
             sink = PackSink(self._store, self._writer, pool=pool, watch=self._watch)
             for path, source, read in read_ahead(plan.files.items(), ahead, self._local):
                 checkpoint()
