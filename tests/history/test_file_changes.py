@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.history.volumes import (
+from tests.history.states import (
     State,
     commit_state,
     directory,

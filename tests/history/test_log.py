@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.history.volumes import (
+from tests.history.states import (
     START,
     State,
     commit_state,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import gitjudge
-from tests.history.volumes import (
+from tests.history.states import (
     AUTHOR,
     State,
     commit_state,

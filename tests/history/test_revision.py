@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.history.volumes import START, TestClock, commit_state, file, volume
+from tests.history.states import START, TestClock, commit_state, file, volume
 from vgit.backend.local import LocalBackend
 from vgit.errors import NotFoundError
 from vgit.history.revision import resolve_revision

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import gitjudge
-from tests.history.volumes import commit_state, file, volume
+from tests.history.states import commit_state, file, volume
 from vgit.backend.local import LocalBackend
 from vgit.errors import AlreadyExistsError, CorruptObjectError, InvalidError, NotFoundError
 from vgit.history.tags import delete_tag, find_tag, list_tags, set_tag

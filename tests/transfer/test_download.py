@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import vgit
-from tests.history import volumes
+from tests.history import states
 from tests.writers import publish
 from vgit.errors import (
     AlreadyExistsError,
@@ -255,15 +255,15 @@ def test_a_device_is_never_replaced(get: Get) -> None:
 
 
 def test_what_could_be_taken_for_a_mounts_state_is_not_written(tmp_path: FilePath) -> None:
-    repository = volumes.volume()[0]
-    state = volumes.directory(
+    repository = states.volume()[0]
+    state = states.directory(
         {
-            ".vgit": volumes.directory({"mount": volumes.file(b"{}")}),
-            ".VGIT": volumes.file(b""),
-            "x": volumes.file(b"1"),
+            ".vgit": states.directory({"mount": states.file(b"{}")}),
+            ".VGIT": states.file(b""),
+            "x": states.file(b"1"),
         }
     )
-    volumes.commit_state(repository, {"n": state, "d": volumes.directory({"n": state}), ".vgit": state})
+    states.commit_state(repository, {"n": state, "d": states.directory({"n": state}), ".vgit": state})
     get_from(repository, "/", tmp_path / "all")
     get_from(repository, "n/.vgit", tmp_path / "other")
     (tmp_path / "in").mkdir()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 import vgit
 from tests.gitjudge import fsck
-from tests.history.volumes import Node, State, drop_state_names, file, states
+from tests.history.states import Node, State, drop_state_names, file, states
 from tests.transfer.uploads import contents, new_volume, put_all, tree, write_local
 
 AUTHOR = "Test <test@example.org>"

@@ -8,7 +8,7 @@ import pytest
 
 from tests import gitjudge
 from tests.gitjudge import fsck
-from tests.history import volumes as states
+from tests.history import states as states
 from tests.transfer.uploads import commits, contents, cp, entry, expect_entry, new_volume, nothing_happens, put
 from tests.volumes import create_local, open_local
 from vgit.errors import ConflictError, InvalidError, IsADirectoryConflict, NotADirectoryConflict, NotFoundError

@@ -5,7 +5,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.gitjudge import fsck
-from tests.history import volumes as states
+from tests.history import states as states
 from tests.transfer.uploads import commits, contents, entry, expect_entry, new_volume, nothing_happens, put, rm
 from tests.volumes import create_local
 from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict, NotFoundError

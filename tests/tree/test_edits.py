@@ -15,10 +15,6 @@ def test_edits_are_in_path_order() -> None:
     paths = [("a",), ("a", "b"), ("a", "b", "c"), ("a.txt",), ("b",)]
     edits = Edits(dict.fromkeys(reversed(paths), EDIT))
     assert list(edits) == paths
-    assert list(edits.below(("a",))) == [(path, EDIT) for path in paths[:3]]
-    assert list(edits.below(("a", "b", "c"))) == [(paths[2], EDIT)]
-    assert list(edits.below(("a", "x"))) == []
-    assert [path for path, _ in edits.below(())] == paths
     assert Edits() == {}
 
 

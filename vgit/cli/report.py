@@ -11,7 +11,7 @@ from vgit.api.user_warnings import LocalChangesWarning, local_changes_text
 from vgit.cli.entries import commit_json, counts_line, receipt_lines
 from vgit.cli.output import note, shown_name, span, warn, write_json, write_lines
 from vgit.files.left_out import LeftOutKind
-from vgit.history.placed import DOUBT_SECONDS
+from vgit.history.dated_states import DOUBT_SECONDS
 from vgit.ids import short_id
 from vgit.types import CommitInfo, LeftOut
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vgit.errors import InvalidError, NotFoundError
+from vgit.history.dated_states import DatedState, dated_states
 from vgit.history.file_changes import count_changes
 from vgit.history.path_versions import PathVersions
-from vgit.history.placed import Placed, placed
 from vgit.ids import CommitId, TreeId
 from vgit.paths import Path, format_path, printable
 from vgit.repository.commit import Commit
@@ -44,14 +44,14 @@ def log(
 
     NotFoundError, at the end, for a path that no commit has ever touched.
     ``since`` and ``until`` are seconds since the epoch, both inclusive, of
-    when a state was published (placed.py). The walk ends before ``since``.
+    when a state was published (dated_states.py). The walk ends before ``since``.
     ``now_ns`` is the moment that they were said at, if it was before.
     """
     if limit is not None and (not isinstance(limit, int) or limit < 0):
         raise InvalidError(f"Invalid limit: {limit!r}; expected a number from 0 on.")
     line = repository.first_parents(start)
     if since is not None or until is not None:
-        line = _between(placed(repository, start, now_ns or repository.clock.now_ns()), since, until)
+        line = _between(dated_states(repository, start, now_ns or repository.clock.now_ns()), since, until)
     return _log(repository, start, path, line, limit)
 
 
@@ -77,7 +77,7 @@ def _log(
         _expect_a_trace(repository, start, path)
 
 
-def _between(states: Iterable[Placed], since: int | None, until: int | None) -> Iterator[tuple[CommitId, Commit]]:
+def _between(states: Iterable[DatedState], since: int | None, until: int | None) -> Iterator[tuple[CommitId, Commit]]:
     for id, commit, seconds in states:
         if since is not None and seconds < since:
             return

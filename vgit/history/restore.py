@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.history.file_changes import diff_below
-from vgit.history.lost_line import objects_of, rely_on_line
+from vgit.history.unreachable_commits import objects_of, rely_on_unreachable
 from vgit.ids import CommitId, TreeId, short_id
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, has_state_name, printable
@@ -46,7 +46,7 @@ def restore(
         joins: tuple[CommitId, ...] = ()
         if not is_safe:
             _rely_on_contents(repository, writer, edits)
-            if paths is None and rely_on_line(repository, writer, revision, head):
+            if paths is None and rely_on_unreachable(repository, writer, revision, head):
                 joins = (revision,)
         if not edits and not joins:
             return None

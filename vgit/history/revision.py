@@ -3,7 +3,7 @@
     HEAD                          the newest published state
     v1.0                          a tag
     3fa9c2                        an id, whole or its first digits (at least 4)
-    @{2 hours ago}                the newest state at or before that time (moment.py, placed.py)
+    @{2 hours ago}                the newest state at or before that time (moment.py, dated_states.py)
     @{2026-11-01T12:00}
     ~n  ^                         behind any of these: n states, one state before it
 
@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from vgit.errors import InvalidError, NotFoundError
+from vgit.history.dated_states import dated_states
 from vgit.history.moment import parse_moment
-from vgit.history.placed import placed
 from vgit.history.tags import find_tag, peel
 from vgit.ids import CommitId, ObjectId, short_id
 from vgit.paths import printable
@@ -80,7 +80,7 @@ def _at_time(repository: Repository, time: str, base: str) -> CommitId:
     head = repository.head()
     if seconds == now_ns // 1_000_000_000:
         return head  # whatever the clocks say
-    for state in placed(repository, head, now_ns):
+    for state in dated_states(repository, head, now_ns):
         if state.seconds <= seconds:
             return state.id
     raise NotFoundError(

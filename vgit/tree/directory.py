@@ -28,7 +28,6 @@ from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import BLOB, TREE
 from vgit.paths import RECORD_NAME, Path, decode_name, encode_name
 from vgit.runtime.forks import reset_after_fork
-from vgit.tree.columns import read_columns
 from vgit.tree.directory_record import (
     Record,
     RecordLine,
@@ -39,6 +38,7 @@ from vgit.tree.directory_record import (
 )
 from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, NO_GIT_ENTRY, Entry, subtree
 from vgit.tree.escape import needs_escape
+from vgit.tree.record_columns import read_columns
 from vgit.tree.stored_name import decode_stored_name, encode_stored_name
 
 ChunkTreeInfo: TypeAlias = Callable[[TreeId], tuple[int, bytes | None] | None]

@@ -41,13 +41,6 @@ class Edits(SortedDict):  # type: ignore[misc]
         self.directories: dict[Path, Entry] = {}  # of edited paths' parents: mode and mtime as the writer has them
         self.wholes: dict[Path, Whole] = {}  # of edits of new directories; there are no edits below these
 
-    def below(self, path: Path) -> Iterator[tuple[Path, Edit]]:
-        """Yield the edits of ``path`` itself and of what lies below it."""
-        for key in self.irange(path):
-            if key[: len(path)] != path:
-                return
-            yield key, self[key]
-
     def unfolded(self) -> Iterator[tuple[Path, Edit]]:
         """Yield every edit, and those that a directory's stands for; in no order."""
         yield from self.items()

@@ -1,4 +1,4 @@
-"""Test_placed: times of published states, whatever the clocks of their writers told."""
+"""Test_dated_states: times of published states, whatever the clocks of their writers told."""
 
 from itertools import pairwise
 
@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.history.volumes import AUTHOR, START, TestClock, volume
+from tests.history.states import AUTHOR, START, TestClock, volume
 from vgit.errors import NotFoundError
+from vgit.history.dated_states import dated_states
 from vgit.history.log import log
-from vgit.history.placed import placed
 from vgit.history.revision import resolve_revision
 from vgit.ids import CommitId
 from vgit.repository.commit import Commit, commit_times, encode_commit
@@ -119,7 +119,7 @@ def test_whatever_the_clocks_told_times_never_go_up_and_now_is_the_newest(
     repository, clock, ids = line_of(now=START)
     ids += [commit(repository, START + seconds, by_vgit=by_vgit) for seconds, by_vgit in told]
     clock.seconds = START + now
-    states = list(placed(repository, repository.head(), repository.clock.now_ns()))
+    states = list(dated_states(repository, repository.head(), repository.clock.now_ns()))
     assert [one.id for one in states] == ids[::-1]
     assert all(newer.seconds >= older.seconds for newer, older in pairwise(states))
     assert resolve_revision(repository, "@{now}") == ids[-1]

@@ -1,4 +1,4 @@
-"""Placed: when each state was published, as far as the clocks of those who wrote them tell.
+"""Dated states: when each state was published, as far as the clocks of those who wrote them tell.
 
 The order of states is the order of the line, and never in doubt. Their times are
 what each writer's clock told, and a clock may be wrong, by a year as well. The
@@ -30,7 +30,7 @@ DOUBT_SECONDS = 60
 _CALM = 64  # so many states in a row that are in order end the doubt
 
 
-class Placed(NamedTuple):
+class DatedState(NamedTuple):
     """A published state, and when that was."""
 
     id: CommitId
@@ -38,7 +38,7 @@ class Placed(NamedTuple):
     seconds: int  # since the epoch; never more than a newer state's
 
 
-def placed(repository: Repository, start: CommitId, now_ns: int) -> Iterator[Placed]:
+def dated_states(repository: Repository, start: CommitId, now_ns: int) -> Iterator[DatedState]:
     """Yield ``start`` and the states before it, newest first, each with the time at which it was published."""
     now = now_ns // 1_000_000_000
     line = repository.first_parents(start)
@@ -51,7 +51,7 @@ def placed(repository: Repository, start: CommitId, now_ns: int) -> Iterator[Pla
             times = _in_order([one.told for _, one in window], now)
         for (one_id, one), seconds in zip(window, times, strict=True):
             limit = seconds if limit is None else min(limit, seconds)
-            yield Placed(one_id, one, limit)
+            yield DatedState(one_id, one, limit)
 
 
 def _until_calm(

@@ -1,4 +1,4 @@
-"""Columns: a directory that holds files and symlinks only, all with their lines, read at once.
+"""Record columns: a directory that holds files and symlinks only, all with their lines, read at once.
 
 A writer gives the record's lines in the tree's order. While they fit row by
 row, each field of all lines is checked as one column: against git's rows, or

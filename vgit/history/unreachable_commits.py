@@ -1,4 +1,4 @@
-"""Lost line: commits that head does not descend from, and whether the store has all of them to this day."""
+"""Unreachable commits: those that head does not descend from, and whether the store still has all of them."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Kind
 
 
-def rely_on_line(repository: Repository, writer: ObjectWriter, tip: CommitId, head: CommitId) -> bool:
+def rely_on_unreachable(repository: Repository, writer: ObjectWriter, tip: CommitId, head: CommitId) -> bool:
     """Say whether the store has ``tip`` and its ancestors whole, as far as head lacks them; they are then relied on.
 
     Costs a look at every commit of the history, and at what each of the lost ones changed.

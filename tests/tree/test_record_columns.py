@@ -1,4 +1,4 @@
-"""Test_columns: a record read by columns says what it says line by line, or nothing."""
+"""Test_record_columns: a record read by columns says what it says line by line, or nothing."""
 
 import pytest
 from hypothesis import example, given
@@ -8,9 +8,9 @@ from tests.tree import trees
 from vgit.ids import ObjectId
 from vgit.objects.git_mode import FILE_MODE, SYMLINK_MODE, TREE_MODE
 from vgit.objects.git_tree import TreeRow
-from vgit.tree.columns import read_columns
 from vgit.tree.directory_record import parse_record, split_header
 from vgit.tree.entry import Entry
+from vgit.tree.record_columns import read_columns
 
 HEADER = "vgit-directory 1\n"
 IDS = [ObjectId(bytes([number]) * 20) for number in (0x11, 0xA2, 0x33)]
