@@ -82,7 +82,24 @@ def test_nothing_is_replaced_and_what_is_still_there_is_named(set_back: SetBack)
     assert len(list_leases(set_back.bench.repository())) == 1, "a mount that stays one keeps its lease"
 
 
-def test_the_command_that_is_named_brings_all_back(set_back: SetBack) -> None:
+def test_what_is_said_is_lines_that_a_terminal_can_show(set_back: SetBack) -> None:
+    first, *others = set_back.refused().split("\n")
+    assert first.endswith("Nothing was changed.")
+    named = {line.split()[0] for line in others if line.startswith("  ")}
+    assert {id.hex() for id in set_back.lost} <= named
+    assert any(line.startswith(f"`vgit restore x {set_back.lost[-1].hex()}`") for line in others)
+
+
+def test_a_restore_brings_all_back_too(set_back: SetBack) -> None:
+    command = re.search(r"`vgit restore x ([0-9a-f]{40})`", set_back.refused())
+    assert command is not None
+    restore(set_back.bench.repository(), CommitId(bytes.fromhex(command[1])), None, AUTHOR)
+    again = set_back.bench.mount("a")
+    assert contents(again) == {"f": "work", "new": "more work"}
+    assert again.commit(AUTHOR).published is None
+
+
+def test_the_command_of_git_that_is_named_brings_all_back(set_back: SetBack) -> None:
     said = set_back.refused()
     command = re.search(r"`git --git-dir=(\S+) (update-ref refs/heads/main \S+ \S+)`", said)
     assert command is not None, said

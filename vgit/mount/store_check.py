@@ -64,25 +64,27 @@ def check_content(repository: Repository, entries: Iterable[Entry]) -> None:
 
 
 def _describe(repository: Repository, record: MountRecord, root: str, head: CommitId, known: CommitId) -> str:
-    """Return what has become of the history, what of it is still there, and the ways out."""
+    """Return a few lines: what has become of the history, what of it is still there, and the ways out."""
     newest = _newest(repository, head, known)
     line = list(islice(repository.first_parents(newest), _NAMED_COMMITS))
-    named = ", ".join(_name(repository, id) for id in dict.fromkeys([newest, known, *(id for id, _ in line)]))
-    git_dir = os.path.join(record.store, "volumes", f"{record.volume_id}.git")
+    name = record.volume_name or record.volume_id
+    lines = [
+        "the volume's history is not the one that this mount came from: the store was set back to an older copy, or"
+        f" {MAIN} to an older commit. Nothing was changed.",
+        f"Head, {_name(repository, head)}, does not descend from {short_id(known)}, the newest commit that the mount"
+        " knows. Still in the store:",
+        *(f"  {_name(repository, id)}" for id in dict.fromkeys([newest, known, *(id for id, _ in line)])),
+        f"`vgit restore {name} {newest.hex()}` publishes that state as the newest and joins the two histories; what"
+        " was committed since then stays in the log.",
+    ]
     if repository.descends(newest, {head}):
-        way = f"`git --git-dir={git_dir} update-ref {MAIN} {newest.hex()} {head.hex()}` brings all of it back"
-    else:
-        name = record.volume_name or record.volume_id
-        way = (
-            f"`vgit restore {name} {newest.hex()}` publishes that state as the newest and joins the two histories;"
-            " what was committed since then stays in the log"
+        git_dir = os.path.join(record.store, "volumes", f"{record.volume_id}.git")
+        lines.append(
+            f"Nothing was: `git --git-dir={git_dir} update-ref {MAIN} {newest.hex()} {head.hex()}` makes it the newest"
+            " as if nothing had happened."
         )
-    return (
-        f"the volume's history is not the one that this mount came from: head, {_name(repository, head)}, does not"
-        f" descend from {short_id(known)}, the newest commit that the mount knows. The store was set back to an older"
-        f" copy, or {MAIN} to an older commit. Nothing was changed. Still in the store: {named}. {way}. To keep the"
-        f" files as they are here instead: `vgit unmount --keep-files --discard {printable(root)}`."
-    )
+    lines.append(f"To keep the files here as they are: `vgit unmount --keep-files --discard {printable(root)}`.")
+    return "\n".join(lines)
 
 
 def _newest(repository: Repository, head: CommitId, known: CommitId) -> CommitId:
