@@ -96,17 +96,23 @@ def exit_if_incomplete(ctx: click.Context, left_out: Iterable[LeftOut]) -> None:
 
 
 @contextmanager
-def show_local_changes() -> Iterator[None]:
-    """Show the warning of a read-only mount that was changed as ours look, whatever Python is told of warnings."""
+def show_local_changes() -> Iterator[list[str]]:
+    """Show the warning of a read-only mount that was changed as ours look, whatever Python is told of warnings.
+
+    The list that it gives has the texts that were shown, once the block has ended.
+    """
+    told: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LocalChangesWarning)
-        yield
-    for one in caught:
-        warn(str(one.message))
+        yield told
+    told += [str(one.message) for one in caught]
+    for text in told:
+        warn(text)
 
 
-def report_local_changes(mount: "Mount") -> None:
-    """Tell people if a read-only mount was changed: what is in it is not the volume's."""
+def report_local_changes(mount: "Mount", told: Sequence[str] = ()) -> None:
+    """Tell people if a read-only mount was changed, what is in it is not the volume's; but not what they were told."""
     changes = mount.local_changes()
-    if changes:
-        warn(local_changes_text(str(mount.path), changes))
+    text = local_changes_text(str(mount.path), changes) if changes else None
+    if text is not None and text not in told:
+        warn(text)

@@ -36,6 +36,7 @@ class MountRequest(NamedTuple):
 class _RunMount(NamedTuple):
     mount: Mount
     repository: Repository
+    told: Sequence[str]  # what people were told of local changes when it was opened
 
 
 class _RunCommand(Command):
@@ -126,20 +127,22 @@ def _run_mounts(settings: Settings, asked: Sequence[MountRequest], *, create: bo
     """Open all mounts, or none; what the command leaves uncommitted stays in them."""
     mounts: list[_RunMount] = []
     try:
-        for one in asked:
-            volume = settings.volume(one.volume, create_if_missing=create)
-            with show_local_changes():
-                mounts.append(_RunMount(volume.mount(one.path, read_only=one.read_only), volume.repository))
+        for request in asked:
+            volume = settings.volume(request.volume, create_if_missing=create)
+            with show_local_changes() as told:
+                mounts.append(
+                    _RunMount(volume.mount(request.path, read_only=request.read_only), volume.repository, told)
+                )
         yield mounts
     finally:
-        for mount, repository in mounts:
-            mount.release()
-            repository.close()
+        for one in mounts:
+            one.mount.release()
+            one.repository.close()
 
 
 def _environment(client: Client, mounts: Sequence[_RunMount]) -> dict[str, str]:
     """Return the command's environment: there, too, names mean the volumes that they mean here."""
-    run_mounts = dict.fromkeys([*(str(mount.path) for mount, _ in mounts), *client.run_mounts])
+    run_mounts = dict.fromkeys([*(str(one.mount.path) for one in mounts), *client.run_mounts])
     return _own_environment() | {
         "VGIT_STORE": client.store,
         "VGIT_ENVIRONMENT": client.environment,
@@ -163,9 +166,9 @@ def _background(mounts: Sequence[_RunMount], every_seconds: float) -> Iterator[N
     logger = logging.getLogger("vgit.api.background")
     logger.addHandler(handler)
     try:
-        for mount, _ in mounts:
-            if not mount.read_only:
-                mount.commit_in_background(every_seconds)
+        for one in mounts:
+            if not one.mount.read_only:
+                one.mount.commit_in_background(every_seconds)
         yield
     finally:
         logger.removeHandler(handler)
@@ -179,9 +182,9 @@ class _Warnings(logging.Handler):
 
 def _commit_all(mounts: Sequence[_RunMount]) -> Iterator[int]:
     """Commit each mount for the last time and tell what people should know; yield exit codes where all is not well."""
-    for mount, _ in mounts:
+    for mount, _, told in mounts:
         if mount.read_only:
-            _warn_if_changed(mount)
+            _warn_if_changed(mount, told)
             continue
         where = str(mount.path) if len(mounts) > 1 else None
         try:
@@ -196,10 +199,10 @@ def _commit_all(mounts: Sequence[_RunMount]) -> Iterator[int]:
             yield _FAILED
 
 
-def _warn_if_changed(mount: Mount) -> None:
+def _warn_if_changed(mount: Mount, told: Sequence[str]) -> None:
     """Tell people if the command changed what is mounted read-only."""
     try:
-        report_local_changes(mount)
+        report_local_changes(mount, told)
     except (Error, OSError) as error:
         warn(f"whether {shown_name(str(mount.path))} was changed could not be seen: {error}")
 
