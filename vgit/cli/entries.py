@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from vgit.cli.output import local_seconds, note, shown_name, size
+from vgit.cli.output import local_seconds, note, quoted_name, shown_name, size
 from vgit.types import Change, ChangeKind, CommitInfo, FileEntry, FileEntryType
 
 TYPE_NAMES = {
@@ -49,8 +49,8 @@ def change_line(change: Change) -> str:
     """Return a letter and the path, with tabs between: ``M	model.bin``, ``R	old	new``."""
     parts = [LETTERS[change.kind]]
     if change.kind is ChangeKind.RENAMED and change.old is not None:
-        parts.append(shown_name(change.old.path))
-    parts.append(shown_name(change.path) or "/")
+        parts.append(quoted_name(change.old.path))
+    parts.append(quoted_name(change.path) or "/")
     return "\t".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 0    done
 1    an error, told as "Error: …" on stderr; VGIT_DEBUG=1 shows where it came from
-2    the command line itself was wrong
+2    the command line itself was wrong, or get or put would replace something and --force was not given
 3    published, but something could not be read and is missing from it
 130  interrupted from the keyboard
 141  whoever read our output has gone (as if killed by SIGPIPE)

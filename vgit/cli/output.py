@@ -7,7 +7,8 @@ Names of files are bytes. Lines of `ls` in a pipe have them as they are. In JSON
 a byte that is not UTF-8 stands as ``\udcXX``, which Python reads back as the
 same name (``os.fsencode``). Everything else spells such bytes, and control
 characters, as ``\xXX``, so that no name can command a terminal; what ends a line
-or turns the direction of writing for others of Unicode is spelled ``\uXXXX``.
+or turns the direction of writing for others of Unicode is spelled ``\uXXXX``. But
+where changes are told, in lines as in patches, names are quoted as git does.
 """
 
 import json
@@ -24,14 +25,18 @@ from typing import Any
 
 import click
 
+from vgit.paths import encode_name
+
 _BATCH = 1000
 _TABLE_ROWS = 5000  # laying out a table needs all of it, and takes 0.1 ms a row
 # Beside ASCII's control characters: others, ends of lines, what turns the direction of writing, bytes that are not
 # UTF-8. Marks of direction (U+200E) and joiners (U+200D) are part of ordinary words and emoji.
-HARMFUL = "\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff"
-_HARMFUL = re.compile(f"[{HARMFUL}]")
-_UNPRINTABLE = re.compile(f"[\x00-\x1f{HARMFUL}]")
-_UNPRINTABLE_BUT_LAYOUT = re.compile(f"[\x00-\x08\x0b-\x1f{HARMFUL}]")
+_HARMFUL_CLASS = "\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff"
+_HARMFUL = re.compile(f"[{_HARMFUL_CLASS}]")
+_QUOTED = re.compile(f'[\x00-\x1f"\\\\{_HARMFUL_CLASS}]')
+_C_ESCAPES = dict(zip('\a\b\t\n\v\f\r"\\', 'abtnvfr"\\', strict=True))
+_UNPRINTABLE = re.compile(f"[\x00-\x1f{_HARMFUL_CLASS}]")
+_UNPRINTABLE_BUT_LAYOUT = re.compile(f"[\x00-\x08\x0b-\x1f{_HARMFUL_CLASS}]")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB")
 
 
@@ -58,6 +63,23 @@ def shown_name(name: str) -> str:
     if name.isprintable():  # nothing of what is looked for is; a quarter of the time
         return name
     return _UNPRINTABLE.sub(_hex, name)
+
+
+def quoted_name(name: str) -> str:
+    r"""Return a name as git writes it, with core.quotePath off: in C's quotes if it has what they are for.
+
+    Where changes are told, so that a line and a patch spell a name alike.
+
+    >>> print(quoted_name("a b"), quoted_name("two\nlines"), quoted_name("\udcff"))
+    a b "two\nlines" "\377"
+    """
+    return f'"{_QUOTED.sub(_octal, name)}"' if _QUOTED.search(name) else name
+
+
+def _octal(found: re.Match[str]) -> str:
+    if found[0] in _C_ESCAPES:
+        return f"\\{_C_ESCAPES[found[0]]}"
+    return "".join(f"\\{byte:03o}" for byte in encode_name(found[0]))
 
 
 def _hex(found: re.Match[str]) -> str:

@@ -4,13 +4,12 @@ Files that are not text, or larger than ``LARGEST``, are only named. Directories
 FIFOs and sockets, which git's format does not have, are left out.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Protocol
 
 from dulwich.patch import unified_diff
 
-from vgit.cli.output import HARMFUL
+from vgit.cli.output import quoted_name
 from vgit.paths import encode_name
 from vgit.types import Change, FileEntry, FileEntryType
 
@@ -18,8 +17,6 @@ LARGEST = 1 << 20  # comparing lines costs far more than reading them
 _BINARY_PROBE = 8000  # as git: a file is binary if a NUL is in its first 8,000 bytes
 _KINDS = {FileEntryType.FILE: 0o100000, FileEntryType.SYMLINK: 0o120000}
 _ANY_BYTES = "latin-1"  # has a character for each byte: names come out as they are given, whatever they are
-_SPECIAL = re.compile(f'[\x00-\x1f"\\\\{HARMFUL}]')
-_C_ESCAPES = dict(zip('\a\b\t\n\v\f\r"\\', 'abtnvfr"\\', strict=True))
 
 
 class Files(Protocol):
@@ -109,15 +106,4 @@ def _lines(text: bytes) -> list[bytes]:
 
 
 def _quoted(prefix: str, path: str) -> bytes:
-    """Return a name as git writes it with core.quotePath off: in C's quotes if it has what they are for.
-
-    As in all that is printed, bytes that are not UTF-8 are spelled, and what could command a terminal.
-    """
-    name = prefix + path
-    return encode_name(f'"{_SPECIAL.sub(_escaped, name)}"' if _SPECIAL.search(name) else name)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    if found[0] in _C_ESCAPES:
-        return f"\\{_C_ESCAPES[found[0]]}"
-    return "".join(f"\\{byte:03o}" for byte in encode_name(found[0]))
+    return encode_name(quoted_name(prefix + path))
