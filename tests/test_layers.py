@@ -43,7 +43,7 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
     folder: tuple(frozenset(line.split()) for line in lines)
     for folder, lines in {
         "repository/": (
-            "aftermath commit config edit_tree refs",  # what is stored, and what a merge starts from
+            "aftermath commit config edit_tree identity refs",  # what is stored, and what a merge starts from
             "merge",
             "repository",
             "publish tree_view",

@@ -5,7 +5,7 @@ import pytest
 from tests import volumes
 from tests.meddler import Meddler
 from vgit.backend.memory import MemoryBackend
-from vgit.catalog import Catalog, CatalogRecord
+from vgit.catalog import Catalog, VolumeRecord
 from vgit.catalog import catalog as catalog_module
 from vgit.catalog.volume_record import decode_record
 from vgit.clock import SYSTEM_CLOCK
@@ -21,8 +21,8 @@ from vgit.tree.entry import Entry
 AUTHOR = "Ann <ann@x>"
 
 
-def record(name: str | None, environment: str = "main", created_at_ns: int = 1) -> CatalogRecord:
-    return CatalogRecord(environment, name, new_volume_id(SYSTEM_CLOCK), created_at_ns, AUTHOR)
+def record(name: str | None, environment: str = "main", created_at_ns: int = 1) -> VolumeRecord:
+    return VolumeRecord(environment, name, new_volume_id(SYSTEM_CLOCK), created_at_ns, AUTHOR)
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_the_thousandth_volume_costs_no_thousand_reads(memory: MemoryBackend, mo
     catalog = open_catalog(memory)
     decoded = []
 
-    def count(environment: str, name: str | None, data: bytes) -> CatalogRecord:
+    def count(environment: str, name: str | None, data: bytes) -> VolumeRecord:
         decoded.append(name)
         return decode_record(environment, name, data)
 
@@ -220,7 +220,7 @@ def test_a_damaged_record_names_its_file(data: bytes) -> None:
 
 @pytest.mark.parametrize("created_by", ["Ann <ann@x>", "Ren\u2028é <r@x>", "\udcff <x>", "a  b <x>"])
 def test_a_record_comes_back(created_by: str) -> None:
-    kept = CatalogRecord("main", "data", new_volume_id(SYSTEM_CLOCK), 1_700_000_000_000_000_000, created_by)
+    kept = VolumeRecord("main", "data", new_volume_id(SYSTEM_CLOCK), 1_700_000_000_000_000_000, created_by)
     assert decode_record("main", "data", kept.encode()) == kept
     assert decode_record("main", "data", kept.encode() + b"later more\n") == kept, "a field that a later vgit adds"
 

@@ -15,13 +15,13 @@ from vgit.repository.commit import (
     RECEIPT_LIMIT,
     Commit,
     Overwritten,
-    clean_identity,
     commit_times,
     decode_commit,
     encode_commit,
     escape_path,
     unescape_path,
 )
+from vgit.repository.identity import clean_identity
 from vgit.tree.edits import Counts
 
 PROJECT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from vgit.errors import InvalidError
 from vgit.maintenance import upkeep
 from vgit.names import check_environment_name
 from vgit.paths import local_place
-from vgit.repository.commit import clean_identity
+from vgit.repository.identity import clean_identity
 from vgit.runtime.once import Once
 
 DEFAULT_ENVIRONMENT = "main"

@@ -16,7 +16,7 @@ from vgit.api.convert import change, commit_info, local_change, reload_info
 from vgit.api.user_warnings import log_left_out, warn_of_left_out
 from vgit.errors import Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
-from vgit.history.file_changes import edited
+from vgit.history.file_changes import changes_of_edits
 from vgit.mount.changes import Unstable
 from vgit.mount.open import renew
 from vgit.mount.plan import Local
@@ -189,7 +189,9 @@ class Mount:
         """
         where = parse_path(path) if path is not None else ()
         self._refuse_closed()
-        return [change(one) for one in edited(self._working.status().edits) if one.path[: len(where)] == where]
+        return [
+            change(one) for one in changes_of_edits(self._working.status().edits) if one.path[: len(where)] == where
+        ]
 
     status = Method(_status)
     diff = Method(_diff)

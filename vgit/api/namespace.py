@@ -115,7 +115,7 @@ class Objects(Generic[V]):
         if record is None:
             raise NotFoundError(f"No deleted volume was called {name!r} in environment {environment!r}.")
         client.root.open_volume(record.id).close()
-        catalog.bring_back(record, client.author)
+        catalog.undelete(record, client.author)
         return self._make(client, name=name, environment=environment_name, volume_id=record.id)
 
     create = Method(_create)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vgit.api.client import Client
-from vgit.catalog import CatalogRecord, create_ephemeral, reap_ephemerals
+from vgit.catalog import VolumeRecord, create_ephemeral, reap_ephemerals
 from vgit.errors import AlreadyExistsError, NotFoundError
 from vgit.names import check_volume_id
 from vgit.repository.repository import Repository
@@ -16,7 +16,7 @@ from vgit.repository.repository import Repository
 class Resolved:
     """A volume that is known to exist, and its repository, open in this process."""
 
-    record: CatalogRecord
+    record: VolumeRecord
     repository: Repository
 
 
@@ -96,5 +96,5 @@ def ephemeral(client: Client, environment: str) -> Iterator[Resolved]:
         made.remove(client.author)
 
 
-def _open(client: Client, record: CatalogRecord) -> Resolved:
+def _open(client: Client, record: VolumeRecord) -> Resolved:
     return Resolved(record, client.root.open_volume(record.id))

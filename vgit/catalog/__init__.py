@@ -3,6 +3,6 @@
 from vgit.catalog.catalog import Catalog
 from vgit.catalog.ephemeral import create_ephemeral, reap_ephemerals
 from vgit.catalog.store_root import StoreRoot
-from vgit.catalog.volume_record import CatalogRecord
+from vgit.catalog.volume_record import VolumeRecord
 
-__all__ = ["Catalog", "CatalogRecord", "StoreRoot", "create_ephemeral", "reap_ephemerals"]
+__all__ = ["Catalog", "StoreRoot", "VolumeRecord", "create_ephemeral", "reap_ephemerals"]

@@ -9,7 +9,7 @@ AlreadyExistsError or, if it asked for that, the winner's record.
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from vgit.catalog.volume_record import CatalogRecord, decode_record
+from vgit.catalog.volume_record import VolumeRecord, decode_record
 from vgit.clock import Clock
 from vgit.content import read_content, store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, NotFoundError
@@ -40,24 +40,24 @@ class Catalog:
         self._repository = repository
         self._clock = clock
 
-    def find(self, environment: str, name: str) -> CatalogRecord | None:
+    def find(self, environment: str, name: str) -> VolumeRecord | None:
         """Return the record of a name, None if there is none."""
         return self._find_in(self._head(), environment, name)
 
-    def find_id(self, volume_id: str) -> CatalogRecord | None:
+    def find_id(self, volume_id: str) -> VolumeRecord | None:
         """Return the record of an id, ephemeral volumes included; cost grows with the number of volumes."""
         return next((record for record in self._all(self._head()) if record.id == volume_id), None)
 
-    def named(self, environment: str) -> list[CatalogRecord]:
+    def named(self, environment: str) -> list[VolumeRecord]:
         """Return the named volumes of an environment, newest first."""
         records = [record for record in self._all(self._head(), environment) if record.name is not None]
         return sorted(records, key=lambda record: (-record.created_at_ns, record.name or ""))
 
-    def ephemeral(self) -> list[CatalogRecord]:
+    def ephemeral(self) -> list[VolumeRecord]:
         """Return the volumes without a name."""
         return list(self._all(self._head(), _EPHEMERAL))
 
-    def add(self, record: CatalogRecord, author: str) -> None:
+    def add(self, record: VolumeRecord, author: str) -> None:
         """Give a volume that is durable already its name; AlreadyExistsError if the name is taken."""
         environment, name = _place(record)
 
@@ -71,7 +71,7 @@ class Catalog:
 
         self._write(f"Create {environment}/{name}", author, check, {(environment, name): record})
 
-    def bring_back(self, record: CatalogRecord, author: str) -> None:
+    def undelete(self, record: VolumeRecord, author: str) -> None:
         """Give a deleted volume its name again; AlreadyExistsError if the name is taken, or the id has another."""
         environment, name = _place(record)
 
@@ -86,11 +86,11 @@ class Catalog:
 
         self._write(f"Undelete {environment}/{name}", author, check, {(environment, name): record})
 
-    def rename(self, environment: str, old: str, new: str, author: str) -> CatalogRecord:
+    def rename(self, environment: str, old: str, new: str, author: str) -> VolumeRecord:
         """Move a name; the id stays. NotFoundError without ``old``, AlreadyExistsError with ``new``."""
         check_new_volume_name(new)
         record = self._expect(environment, old)
-        moved = CatalogRecord(environment, new, record.id, record.created_at_ns, record.created_by)
+        moved = VolumeRecord(environment, new, record.id, record.created_at_ns, record.created_by)
 
         def check(head: Commit) -> None:
             self._check_still(head, record)
@@ -104,7 +104,7 @@ class Catalog:
             self._write(f"Rename {environment}/{old} to {new}", author, check, changes)
         return moved
 
-    def remove(self, record: CatalogRecord, author: str) -> None:
+    def remove(self, record: VolumeRecord, author: str) -> None:
         """Take a volume's name away; the volume itself stays until gc. NotFoundError if it is gone already."""
         environment, name = _place(record)
         self._write(
@@ -114,7 +114,7 @@ class Catalog:
             {(environment, name): None},
         )
 
-    def deleted(self, environment: str, name: str) -> Iterator[CatalogRecord]:
+    def deleted(self, environment: str, name: str) -> Iterator[VolumeRecord]:
         """Yield the records that ``name`` has had and lost, the last one first."""
         alive = {record.id for record in self._all(self._head())}
         for _, commit in self._repository.first_parents(self._repository.head()):
@@ -123,13 +123,13 @@ class Catalog:
                 alive.add(record.id)
                 yield record
 
-    def _expect(self, environment: str, name: str) -> CatalogRecord:
+    def _expect(self, environment: str, name: str) -> VolumeRecord:
         record = self.find(environment, name)
         if record is None:
             raise NotFoundError(f"Volume {name!r} not found in environment {environment!r}.")
         return record
 
-    def _check_still(self, head: Commit, record: CatalogRecord) -> None:
+    def _check_still(self, head: Commit, record: VolumeRecord) -> None:
         environment, name = _place(record)
         now = self._find_in(head.tree, environment, name)
         if now is None or now.id != record.id:
@@ -145,17 +145,17 @@ class Catalog:
         below = subtree(self._repository.root(tree).entries.get(environment))
         return self._repository.directories.read(below) if below is not None else _NOTHING
 
-    def _find_in(self, tree: TreeId, environment: str, name: str) -> CatalogRecord | None:
+    def _find_in(self, tree: TreeId, environment: str, name: str) -> VolumeRecord | None:
         entry = find_entry(self._repository.directories, tree, (environment, name))
         return None if entry is None else self._read(environment, name, entry)
 
-    def _all(self, tree: TreeId, environment: str | None = None) -> Iterator[CatalogRecord]:
+    def _all(self, tree: TreeId, environment: str | None = None) -> Iterator[VolumeRecord]:
         wanted = self._repository.root(tree).entries if environment is None else [environment]
         for one in wanted:
             for name, entry in self._names(tree, one).entries.items():
                 yield self._read(one, name, entry)
 
-    def _read(self, environment: str, name: str, entry: Entry) -> CatalogRecord:
+    def _read(self, environment: str, name: str, entry: Entry) -> VolumeRecord:
         if entry.kind is not Kind.FILE:
             raise CorruptVolumeError(f"the catalog's {environment}/{name} is a {entry.kind.value}, expected a file.")
         data = b"".join(read_content(self._repository.objects, entry))
@@ -166,7 +166,7 @@ class Catalog:
         message: str,
         author: str,
         check: Callable[[Commit], None],
-        changes: dict[tuple[str, str], CatalogRecord | None],
+        changes: dict[tuple[str, str], VolumeRecord | None],
     ) -> None:
         edits = Edits()
         head = self._head()
@@ -183,5 +183,5 @@ class Catalog:
             publish.publish(self._repository, proposal, writer)
 
 
-def _place(record: CatalogRecord) -> tuple[str, str]:
+def _place(record: VolumeRecord) -> tuple[str, str]:
     return (_EPHEMERAL, record.id) if record.name is None else (record.environment, record.name)

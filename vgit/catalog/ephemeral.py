@@ -10,7 +10,7 @@ A death between any two leaves the key, so that the next one finishes.
 
 from vgit.backend import Held
 from vgit.catalog.store_root import EPHEMERAL, StoreRoot
-from vgit.catalog.volume_record import CatalogRecord
+from vgit.catalog.volume_record import VolumeRecord
 from vgit.errors import BackendUnavailableError, Error, NotFoundError
 from vgit.names import check_volume_id
 from vgit.runtime.cancel import shield
@@ -21,7 +21,7 @@ _TRIES = 100
 class Ephemeral:
     """A volume that this process keeps alive, until ``remove``."""
 
-    def __init__(self, root: StoreRoot, record: CatalogRecord, held: Held) -> None:
+    def __init__(self, root: StoreRoot, record: VolumeRecord, held: Held) -> None:
         self.record = record
         self._root = root
         self._held = held
@@ -80,7 +80,7 @@ def _hold_new(root: StoreRoot, volume_id: str) -> Held:
     raise BackendUnavailableError(f"could not hold {EPHEMERAL + volume_id}, though it is new.")
 
 
-def _remove(root: StoreRoot, volume_id: str, record: CatalogRecord | None, held: Held, author: str) -> None:
+def _remove(root: StoreRoot, volume_id: str, record: VolumeRecord | None, held: Held, author: str) -> None:
     with shield():
         try:
             if record is not None:

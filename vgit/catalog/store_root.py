@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from vgit.backend import Backend
 from vgit.catalog.catalog import Catalog
-from vgit.catalog.volume_record import CatalogRecord
+from vgit.catalog.volume_record import VolumeRecord
 from vgit.clock import Clock
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.ids import SHA1
 from vgit.names import check_environment_name, check_new_volume_name, check_volume_id, new_volume_id
-from vgit.repository.commit import clean_identity
+from vgit.repository.identity import clean_identity
 from vgit.repository.refs import MAIN, Refs
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import shield
@@ -75,7 +75,7 @@ class StoreRoot:
         """Return the catalog; NotFoundError if there is no store here yet."""
         return self._catalog.get(self._open_catalog)
 
-    def create_volume(self, environment: str, name: str, author: str) -> CatalogRecord:
+    def create_volume(self, environment: str, name: str, author: str) -> VolumeRecord:
         """Make a volume, then its name; AlreadyExistsError if the name is taken."""
         check_environment_name(environment)
         check_new_volume_name(name)
@@ -94,11 +94,11 @@ class StoreRoot:
         self._catalog_to_write(clean_identity(author))
         return new_volume_id(self.clock)
 
-    def make_volume(self, volume_id: str, environment: str, name: str | None, author: str) -> CatalogRecord:
+    def make_volume(self, volume_id: str, environment: str, name: str | None, author: str) -> VolumeRecord:
         """Make a repository, then its record in the catalog (None: one without a name)."""
         author = clean_identity(author)
         Repository.create(self.volume_backend(volume_id), self.clock, author).close()
-        record = CatalogRecord(environment, name, volume_id, self.clock.now_ns(), author)
+        record = VolumeRecord(environment, name, volume_id, self.clock.now_ns(), author)
         self.catalog().add(record, author)
         return record
 

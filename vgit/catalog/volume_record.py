@@ -16,7 +16,7 @@ from vgit.names import check_volume_id
 _HEADER = "vgit volume 1"
 
 
-class CatalogRecord(NamedTuple):
+class VolumeRecord(NamedTuple):
     """One volume as the catalog knows it."""
 
     environment: str
@@ -32,7 +32,7 @@ class CatalogRecord(NamedTuple):
         return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
-def decode_record(environment: str, name: str | None, data: bytes) -> CatalogRecord:
+def decode_record(environment: str, name: str | None, data: bytes) -> VolumeRecord:
     """Parse what ``encode`` wrote; raise CorruptVolumeError for anything else."""
     header, *lines = data.decode("utf-8", "surrogateescape").split("\n")
     fields = dict(line.split(" ", 1) for line in lines if " " in line)
@@ -45,4 +45,4 @@ def decode_record(environment: str, name: str | None, data: bytes) -> CatalogRec
         id, created_at_ns = check_volume_id(fields["id"]), int(fields["created_at"])
     except ValueError as error:
         raise CorruptVolumeError(f"the catalog's file {environment}/{name} is damaged: {error}") from error
-    return CatalogRecord(environment, name, id, created_at_ns, fields["created_by"])
+    return VolumeRecord(environment, name, id, created_at_ns, fields["created_by"])

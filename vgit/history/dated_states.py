@@ -48,7 +48,7 @@ def dated_states(repository: Repository, start: CommitId, now_ns: int) -> Iterat
             window, times = [(id, commit)], [min(commit.commit_time, now)]
         else:
             window = [(id, commit), *_until_calm(repository, line, now)]
-            times = _in_order([one.told for _, one in window], now)
+            times = _consistent_times([one.told for _, one in window], now)
         for (one_id, one), seconds in zip(window, times, strict=True):
             limit = seconds if limit is None else min(limit, seconds)
             yield DatedState(one_id, one, limit)
@@ -57,7 +57,7 @@ def dated_states(repository: Repository, start: CommitId, now_ns: int) -> Iterat
 def _until_calm(
     repository: Repository, line: Iterator[tuple[CommitId, Commit]], now: int
 ) -> Iterator[tuple[CommitId, Commit]]:
-    """Yield the next states of ``line``, till so many in a row are in order that what is not is known by them."""
+    """Yield the next states of ``line``, until enough in a row are in order to tell which of the others are not."""
     calm = 0
     while calm < _CALM and (one := next(line, None)) is not None:
         yield one
@@ -73,11 +73,11 @@ def _is_in_order(repository: Repository, commit: Commit, now: int) -> bool:
     return repository.commit(commit.parent).commit_time - commit.commit_time <= DOUBT_SECONDS
 
 
-def _in_order(told: Sequence[int], now: int) -> list[int]:
+def _consistent_times(told: Sequence[int], now: int) -> list[int]:
     """Return times that never go up, as near to the told ones as these agree."""
     is_now_wrong = min(told) - now > DOUBT_SECONDS
     limit = max(told) if is_now_wrong else now
-    believed = _agreeing(told, limit + DOUBT_SECONDS)
+    believed = _longest_run(told, limit + DOUBT_SECONDS)
     times = []
     for at, seconds in enumerate(told):
         if at in believed:
@@ -86,7 +86,7 @@ def _in_order(told: Sequence[int], now: int) -> list[int]:
     return times
 
 
-def _agreeing(told: Sequence[int], latest: int) -> set[int]:
+def _longest_run(told: Sequence[int], latest: int) -> set[int]:
     """Return where the longest run is that never goes up and begins at ``latest`` at most; of equals, the older one."""
     ends: list[int] = []  # of the best run of each length: its last time, negated
     last: list[int] = []  # and where that is

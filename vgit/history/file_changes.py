@@ -50,7 +50,7 @@ def changes(repository: Repository, old_tree: TreeId, new_tree: TreeId, path: Pa
     return _with_renames(found)
 
 
-def edited(edits: Edits) -> list[FileChange]:
+def changes_of_edits(edits: Edits) -> list[FileChange]:
     """Return what a writer's edits change of what it saw, in path order, as ``changes`` tells it of two trees."""
     found: list[FileChange] = []
     parents = {path[:depth] for path in edits for depth in range(len(path))}

@@ -31,7 +31,7 @@ _NAMED_PATHS = 3
 def restore(
     repository: Repository, revision: CommitId, paths: Sequence[Path] | None, author: str, message: str | None = None
 ) -> Published | None:
-    """Publish the state of ``revision``, or of ``paths`` in it, as the newest; None if it is that already.
+    """Publish the state of ``revision``, or of ``paths`` in it, as the newest; None if head is the same already.
 
     Raise NotFoundError for a path that neither head nor the revision has, and
     CorruptObjectError if the revision is of no use any more: not reachable

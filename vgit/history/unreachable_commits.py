@@ -14,7 +14,7 @@ from vgit.tree.entry import Kind
 
 
 def rely_on_unreachable(repository: Repository, writer: ObjectWriter, tip: CommitId, head: CommitId) -> bool:
-    """Say whether the store has ``tip`` and its ancestors whole, as far as head lacks them; they are then relied on.
+    """Return whether the store has all of ``tip`` and its ancestors that head lacks; the writer then relies on them.
 
     Costs a look at every commit of the history, and at what each of the lost ones changed.
     """

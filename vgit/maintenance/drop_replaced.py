@@ -28,7 +28,7 @@ MOST_WAITING = 2048
 
 
 def drop_replaced(repository: Repository) -> dict[str, CorruptObjectError]:
-    """Remove the packs that have waited long enough; return what is wrong where some stay for that."""
+    """Remove the packs that have waited long enough; return, by key, the damage for which some stay."""
     backend = repository.backend
     listed = sorted(backend.list(REPLACED), key=lambda one: one.mtime_ns)
     going = _going(listed, backend.now_ns(), repository.objects.count_replaced()) if listed else []

@@ -19,10 +19,10 @@ else:
 
 
 def after_commit(repository: Repository) -> None:
-    """Do what keeps the number of packs low; bounded work, and mostly none."""
+    """Keep the number of packs low: bounded work, and mostly none."""
     roll_up.roll_up(repository)
 
 
 def after_mount(repository: Repository) -> None:
-    """Remove what writers left that have died: an occasion that is rare, and has time."""
+    """Remove what dead writers left: opening a mount is rare, and has time for it."""
     sweep.sweep(repository)

@@ -30,16 +30,13 @@ from vgit.clock import Clock
 from vgit.errors import CorruptObjectError
 from vgit.ids import CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.paths import Path, decode_name, encode_name
+from vgit.repository.identity import encode_text
 from vgit.tree.edits import Counts
 from vgit.tree.escape import escape_name, unescape_name
 
 RECEIPT_LIMIT = 1_000  # paths named in a commit; the count beside them is always whole
 _SEAL_DIGITS = 16
 _HEX = re.compile(rb"[0-9a-f]*")
-_UNFIT = re.compile(r"[<>\x00-\x1f\x7f]")
-_AROUND = ".,:;\"'\\ "  # git takes these off both ends of a name
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
-_NO_BYTES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte
 _IDENT = re.compile(rb"(?P<who>.*>) *(?P<seconds>-?\d{1,18}) (?P<zone>[+-]\d{4})\Z")
 _HEADER_END = re.compile(rb"\n(?! )")
 _STATED = (4, 5)  # numbers in vgit-stat
@@ -86,23 +83,6 @@ class Commit(NamedTuple):
         return self.author_time if self.txn is not None else self.commit_time
 
 
-def clean_identity(text: str) -> str:
-    """Return ``text`` as a ``Name <mail>`` that git accepts, whatever was given.
-
-    >>> clean_identity("Ann")
-    'Ann <ann>'
-    >>> clean_identity(" <> ")
-    'unknown <unknown>'
-    """
-    name, bracket, rest = decode_name(_encode_text(text)).partition("<")
-    mail = rest.partition(">")[0] if bracket else ""
-    name = " ".join(_UNFIT.sub(" ", name).split()).strip(_AROUND)
-    mail = "".join(_UNFIT.sub("", mail).split())
-    name = name or mail.partition("@")[0].strip(_AROUND) or "unknown"
-    mail = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", mail or "".join(name.lower().split()))
-    return f"{name} <{mail}>"
-
-
 def format_moment(seconds: int) -> str:
     """Return a commit's time for a message: UTC, and so that ``parse_moment`` reads it."""
     try:
@@ -133,15 +113,11 @@ def encode_commit(commit: Commit) -> bytes:
         lines.append(f"vgit-unstable {len(commit.unstable)}")
         lines += [f" {escape_path(path)}" for path in commit.unstable[:RECEIPT_LIMIT]]
     message = commit.message.replace("\0", "").rstrip("\n") + "\n"
-    return _encode_text("\n".join(lines) + "\n\n" + message)
+    return encode_text("\n".join(lines) + "\n\n" + message)
 
 
 def _seal(tree: TreeId, author: str) -> str:
-    return blake3(tree + _encode_text(author)).hexdigest()[:_SEAL_DIGITS]
-
-
-def _encode_text(text: str) -> bytes:
-    return _NO_BYTES.sub("\N{REPLACEMENT CHARACTER}", text).encode("utf-8", "surrogateescape")
+    return blake3(tree + encode_text(author)).hexdigest()[:_SEAL_DIGITS]
 
 
 def decode_commit(id: CommitId, data: bytes, object_format: ObjectFormat) -> Commit:

@@ -39,7 +39,7 @@ _EXTENSIONS = frozenset((b"noop", b"objectformat", b"preciousobjects"))
 
 
 def object_format(stored: bytes) -> ObjectFormat:
-    """Return how the objects are named of a repository with this config; CorruptVolumeError if vgit cannot use it."""
+    """Return the object format of a repository with this config; CorruptVolumeError if vgit cannot use it."""
     if stored == CONFIG:  # as it is unless somebody edited it: dulwich need not be loaded
         return SHA1
     try:

@@ -57,7 +57,7 @@ class NewDirectory:
 
 
 class Merged(NamedTuple):
-    """What a merge came to."""
+    """The result of a merge: the tree to write, and what it does to head's."""
 
     root: NewDirectory | None  # None: head's tree as it is
     overwrote: list[Lost]  # in path order
@@ -190,7 +190,7 @@ class _Merger:
         return new
 
     def _put_metadata(self, edit: Edit, head: Entry | None) -> Entry | None:
-        """Content as seen: no content of head's may revert for a chmod or a touch."""
+        """Put mode and time where the content is as seen: no content of head's may revert for a chmod or a touch."""
         new, seen = edit
         assert new is not None and seen is not None
         if head is None or head.kind is not new.kind:

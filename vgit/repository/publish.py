@@ -23,15 +23,8 @@ from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.object_writer import ObjectWriter, PackVanished
 from vgit.paths import Path
 from vgit.repository.aftermath import Aftermath
-from vgit.repository.commit import (
-    RECEIPT_LIMIT,
-    Commit,
-    Overwritten,
-    clean_identity,
-    commit_times,
-    encode_commit,
-    new_transaction,
-)
+from vgit.repository.commit import RECEIPT_LIMIT, Commit, Overwritten, commit_times, encode_commit, new_transaction
+from vgit.repository.identity import clean_identity
 from vgit.repository.merge import UNSET_MODE, Lost, Merged, NewDirectory, merge
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Repository

@@ -16,15 +16,9 @@ from vgit.ids import SHA1, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import COMMIT
 from vgit.objects.object_writer import ObjectWriter
-from vgit.repository.commit import (
-    Commit,
-    clean_identity,
-    commit_times,
-    decode_commit,
-    encode_commit,
-    new_transaction,
-)
+from vgit.repository.commit import Commit, commit_times, decode_commit, encode_commit, new_transaction
 from vgit.repository.config import CONFIG, object_format
+from vgit.repository.identity import clean_identity
 from vgit.repository.refs import MAIN, Refs
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.directory import Directory, DirectoryReader

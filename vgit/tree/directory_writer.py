@@ -29,7 +29,7 @@ _GIT_MODES = {
 
 
 class TreeWriter(Protocol):
-    """What trees and their records are written with: objects.writer.ObjectWriter, or what only encodes them."""
+    """What writes trees and their records: an ObjectWriter, or something that only encodes them."""
 
     def write_record(self, data: Buffer) -> BlobId:
         """Write a record."""
