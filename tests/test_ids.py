@@ -52,11 +52,6 @@ def test_the_kind_is_part_of_the_id(data: bytes) -> None:
     assert SHA1.object_id(b"blob", data) != SHA1.object_id(b"tree", data)
 
 
-def test_null_is_all_zeros() -> None:
-    assert SHA1.null == bytes(20)
-    assert SHA256.null == bytes(32)
-
-
 def test_a_short_id_is_the_same_of_raw_bytes_and_of_hex() -> None:
     id = SHA1.object_id(b"blob", b"")
     assert short_id(id) == short_id(id.hex()) == "e69de29bb2d1"

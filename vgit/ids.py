@@ -39,11 +39,6 @@ class ObjectFormat:
         digest.update(data)
         return ObjectId(digest.digest())
 
-    @property
-    def null(self) -> ObjectId:
-        """The id that means "nothing" in git's protocols: all zeros."""
-        return ObjectId(bytes(self.id_size))
-
 
 SHA1 = ObjectFormat("sha1", 20, hashlib.sha1)
 FORMATS = {SHA1.name: SHA1}

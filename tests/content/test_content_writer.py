@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.content.contents import MIB, chunks_of, file_of, get, new_store, noise, put, put_bytes, put_fd, store_with
-from vgit.content import chunk_tree_info, hash_file, is_chunk_tree, store_file, store_stream, write_content
+from vgit.content import chunk_tree_info, hash_file, store_file, store_stream, write_content
 from vgit.content.buffer_ring import BODY_SIZE, FIRST_BODY_SIZE
 from vgit.content.chunker import BLOB_LIMIT, MAX_SIZE
 from vgit.errors import BackendUnavailableError
@@ -41,7 +41,6 @@ def test_above_4_mib_is_a_chunk_tree(size: int) -> None:
     content, _ = put(store, data)
     assert content.git_mode == TREE_MODE
     assert (content.size, content.hash) == (size, blake3(data).digest())
-    assert is_chunk_tree(store, TreeId(content.id))
     assert chunk_tree_info(store, TreeId(content.id)) == (size, content.hash)
     assert get(store, content) == data
 

@@ -54,7 +54,7 @@ def test_before_a_seek_and_behind_the_last_blob_there_is_nothing() -> None:
     assert run.take(5) == b"other"
     assert run.take(5) is None and run.take(5) is None
     assert run.seek(ids[0]) and run.take(3) == b"one"
-    assert not run.seek(BlobId(SHA1.null))
+    assert not run.seek(BlobId(bytes(20)))
 
 
 def test_of_another_size_or_kind_is_nothing() -> None:

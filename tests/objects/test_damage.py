@@ -72,7 +72,7 @@ def check_reads(files: Files, expected: dict[ObjectId, tuple[int, bytes]]) -> No
             assert store.read(id) == (kind, data)
         except CorruptObjectError as error:
             assert id.hex() in str(error)
-        for ask in (store.header, store.read_unverified, lambda id: store.read_range(id, 3, 99)):
+        for ask in (store.header, store.read_unverified):
             try:
                 ask(id)
             except CorruptObjectError:
@@ -183,7 +183,7 @@ def test_a_base_in_another_place(tmp_path: Path, base_is_loose: bool) -> None:
     store = store_of(files)
     assert store.read(AB) == (BLOB, b"ab")
     assert store.header(AB) == (BLOB, 2)
-    assert store.read_range(AB, 1, 9) == b"b"
+    assert store.read_unverified(AB) == b"ab"
 
 
 CYCLES = {

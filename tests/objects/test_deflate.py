@@ -91,18 +91,16 @@ def test_byte_x_is_where_the_formula_says(size: int) -> None:
             assert stream[2 + 5 * (x // BLOCK + 1) + x] == data[x]
 
 
-@given(st.integers(1, 3 * BLOCK + 9), st.integers(0, 3 * BLOCK + 9), st.integers(0, 3 * BLOCK + 9))
-def test_ranges_of_framed_data(size: int, one: int, other: int) -> None:
-    start, stop = sorted((one % size, other % size))
-    stop += 1
+@given(st.integers(1, 3 * BLOCK + 9))
+def test_framed_data_is_read_into_place(size: int) -> None:
     data = noise(size)
     source = reader(b"before" + joined(stored(data)) + b"after")
-    assert read_framed(source, 6, size, start, stop) == data[start:stop]
-    rooms = [bytearray(length) for length in (stop - start, stop - start + 3, stop - start - 1)]
-    found = [read_framed(source, 6, size, start, stop, memoryview(room)) for room in rooms]
-    assert found == [data[start:stop]] * 3
-    assert [room[: stop - start] == data[start:stop] for room in rooms] == [True, True, False]
-    assert source.read_bytes / 4 <= stop - start + BLOCK + 5 * (size // BLOCK + 1)
+    assert read_framed(source, 6, size) == data
+    rooms = [bytearray(length) for length in (size, size + 3, size - 1)]
+    found = [read_framed(source, 6, size, memoryview(room)) for room in rooms]
+    assert found == [data] * 3
+    assert [room[:size] == data for room in rooms] == [True, True, False]
+    assert source.read_bytes <= 4 * framed_size(size)
 
 
 @pytest.mark.parametrize("damage", [2, 3, 4, 5, 6, BLOCK + 7, BLOCK + 8, 2 * BLOCK + 14])
@@ -110,21 +108,19 @@ def test_a_block_framed_otherwise_is_noticed(damage: int) -> None:
     size = 2 * BLOCK + 100
     stream = bytearray(joined(stored(noise(size))))
     stream[damage] ^= 1
-    assert read_framed(reader(bytes(stream)), 0, size, 0, size) is None
+    assert read_framed(reader(bytes(stream)), 0, size) is None
 
 
 def test_a_stream_cut_off_is_noticed() -> None:
     stream = joined(stored(noise(BLOCK + 100)))
-    assert read_framed(reader(stream[:-60]), 0, BLOCK + 100, 0, BLOCK + 100) is None
+    assert read_framed(reader(stream[:-60]), 0, BLOCK + 100) is None
 
 
 @given(st.binary(max_size=2000), st.integers(0, 9), st.integers(1, 64))
 def test_inflate_in_pieces(data: bytes, level: int, width: int) -> None:
     stream = zlib.compress(data, level) + b"the next object"
     pieces = [stream[at : at + width] for at in range(0, len(stream), width)]
-    assert inflate(pieces, len(data), len(data)) == data
-    if len(data) > 1:
-        assert inflate(pieces, len(data), len(data) // 2) == data[: len(data) // 2]
+    assert inflate(pieces, len(data)) == data
     assert inflate_start(stream, 10) == data[:10]
 
 
@@ -133,7 +129,7 @@ def test_a_damaged_stream_gives_the_data_or_an_error(data: bytes, level: int, ch
     stream = bytearray(zlib.compress(data, level))
     stream[choose.draw(st.integers(0, len(stream) - 1))] ^= 1 << choose.draw(st.integers(0, 7))
     try:
-        assert inflate([bytes(stream)], len(data), len(data)) == data
+        assert inflate([bytes(stream)], len(data)) == data
     except ValueError:
         pass
 
@@ -141,17 +137,17 @@ def test_a_damaged_stream_gives_the_data_or_an_error(data: bytes, level: int, ch
 @pytest.mark.parametrize("size", [0, 99, 101, 10**12])
 def test_another_size_than_declared_is_an_error(size: int) -> None:
     with pytest.raises(ValueError):
-        inflate([zlib.compress(bytes(100))], size, size)
+        inflate([zlib.compress(bytes(100))], size)
 
 
 def test_every_cut_is_an_error() -> None:
     stream = zlib.compress(text(300))
     for length in range(len(stream)):
         with pytest.raises(ValueError, match="cut off"):
-            inflate([stream[:length]], 300, 300)
+            inflate([stream[:length]], 300)
 
 
 def test_a_bomb_does_not_go_off() -> None:
     bomb = zlib.compress(bytes(50 << 20), 9)
     with pytest.raises(ValueError, match="more bytes"):
-        inflate([bomb], 1000, 1000)
+        inflate([bomb], 1000)

@@ -78,8 +78,6 @@ def check_all(git_dir: Path, store: ObjectDatabase, ids: list[ObjectId]) -> None
         assert store.header(id) == (kind, len(data))
         for size in (0, len(data) - 1, len(data), len(data) + 1):
             assert store.read_unverified(id, memoryview(bytearray(max(size, 0)))) == data
-        third = len(data) // 3
-        assert store.read_range(id, third, third + 9) == data[third : 2 * third + 9]
         assert store.contains(id)
 
 
@@ -136,26 +134,14 @@ def test_a_thin_pack_that_stock_git_completed(git_dir: Path) -> None:
     check_all(other, open_store(other), all_ids(git_dir))
 
 
-def test_range_reads(git_dir: Path) -> None:
-    commit(git_dir, MIXED)
-    store = open_store(git_dir)
-    for data in MIXED:
-        size = len(data)
-        for start in {0, 1, BLOCK - 1, BLOCK, BLOCK + 1, size // 2, size - 1, size, size + 5}:
-            for length in {0, 1, 7, BLOCK, size, 10 * size + 9}:
-                if start >= 0:
-                    assert store.read_range(blob_id(data), start, length) == data[start : start + length]
-
-
 @settings(max_examples=60)
-@given(st.integers(0, 400_000), st.integers(0, 400_000), st.integers(0, 400_000), st.sampled_from([noise, text]))
-def test_any_range(size: int, start: int, length: int, make: type) -> None:
+@given(st.integers(0, 400_000), st.sampled_from([noise, text]))
+def test_any_size(size: int, make: type) -> None:
     store = ObjectDatabase(MemoryBackend())
     data = make(size)
     with store.writer() as writer:
         id = writer.write_blob(data)
         writer.sync()
-    assert store.read_range(id, start, length) == data[start : start + length]
     assert store.read(id) == (BLOB, data)
 
 
@@ -164,7 +150,6 @@ def test_a_blob_of_more_blocks_than_one_call_takes(git_dir: Path) -> None:
     commit(git_dir, [data])
     store = open_store(git_dir)
     assert store.read_unverified(blob_id(data)) == data
-    assert store.read_range(blob_id(data), 5, len(data)) == data[5:]
 
 
 class CountingBackend(LocalBackend):
@@ -208,15 +193,6 @@ def test_reading_in_pack_order_takes_few_calls(git_dir: Path) -> None:
     assert backend.read_bytes < 1.2 * total
 
 
-def test_a_range_of_a_large_blob_reads_little(git_dir: Path) -> None:
-    data = noise(8 << 20)
-    commit(git_dir, [data])
-    backend = CountingBackend(str(git_dir))
-    store = ObjectDatabase(backend)
-    assert store.read_range(blob_id(data), 5_000_000, 100_000) == data[5_000_000:5_100_000]
-    assert backend.read_bytes < 200_000
-
-
 def test_reading_at_random_reads_little(git_dir: Path) -> None:
     blobs = [noise(1000, number) for number in range(2000)]
     commit(git_dir, blobs)
@@ -243,7 +219,7 @@ def test_a_missing_object_is_looked_for_once_more(git_dir: Path) -> None:
     store = open_store(git_dir)
     with pytest.raises(CorruptObjectError, match=f"object {missing_id().hex()} is missing"):
         store.read(missing_id())
-    for ask in (store.read_unverified, store.header, lambda id: store.read_range(id, 0, 1)):
+    for ask in (store.read_unverified, store.header):
         with pytest.raises(CorruptObjectError, match="is missing"):
             ask(missing_id())
     assert not store.contains(missing_id()) and store.pack_of(missing_id()) is None

@@ -5,7 +5,7 @@ chunk_tree.py is the format, chunker.py says where a file is cut.
 """
 
 from vgit.content.buffer_ring import ReadInto
-from vgit.content.chunk_tree import chunk_tree_info, is_chunk_tree
+from vgit.content.chunk_tree import chunk_tree_info
 from vgit.content.content_reader import read_content
 from vgit.content.content_writer import hash_file, store_bytes, store_file, store_stream
 from vgit.content.file_writer import write_content
@@ -19,7 +19,6 @@ __all__ = [
     "Watch",
     "chunk_tree_info",
     "hash_file",
-    "is_chunk_tree",
     "read_content",
     "store_bytes",
     "store_file",

@@ -144,11 +144,6 @@ def require_chunk_tree(store: ObjectDatabase, id: TreeId) -> ChunkTree:
     return tree
 
 
-def is_chunk_tree(store: ObjectDatabase, tree_id: TreeId) -> bool:
-    """Return whether a tree is one large file and not a directory."""
-    return open_chunk_tree(store, tree_id) is not None
-
-
 def chunk_tree_info(store: ObjectDatabase, tree_id: TreeId) -> tuple[int, bytes | None] | None:
     """Return size and BLAKE3 (None: not known) of the file that a tree is, or None if it is a directory."""
     tree = open_chunk_tree(store, tree_id)

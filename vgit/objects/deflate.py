@@ -49,14 +49,13 @@ def stored(data: Buffer) -> list[Buffer]:
     return frame(data)
 
 
-def inflate(pieces: Iterable[Buffer], size: int, stop: int) -> bytes:
-    """Return the first ``stop`` bytes of a zlib stream of ``size`` bytes; ValueError when it is not that.
+def inflate(pieces: Iterable[Buffer], size: int) -> bytes:
+    """Return what a zlib stream of ``size`` bytes holds; ValueError when it is not that, or its Adler-32 is wrong.
 
-    Never allocates more than ``size`` and a piece. When ``stop == size`` the
-    stream must end there, its Adler-32 right; bytes after its end are ignored.
+    Never allocates more than ``size`` and a piece. Bytes after the stream's end are ignored.
     """
     inflater = isal_zlib.decompressobj()
-    limit = size + 1 if stop == size else stop  # One more byte shows a stream that is too long.
+    limit = size + 1  # One more byte shows a stream that is too long.
     parts: list[bytes] = []
     have = 0
     try:
@@ -70,7 +69,7 @@ def inflate(pieces: Iterable[Buffer], size: int, stop: int) -> bytes:
         raise ValueError(f"not a zlib stream: {error}") from error
     if have > size or (have < size and inflater.eof):
         raise ValueError(f"the stream holds {'more' if have > size else have} bytes, expected {size}")
-    if have < stop or (stop == size and not inflater.eof):
+    if not inflater.eof:
         raise ValueError(f"the stream is cut off after {have} of {size} bytes")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

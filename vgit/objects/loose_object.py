@@ -49,7 +49,7 @@ def read_loose(backend: Backend, id: ObjectId) -> tuple[int, bytes]:
     if size > len(stream) * MAX_RATIO:
         raise CorruptObjectError(f"{loose_key(id)}: {len(stream)} bytes cannot hold an object of {size}")
     try:
-        return kind, inflate([stream], start + size, start + size)[start:]
+        return kind, inflate([stream], start + size)[start:]
     except ValueError as error:
         raise CorruptObjectError(f"{loose_key(id)}: {error}") from error
 

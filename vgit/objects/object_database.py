@@ -68,21 +68,6 @@ class ObjectDatabase:
         """Return what reads small blobs in the order in which they lie."""
         return BlobRun(self.backend, self._packs)
 
-    def read_range(self, id: ObjectId, start: int, length: int) -> Buffer:
-        """Return ``length`` bytes from ``start``, fewer only at the end; nothing is verified.
-
-        Of stored data this reads the blocks of 64 KiB that are touched, of all else the whole.
-        """
-        stop = start + length
-        return self._find(
-            id,
-            Ask(
-                lambda pack, position: pack.read_range(position, start, length, ()),
-                lambda: read_loose(self.backend, id)[1][start:stop],
-                lambda kind, data: data[start:stop],
-            ),
-        )
-
     def header(self, id: ObjectId) -> tuple[int, int]:
         """Return (kind, size in bytes) without reading the data."""
         return self._header(id, ())

@@ -3,7 +3,7 @@
 Three ways to the bytes of an object, the first that fits:
 
 1. framed as stored blocks, small: a slice of a window
-2. framed, large: read straight into place, no copy, only the blocks wanted
+2. framed, large: read straight into place, no copy
 3. any other deflate: inflated; and deltas applied to their bases
 
 Nothing in a pack is trusted: sizes are held against the pack's own size before
@@ -136,17 +136,8 @@ class PackReader:
         offset = self.offset(position)
         kind, size, body, base = self._entry(offset)
         if base is None:
-            return kind, self._data(offset, body, size, 0, size, room)
+            return kind, self._data(offset, body, size, room)
         return self._undelta(offset, for_ids)
-
-    def read_range(self, position: int, start: int, length: int, for_ids: Ids) -> Buffer:
-        """Return ``length`` bytes from ``start`` of an object, fewer only at its end; not verified."""
-        offset = self.offset(position)
-        _, size, body, base = self._entry(offset)
-        if base is not None:
-            return self._undelta(offset, for_ids)[1][start : start + length]
-        stop = min(size, start + length)
-        return self._data(offset, body, size, start, stop) if start < stop else b""
 
     def close(self) -> None:
         """Release the view of the index."""
@@ -199,8 +190,8 @@ class PackReader:
             raise self._damaged(offset, f"{self.end - body} bytes cannot hold an object of {size}")
         return kind, size, body, base
 
-    def _data(self, offset: int, body: int, size: int, start: int, stop: int, room: memoryview | None = None) -> Buffer:
-        """Return bytes ``start`` to ``stop`` of what the zlib stream at ``body`` holds."""
+    def _data(self, offset: int, body: int, size: int, room: memoryview | None = None) -> Buffer:
+        """Return the ``size`` bytes that the zlib stream at ``body`` holds."""
         need = stored_blocks.HEAD_SIZE
         data, at = self._windows.at(self.key, body, need)
         framed_end = body + stored_blocks.framed_size(size)
@@ -209,15 +200,15 @@ class PackReader:
                 if at + need + size > len(data):
                     data, at = self._windows.at(self.key, body, need + size)
                 at += need
-                found = data[at + start : at + stop]
-                if len(found) == stop - start:
+                found = data[at : at + size]
+                if len(found) == size:
                     return found
             else:
-                framed = stored_blocks.read_framed(self._read_into, body, size, start, stop, room)
+                framed = stored_blocks.read_framed(self._read_into, body, size, room)
                 if framed is not None:
                     return framed
         try:
-            return inflate(self._pieces(body, size), size, stop)[start:]
+            return inflate(self._pieces(body, size), size)
         except ValueError as error:
             raise self._damaged(offset, str(error)) from error
 
@@ -245,7 +236,7 @@ class PackReader:
             if found is not None:
                 break
             kind, size, body, base = self._entry(place)
-            data = self._data(place, body, size, 0, size)
+            data = self._data(place, body, size)
             if base is None:
                 self._bases.put(self.key, place, kind, data)
                 found = kind, data

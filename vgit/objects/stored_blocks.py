@@ -63,41 +63,25 @@ def frame(data: Buffer) -> list[Buffer]:
     return parts
 
 
-def read_framed(
-    read_into: ReadInto, body: int, size: int, start: int, stop: int, room: memoryview | None = None
-) -> Buffer | None:
-    """Return bytes ``start`` to ``stop`` (not empty) of the ``size`` bytes framed at ``body``.
+def read_framed(read_into: ReadInto, body: int, size: int, room: memoryview | None = None) -> Buffer | None:
+    """Return the ``size`` bytes of data framed at ``body``.
 
     The data lands in place, without a copy, in ``room`` if that is given and large enough: each block
-    header goes to a scrap buffer between slices of the result. None when a block touched is not
-    framed as ``frame`` does it (a stream of stock git), or the file ends early.
+    header goes to a scrap buffer between slices of the result. None when a block is not framed as
+    ``frame`` does it (a stream of stock git), or the file ends early.
     """
-    first, last = start // BLOCK, (stop - 1) // BLOCK
-    length = stop - start
-    data: Buffer = room[:length] if room is not None and len(room) >= length else bytearray(length)
+    data: Buffer = room[:size] if room is not None and len(room) >= size else bytearray(size)
     view = memoryview(data)
-    headers = bytearray(5 * (last - first + 1))
+    count = _block_count(size)
+    headers = bytearray(5 * count)
     header_view = memoryview(headers)
-    skipped = start - first * BLOCK
-    buffers: list[bytearray | memoryview] = [header_view[:5], bytearray(skipped), view[: BLOCK - skipped]]
-    filled = BLOCK - skipped
-    for header in range(5, len(headers), 5):
-        buffers.append(header_view[header : header + 5])
-        buffers.append(view[filled : filled + BLOCK])
-        filled += BLOCK
-    if not skipped:
-        del buffers[1]
-    wanted = len(headers) + skipped + length
-    if read_into(body + 2 + first * (BLOCK + 5), buffers) != wanted:
+    buffers: list[bytearray | memoryview] = []
+    for block in range(count):
+        buffers.append(header_view[5 * block : 5 * block + 5])
+        buffers.append(view[block * BLOCK : (block + 1) * BLOCK])
+    if read_into(body + 2, buffers) != len(headers) + size:
         return None
-    return data if headers == _headers(first, last, size) else None
-
-
-def _headers(first: int, last: int, size: int) -> bytes:
-    final = _block_count(size) - 1
-    if last < final:
-        return _FULL_BLOCK * (last - first + 1)
-    return _FULL_BLOCK * (last - first) + _block_header(size - final * BLOCK)
+    return data if headers == _FULL_BLOCK * (count - 1) + _block_header(size - (count - 1) * BLOCK) else None
 
 
 def _block_header(size: int) -> bytes:
