@@ -6,6 +6,7 @@ chunk_tree.py is the format, chunker.py says where a file is cut.
 
 from vgit.content.buffer_ring import ReadInto
 from vgit.content.chunk_tree import chunk_tree_info
+from vgit.content.chunker import BLOB_LIMIT
 from vgit.content.content_reader import read_content
 from vgit.content.content_writer import hash_file, store_bytes, store_file, store_stream
 from vgit.content.file_writer import write_content
@@ -13,6 +14,7 @@ from vgit.content.large_file import Watch
 from vgit.content.stored_content import Content, StoredContent
 
 __all__ = [
+    "BLOB_LIMIT",
     "Content",
     "ReadInto",
     "StoredContent",

@@ -27,7 +27,7 @@ class ContentSink(Protocol):
         """Whether it goes into a pack."""
 
     def add_bytes(self, data: bytes, seen: Entry | None) -> StoredContent:
-        """Take content that is in memory, at most 4 MiB; ``seen`` is what was there before."""
+        """Take content that is in memory, at most ``BLOB_LIMIT`` bytes; ``seen`` is what was there before."""
 
     def add_small_files(self, files: Iterable[tuple[SmallFile, int, Entry | None]]) -> list[StoredContent]:
         """Take small files that were read already: each with its size and what was seen there."""

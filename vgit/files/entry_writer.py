@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from blake3 import blake3
 
-from vgit.content import read_content, write_content
+from vgit.content import BLOB_LIMIT, read_content, write_content
 from vgit.errors import BackendUnavailableError, CorruptObjectError, Error, NotFoundError
 from vgit.files.rows import Row
 from vgit.ids import short_id
@@ -24,7 +24,6 @@ from vgit.tree.entry import Entry, Kind
 _RESTORED_BITS = 0o1777
 _WRITE_BITS = 0o222
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_IN_MEMORY_BYTES = 4 << 20
 _HASH_OF_NOTHING = blake3(b"").digest()
 
 
@@ -112,7 +111,7 @@ class EntryWriter:
     def _read_small(self, entry: Entry) -> Buffer | None:
         """Return a small blob that is as its BLAKE3 says; None if it needs the longer way, or an error."""
         id, digest, size = entry.id, entry.hash, entry.size
-        if id is None or digest is None or entry.git_mode == TREE_MODE or size > _IN_MEMORY_BYTES:
+        if id is None or digest is None or entry.git_mode == TREE_MODE or size > BLOB_LIMIT:
             return None
         if size == 0:
             return b"" if digest == _HASH_OF_NOTHING else None

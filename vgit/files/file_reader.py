@@ -12,14 +12,13 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from vgit.content import StoredContent
+from vgit.content import BLOB_LIMIT, StoredContent
 from vgit.files.content_sink import ContentSink
 from vgit.files.steady_read import Moved
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.tree.entry import Entry
 
 _TRIES = 3
-_IN_MEMORY_BYTES = 4 << 20
 
 _Result = TypeVar("_Result")
 
@@ -47,7 +46,7 @@ class Torn(Moved):
 
 def read_unchanged(file: int, now: Stat, sink: ContentSink, seen: Entry | None) -> FileRead:
     """Read a settled file into ``sink``; Torn, or Moved, if its stat is not ``now`` afterwards, as it was before."""
-    if now.size > _IN_MEMORY_BYTES:
+    if now.size > BLOB_LIMIT:
         content = sink.add_file(file, now.size, seen)
     else:
         data = os.pread(file, now.size + 1, 0)

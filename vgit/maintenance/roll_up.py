@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     logging = lazy_import("logging")
 
-_LARGEST_BYTES = 4 << 20
+_LARGEST_PACK_BYTES = 4 << 20
 _PACKS_A_TIER = 32
 _TIER_BITS = 3
 _WORTH_A_LOOK = 2 * _PACKS_A_TIER
@@ -56,7 +56,7 @@ def _is_worth_a_look(sizes: Mapping[str, int]) -> bool:
     """Say whether there are many packs, and a tier that may be full: a listing would cost more than this."""
     if len(sizes) < _WORTH_A_LOOK:
         return False
-    counts = Counter(_tier(size) for size in sizes.values() if size <= _LARGEST_BYTES)
+    counts = Counter(_tier(size) for size in sizes.values() if size <= _LARGEST_PACK_BYTES)
     return max(counts.values(), default=0) >= _PACKS_A_TIER
 
 
@@ -71,6 +71,6 @@ def _full_tiers(repository: Repository) -> list[list[str]]:
     marked = {name.removesuffix(".keep") + ".pack" for name in names if name.endswith(".keep")}
     tiers: dict[int, list[str]] = defaultdict(list)
     for key, size_bytes in repository.objects.pack_sizes().items():
-        if size_bytes <= _LARGEST_BYTES and key not in marked:
+        if size_bytes <= _LARGEST_PACK_BYTES and key not in marked:
             tiers[_tier(size_bytes)].append(key)
     return [keys for keys in tiers.values() if len(keys) >= _PACKS_A_TIER]

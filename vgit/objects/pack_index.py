@@ -24,7 +24,7 @@ from vgit.ids import ObjectFormat
 
 _MAGIC = b"\xfftOc\x00\x00\x00\x02"
 _LARGE = 0x8000_0000
-_SMALL = 4 << 20  # bytes of an index whose hash is checked whenever it is opened: 2 ms, 150,000 objects
+_CHECKED_WHEN_OPENED = 4 << 20  # bytes of an index whose hash is checked then: 150,000 objects
 _SPAN = 32  # ids read by one step of a search
 _WIDE_SPAN = 96  # the same where
 _MANY = 512  # ids share a first byte
@@ -119,7 +119,7 @@ class PackIndex:
     @property
     def is_small(self) -> bool:
         """Whether its hash costs little; that of 10^7 objects costs 0.2 s, and as much reading."""
-        return len(self._view) <= _SMALL
+        return len(self._view) <= _CHECKED_WHEN_OPENED
 
     def check(self) -> None:
         """Raise CorruptObjectError unless it has the hash that it ends with; 0.5 ns a byte."""
