@@ -49,11 +49,10 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
             "publish tree_view",
         ),
         "mount/": (
-            "layout root lease scope stat_cache journal swap",  # what a mount is, and what is known of it
+            "layout root lease scope stat_cache journal swap policy",  # what a mount is, and what is known of it
             "session store_check submounts open_files half_made results divergence",
-            "staging_areas",
-            "staging_cleanup scan changes",
-            "plan root_mode",
+            "staging_areas scan entry_reader batch_reader root_mode",
+            "staging_cleanup changes plan",
             "stage checkout take_back plan_execution recovery",
             "unmount working_directory",
             "open",

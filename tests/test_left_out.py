@@ -13,7 +13,7 @@ import vgit
 from tests.api.test_background import SOON, wait_until
 from vgit.files import small_files
 from vgit.localfs import root_directory
-from vgit.mount import changes
+from vgit.mount import changes, entry_reader
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def mount(volume: vgit.Volume, tmp_path: Path) -> Iterator[vgit.Mount]:
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody, not even root, open a file or list a directory whose name begins with `secret`."""
-    opened, listed = changes.open_to_read, root_directory.RootDirectory.open_directory
+    opened, listed = entry_reader.open_to_read, root_directory.RootDirectory.open_directory
 
     def open_to_read(name: str, directory_fd: int) -> int:
         if name.startswith("secret"):
@@ -48,7 +48,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
         return listed(self, path)
 
-    for module in (changes, small_files):
+    for module in (entry_reader, small_files):
         monkeypatch.setattr(module, "open_to_read", open_to_read)
     monkeypatch.setattr(root_directory.RootDirectory, "open_directory", open_directory)
 

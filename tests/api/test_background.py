@@ -26,7 +26,7 @@ from vgit.localfs.file_systems import is_memory_file_system
 from vgit.localfs.filesystem_clock import Clocks, Probe
 from vgit.localfs.syscalls import exchange
 from vgit.mount import session
-from vgit.mount.changes import Unstable
+from vgit.mount.policy import UnstableFiles
 from vgit.mount.working_directory import WorkingDirectory
 
 ROOT = Path(__file__).parent.parent
@@ -287,7 +287,7 @@ def test_what_is_renamed_just_before_is_published_with_it(volume: vgit.Volume, t
         mount.commit()
         for names in (("a", "b"), ("b", "a")) * 3:
             os.rename(path / names[0], path / names[1])
-            mount.commit_in_detail(when_unstable=Unstable.HOLD_BACK)
+            mount.commit_in_detail(when_unstable=UnstableFiles.HOLD_BACK)
             assert [entry.path for entry in volume.listdir("/")] == [names[1]]
 
 
@@ -304,7 +304,7 @@ def test_a_write_within_one_tick_is_noticed(
     mount = volume.mount(tmp_path / "m")
     for name in "abc":
         (mount.path / name).write_text("new")
-    for when in Unstable:
+    for when in UnstableFiles:
         (mount.path / f"f {when.value}").write_text("new")
         assert mount.commit_in_detail(when_unstable=when).published is not None
     assert len(waits) == (0 if is_exact else 2)  # one for all files of a commit
@@ -317,7 +317,7 @@ def test_on_a_network_what_is_new_waits(volume: vgit.Volume, tmp_path: Path, mon
     monkeypatch.setattr(session, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, 2_000_000_000))
     mount = volume.mount(tmp_path / "m")
     (mount.path / "f").write_text("new")
-    assert mount.commit_in_detail(when_unstable=Unstable.HOLD_BACK).published is None
+    assert mount.commit_in_detail(when_unstable=UnstableFiles.HOLD_BACK).published is None
     assert mount.commit() is not None  # asked for, it is not held back
     mount.close()
 
@@ -371,7 +371,7 @@ def test_a_shared_map_that_hides_its_stores(tmp_path: Path, directory: str | Non
             file.flush()
             with mmap.mmap(file.fileno(), 8192) as view:
                 view[0] = 2
-                held = mount.commit_in_detail(when_unstable=Unstable.HOLD_BACK)
+                held = mount.commit_in_detail(when_unstable=UnstableFiles.HOLD_BACK)
                 assert (held.published is None) == in_memory
                 told = mount.commit()
                 if in_memory:

@@ -105,7 +105,7 @@ sys.path.insert(0, sys.argv[1])
 os.chdir("/vgit-chroot")
 import vgit
 from vgit.localfs.file_systems import file_system_of, mount_point_of
-from vgit.mount.changes import Unstable
+from vgit.mount.policy import UnstableFiles
 root = os.open("/vgit-chroot", os.O_RDONLY)
 assert mount_point_of(root) is None, "not what is to be tried"
 assert not file_system_of(root).is_network
@@ -113,7 +113,7 @@ volume = vgit.Volume.from_name("v", create_if_missing=True, client=vgit.Client("
 with volume.mount("/vgit-chroot/m") as path:
     (path / "f").write_text("new")
     mount = vgit.api.open_mounts.mounts_of(volume.object_id)[0]
-    assert mount.commit_in_detail(when_unstable=Unstable.HOLD_BACK).published is not None
+    assert mount.commit_in_detail(when_unstable=UnstableFiles.HOLD_BACK).published is not None
 print("good")
 """
 SETUP = """

@@ -15,7 +15,8 @@ from vgit.mount import open as opening
 from vgit.mount import plan_execution
 from vgit.mount import scan as scanning
 from vgit.mount import swap as swapping
-from vgit.mount.plan import Local, Step
+from vgit.mount.plan import Step
+from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
 
 
@@ -154,7 +155,7 @@ class TestState:
 
         push(bench, change)
         before = sorted(os.listdir(FilePath(b.path, ".vgit")))
-        for local in (Local.KEEP, Local.DISCARD):
+        for local in (LocalChanges.KEEP, LocalChanges.DISCARD):
             b.reload(local)
             assert sorted(os.listdir(FilePath(b.path, ".vgit"))) == before
             assert not b.status().edits

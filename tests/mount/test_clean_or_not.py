@@ -14,8 +14,8 @@ from blake3 import blake3
 from tests.mount.conftest import AUTHOR, Bench
 from vgit.files import small_files, steady_read
 from vgit.files.content_sink import PackSink
-from vgit.mount import changes
-from vgit.mount.changes import Unstable
+from vgit.mount import entry_reader
+from vgit.mount.policy import UnstableFiles
 from vgit.mount.scan import Scan, Scanner
 
 
@@ -62,7 +62,7 @@ def test_what_is_clean_is_not_read_again(bench: Bench, monkeypatch: pytest.Monke
     a.commit(AUTHOR)  # its rows were young: read once more, and trusted from now on
     read: list[str] = []
     open_to_read = steady_read.open_to_read
-    for module in (small_files, changes):
+    for module in (small_files, entry_reader):
         monkeypatch.setattr(module, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
     assert a.commit(AUTHOR).published is None
     FilePath(a.path, "f3").write_bytes(b"new")
@@ -101,7 +101,7 @@ def test_a_file_that_does_not_hold_still_is_named_and_stays_dirty(bench: Bench) 
     writer = threading.Thread(target=keep_writing)
     writer.start()
     try:
-        held = a.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK)
+        held = a.commit(AUTHOR, when_unstable=UnstableFiles.HOLD_BACK)
         assert held.published is None
         stored = a.commit(AUTHOR)
     finally:
@@ -231,8 +231,8 @@ def test_no_commit_in_the_background_takes_a_file_that_is_stored_into(
     path.write_bytes(bytes(200_000))
     a.commit(AUTHOR)
     MappedLater(path, monkeypatch).store_after(steady_read, "wait_for_writes")
-    assert a.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK).published is None
-    assert a.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK).published is not None
+    assert a.commit(AUTHOR, when_unstable=UnstableFiles.HOLD_BACK).published is None
+    assert a.commit(AUTHOR, when_unstable=UnstableFiles.HOLD_BACK).published is not None
 
 
 def test_a_file_that_is_written_directly_is_not_taken_for_one_at_rest(bench: Bench) -> None:
@@ -244,7 +244,7 @@ def test_a_file_that_is_written_directly_is_not_taken_for_one_at_rest(bench: Ben
     except OSError:
         pytest.skip("no O_DIRECT here")
     try:
-        assert a.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK).published is None
+        assert a.commit(AUTHOR, when_unstable=UnstableFiles.HOLD_BACK).published is None
         assert a.commit(AUTHOR).unstable == (("f",),)
         with open(path, "r+b") as file:  # what the direct write brings, and moves no time
             before = os.fstat(file.fileno())
@@ -265,8 +265,8 @@ def test_what_somebody_unseen_may_still_write_is_read_once_more(bench: Bench, mo
     monkeypatch.setattr(steady_read, "COARSE_MARGIN_NS", 0)
     a._clock.sleep(0.05)
     read: list[str] = []
-    open_to_read = changes.open_to_read
-    monkeypatch.setattr(changes, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
+    open_to_read = entry_reader.open_to_read
+    monkeypatch.setattr(entry_reader, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
     assert a.commit(AUTHOR).published is not None
     for _ in range(3):
         assert a.commit(AUTHOR).published is None

@@ -22,7 +22,7 @@ from vgit.errors import (
 )
 from vgit.history.restore import restore
 from vgit.history.revision import resolve_revision
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.objects.object_writer import ObjectWriter
@@ -251,7 +251,7 @@ class TestLocalChanges:
         write(b, "new/file", "local")
         shutil.rmtree(FilePath(b.path, "d"))
         os.unlink(FilePath(b.path, "gone"))
-        b.reload(Local.DISCARD)
+        b.reload(LocalChanges.DISCARD)
         assert listing(a.path) == listing(b.path)
         assert b.commit(AUTHOR).published is None
 

@@ -11,8 +11,8 @@ import pytest
 from tests.mount.conftest import AUTHOR, Bench
 from vgit.localfs import filesystem_clock
 from vgit.localfs.file_systems import FileSystem
-from vgit.mount import changes
-from vgit.mount.changes import Unstable
+from vgit.mount import entry_reader
+from vgit.mount.policy import UnstableFiles
 from vgit.mount.working_directory import WorkingDirectory
 
 
@@ -81,7 +81,7 @@ def test_a_new_directory_there_is_not_made_whole_by_the_mounts_clock(bench: Benc
 def test_a_commit_in_the_background_waits_for_the_clock_there(bench: Bench, inside: Inside) -> None:
     (inside.path / "f").write_bytes(b"1")
     FilePath(inside.mount.path, "g").write_bytes(b"1")
-    inside.mount.commit(AUTHOR, when_unstable=Unstable.HOLD_BACK)
+    inside.mount.commit(AUTHOR, when_unstable=UnstableFiles.HOLD_BACK)
     assert "g" in bench.published() and "inside/f" not in bench.published()
     inside.mount.commit(AUTHOR)
     assert "inside/f" in bench.published()
@@ -109,8 +109,8 @@ def test_a_network_inside_is_not_trusted_as_a_disk_is(
     monkeypatch.setattr(os, "fstat", elsewhere)
     a._clock.sleep(0.05)
     read: list[str] = []
-    open_to_read = changes.open_to_read
-    monkeypatch.setattr(changes, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
+    open_to_read = entry_reader.open_to_read
+    monkeypatch.setattr(entry_reader, "open_to_read", lambda name, at: read.append(name) or open_to_read(name, at))
     for _ in range(3):
         a.commit(AUTHOR)
     assert read.count("f") == (3 if is_network else 1)

@@ -18,7 +18,7 @@ from tests.gitjudge import attempt, clone, run
 from tests.mount.conftest import AUTHOR, Bench
 from tests.mount.volume_model import State, at_head, check_reloaded, differing, merged, on_disk, show
 from vgit.history.restore import restore
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.paths import ROOT
 
 _SEEDS = range(*map(int, os.environ.get("VGIT_MODEL_SEEDS", "0:10").split(":")))
@@ -85,7 +85,7 @@ class World:
         self.seen[name] = check_reloaded(head, self.seen[name], before, on_disk(self.mounts[name].path))
 
     def discard(self, name: str) -> None:
-        self.mounts[name].reload(Local.DISCARD)
+        self.mounts[name].reload(LocalChanges.DISCARD)
         self.seen[name] = on_disk(self.mounts[name].path)
         left = differing(at_head(self.bench), self.seen[name])
         assert not left, show(at_head(self.bench), self.seen[name], left)

@@ -11,7 +11,7 @@ from vgit.errors import InvalidError
 from vgit.files.left_out import LeftOutKind
 from vgit.mount.layout import find_root
 from vgit.mount.open import unbind
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
 
 
@@ -80,13 +80,13 @@ def test_what_was_published_at_its_place_stays(bench: Bench, other: FilePath, be
     put(second, "sub/other/f", "others' change")
     put(second, "sub/other/new/x", "others' file")
     second.commit(AUTHOR)
-    for local in (Local.KEEP, Local.DISCARD):
+    for local in (LocalChanges.KEEP, LocalChanges.DISCARD):
         assert mount.reload(local).kept
         assert listing(inner) == theirs
     mount.commit(AUTHOR)
     assert "sub/other/new/x" in bench.published()
     shutil.rmtree(inner)
-    mount.reload(Local.DISCARD)
+    mount.reload(LocalChanges.DISCARD)
     assert FilePath(mount.path, "sub/other/f").read_text() == "others' change"
 
 
@@ -114,7 +114,7 @@ def test_the_name_is_kept_for_mounts(bench: Bench, name: str) -> None:
     other = bench.mount("other")
     put(other, "d/f", "changed")
     other.commit(AUTHOR)
-    mount.reload(Local.DISCARD)
+    mount.reload(LocalChanges.DISCARD)
     assert FilePath(mount.path, name, "x").read_text() == "x"
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.mount.conftest import AUTHOR, Bench
 from tests.ordinary_user import mode_of
 from vgit.mount.open import unbind
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import parse_path
 from vgit.repository.commit import encode_commit
@@ -79,7 +79,7 @@ def test_a_private_directory_stays_private_and_makes_nobody_elses_so(part: Bench
     theirs = part.mount("other")
     write(theirs, "g")
     assert (mode_of(other), published_mode(part)) == (0o775, unset(part))
-    for local in (Local.KEEP, Local.DISCARD):
+    for local in (LocalChanges.KEEP, LocalChanges.DISCARD):
         write(theirs, local.name)
         mount.reload(local)
         assert mode_of(here) == 0o700
@@ -141,14 +141,14 @@ def test_a_change_of_ones_own_stays_until_it_is_given_up(bench: Bench) -> None:
     write(theirs, "f")
     mount.reload()
     assert mode_of(here) == 0o710
-    mount.reload(Local.DISCARD)
+    mount.reload(LocalChanges.DISCARD)
     assert mode_of(here) == 0o701, "nobody has set another"
     here.chmod(0o710)
     FilePath(theirs.path).chmod(0o750)
     theirs.commit(AUTHOR)
     mount.reload()
     assert mode_of(here) == 0o710
-    mount.reload(Local.DISCARD)
+    mount.reload(LocalChanges.DISCARD)
     assert mode_of(here) == 0o750
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.folding import fold
 from tests.mount.conftest import AUTHOR, Bench
 from vgit.mount.open import unbind
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
 
 PAIRS = [("A", "a"), ("caf\u00e9", "cafe\u0301"), ("d/Stra\u00dfe", "d/STRASSE")]
@@ -71,7 +71,7 @@ def test_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch, pair: tuple[str, 
         mount = bench.mount("c", adopt=way == "adopt")
     assert text(mount, first) == "the same"
     check_only_one_is_here(bench, mount, (first, second))
-    mount.reload(Local.DISCARD)
+    mount.reload(LocalChanges.DISCARD)
     assert text(mount, first) == "the same"
     check_only_one_is_here(bench, mount, (first, second))
 
@@ -144,7 +144,7 @@ def test_a_local_file_under_another_spelling_stays(bench: Bench, monkeypatch: py
     a.commit(AUTHOR)
     put(b, "F", "of b")
     fold(monkeypatch)
-    assert [one.path for one in b.reload(Local.DISCARD).left_out] in ([], [("f",)])
+    assert [one.path for one in b.reload(LocalChanges.DISCARD).left_out] in ([], [("f",)])
     put(b, "F", "of b")
     b.reload()
     assert text(b, "F") == "of b"

@@ -16,7 +16,7 @@ from vgit.ids import CommitId
 from vgit.mount import plan_execution
 from vgit.mount.lease import list_leases
 from vgit.mount.open import unbind
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
 
 
@@ -53,7 +53,7 @@ class SetBack:
         mount = self.mount
         actions = (
             mount.reload,
-            lambda: mount.reload(Local.DISCARD),
+            lambda: mount.reload(LocalChanges.DISCARD),
             lambda: mount.commit(AUTHOR),
             mount.status,
             lambda: self.bench.mount("a"),

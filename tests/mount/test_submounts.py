@@ -13,8 +13,9 @@ from tests.mount.mounting import can_mount, mounted
 from vgit.files.left_out import LeftOutKind
 from vgit.mount import submounts
 from vgit.mount.open import unbind
-from vgit.mount.plan import Local, Step
+from vgit.mount.plan import Step
 from vgit.mount.plan_execution import PlanExecution
+from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="needs the right to mount a file system")
@@ -95,7 +96,7 @@ def test_a_change_that_slips_in_there_stays(
         patch.setattr(PlanExecution, "run", late)
         assert {path[2:] for path in b.reload().kept} == {("old",), ("gone",), ("d", "added")}
     assert all(FilePath(b.path, "x/cache", name).read_text() == "MINE" for name in ("old", "gone", "d/added"))
-    b.reload(Local.DISCARD)
+    b.reload(LocalChanges.DISCARD)
     assert without_top(listing(b.path)) == without_top(listing(a.path))
 
 
@@ -122,7 +123,7 @@ def test_what_is_mounted_read_only_is_left_out_and_says_so(
     assert [one.kind for one in b.status().left_out] == [LeftOutKind.MOUNTED]
     assert b.commit(AUTHOR).published is None
     assert bench.published() == head
-    b.reload(Local.DISCARD)
+    b.reload(LocalChanges.DISCARD)
     subprocess.run(["mount", "-o", "remount,rw,bind", cache], check=True)
     assert not b.reload().left_out
     assert without_top(listing(b.path)) == without_top(listing(a.path))
@@ -140,11 +141,11 @@ def test_a_file_at_which_another_is_mounted(bench: Bench) -> None:
     a.commit(AUTHOR)
     with mounted(FilePath(b.path, "f"), "file", bench.base / "elsewhere"):
         for _ in range(2):
-            reloaded = b.reload(Local.DISCARD)
+            reloaded = b.reload(LocalChanges.DISCARD)
             assert [(one.path, one.kind) for one in reloaded.left_out] == [(("f",), LeftOutKind.MOUNTED)]
         assert FilePath(b.path, "g").read_text() == "new"
     b.reload()
-    b.reload(Local.DISCARD)
+    b.reload(LocalChanges.DISCARD)
     assert listing(b.path) == listing(a.path)
 
 
@@ -208,7 +209,7 @@ def test_what_is_not_mounted_any_more_is_no_removal(bench: Bench, monkeypatch: p
             assert [(one.path, one.kind) for one in committed.left_out] == [(("cache",), LeftOutKind.UNREADABLE)]
             assert "`vgit reload --discard`" in committed.left_out[0].reason
         assert set(bench.published()) == {*head, "beside", "cache/new"}
-        b.reload(Local.DISCARD)
+        b.reload(LocalChanges.DISCARD)
         assert (cache / "d/f").read_text() == "of a"
         assert not b.status().left_out
         shutil.rmtree(cache / "d")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from vgit.api.convert import reload_info
 from vgit.api.mount import Mount
 from vgit.mount.open import reopen_mount, unbind
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.repository.repository import Repository
 from vgit.types import ReloadInfo
@@ -30,7 +30,7 @@ class ExistingMount:
     def __exit__(self, *exc: object) -> None:
         self.working.close()
 
-    def reload(self, local: Local) -> ReloadInfo:
+    def reload(self, local: LocalChanges) -> ReloadInfo:
         """Do as ``Mount.reload``; the lease is renewed also if nothing was brought in: somebody uses the mount."""
         reloaded = self.mount.reload_in_detail(local)
         self.mount.renew_lease()

@@ -17,9 +17,8 @@ from vgit.api.user_warnings import log_left_out, warn_of_left_out
 from vgit.errors import Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
 from vgit.history.file_changes import changes_of_edits
-from vgit.mount.changes import Unstable
 from vgit.mount.open import renew
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges, UnstableFiles
 from vgit.mount.results import Committed, Reloaded
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, parse_path, printable
@@ -158,9 +157,9 @@ class Mount:
     def _reload(self, discard: bool = False) -> ReloadInfo:  # noqa: FBT001, FBT002 - the contract's spelling
         """Bring in what others published; raises FilesOpenError while a process has files of the mount open.
 
-        Local changes that are not committed stay, or with ``discard`` are given up.
+        LocalChanges changes that are not committed stay, or with ``discard`` are given up.
         """
-        reloaded = self.reload_in_detail(Local.DISCARD if discard else Local.KEEP)
+        reloaded = self.reload_in_detail(LocalChanges.DISCARD if discard else LocalChanges.KEEP)
         if reloaded.moved:
             self.renew_lease()
         return reload_info(reloaded)
@@ -199,7 +198,9 @@ class Mount:
     reload = Method(_reload)
     close = Method(_close)
 
-    def commit_in_detail(self, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
+    def commit_in_detail(
+        self, message: str | None = None, when_unstable: UnstableFiles = UnstableFiles.STORE
+    ) -> Committed:
         """Commit, and return also what was unstable or left out; warns of nothing."""
         self._refuse_unless_ours()
         if message is not None and not isinstance(message, str):
@@ -210,7 +211,7 @@ class Mount:
         """Return what is here and not published, in path order; takes a scan."""
         return [local_change(path, edit) for path, edit in self._working.status().edits.items()]
 
-    def reload_in_detail(self, local: Local) -> Reloaded:
+    def reload_in_detail(self, local: LocalChanges) -> Reloaded:
         """Bring in what others published, and tell the store nothing of it."""
         self._refuse_unless_ours()
         self.check_open_files()
@@ -250,7 +251,7 @@ class Mount:
         told: set[LeftOutKind] = set()
 
         def commit() -> bool:
-            committed = self.commit_in_detail(when_unstable=Unstable.HOLD_BACK)
+            committed = self.commit_in_detail(when_unstable=UnstableFiles.HOLD_BACK)
             held_back.note(committed.held_back)
             log_left_out(self.left_out_here(committed), told)
             return committed.published is not None

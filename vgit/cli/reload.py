@@ -9,7 +9,7 @@ from vgit.cli.mount_argument import mount_of
 from vgit.cli.output import note, plural, shown_name, write_json, write_lines
 from vgit.cli.report import report_left_out, report_local_changes
 from vgit.ids import short_id
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 
 _KEPT_LINES = 20
 
@@ -22,11 +22,11 @@ _KEPT_LINES = 20
 def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool) -> None:
     """Bring what others published into a mount. Prints the id of the state that is there now.
 
-    Local changes that are not published stay as they are. Refused while a process has a file of the mount
+    LocalChanges changes that are not published stay as they are. Refused while a process has a file of the mount
     open or works in one of its directories, this shell included: leave it first and give its PATH.
     """
     with mount_of(ctx, path) as existing:
-        info = existing.reload(Local.DISCARD if discard else Local.KEEP)
+        info = existing.reload(LocalChanges.DISCARD if discard else LocalChanges.KEEP)
         if existing.mount.read_only and not discard:
             report_local_changes(existing.mount)
     for kept in info.kept[:_KEPT_LINES]:

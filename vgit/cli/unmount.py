@@ -7,7 +7,7 @@ from vgit.cli.commit import commit_existing
 from vgit.cli.mount_argument import mount_to_unmount
 from vgit.cli.output import note, shown_name, warn
 from vgit.cli.report import exit_if_incomplete
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.types import LeftOut
 
 
@@ -32,7 +32,7 @@ def unmount(ctx: click.Context, path: str | None, *, keep_files: bool, discard: 
         elif not discard and not working.record.read_only:
             _, left_out = commit_existing(existing, message=None)
         elif discard and not keep_files:
-            working.reload(Local.DISCARD)
+            working.reload(LocalChanges.DISCARD)
         removed = existing.unmount(remove_files=not keep_files)
     place = shown_name(working.path)
     if not removed and not keep_files:

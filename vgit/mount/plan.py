@@ -17,7 +17,8 @@ from vgit.files.rows import Row
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.localfs.file_stat import Stat, to_stat
 from vgit.localfs.spelling import Spelling
-from vgit.mount.changes import ChangeReader
+from vgit.mount.entry_reader import EntryReader
+from vgit.mount.policy import LocalChanges
 from vgit.mount.root import MountRoot
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.submounts import Submounts
@@ -45,14 +46,6 @@ _CHANGING = (Action.WRITE, Action.SET_METADATA, *DIRECTORY_ACTIONS)
 _READ_ONLY = "what others changed in it cannot be brought in: another file system is mounted there, read-only"
 
 
-class Local(enum.Enum):
-    """What becomes of a local change."""
-
-    KEEP = "keep"
-    DISCARD = "discard"
-    ADOPT = "adopt"  # kept; but where content is head's already, other modes and times are no change
-
-
 class Step(NamedTuple):
     """What is to be done at one path."""
 
@@ -71,9 +64,9 @@ class Planner:
         self,
         root: MountRoot,
         cache: StatCache,
-        reader: ChangeReader,
+        reader: EntryReader,
         access: TemporaryAccess,
-        local: Local = Local.KEEP,
+        local: LocalChanges = LocalChanges.KEEP,
     ) -> None:
         self._root = root
         self._cache = cache
@@ -81,8 +74,8 @@ class Planner:
         self._access = access  # to the directories in which the candidates are
         self._spelling = Spelling(root)
         self._other: Path | None = None  # the last path at which the file system gave something else
-        self._discard = local is Local.DISCARD
-        self._adopt = local is Local.ADOPT
+        self._discard = local is LocalChanges.DISCARD
+        self._adopt = local is LocalChanges.ADOPT
         self._mounts: dict[Path, bool] = {}  # of directories that were looked at: whether they are mounts
 
     def plan(self, candidates: Mapping[Path, Entry | None]) -> list[Step]:
@@ -207,7 +200,7 @@ class Planner:
         except (OSError, ConflictError):
             return Entry(now.mode, 0, None, now.size, now.mtime_ns, None)
         try:
-            held = self._reader.read_steadily(descriptor, path[-1], now, row)
+            held = self._reader.read(descriptor, path, now, row)
         except OSError:
             return Entry(now.mode, 0, None, now.size, now.mtime_ns, None)
         finally:

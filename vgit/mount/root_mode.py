@@ -13,12 +13,12 @@ from vgit.errors import CorruptObjectError
 from vgit.files.entry_writer import EntryWriter
 from vgit.ids import CommitId
 from vgit.localfs.root_directory import RootDirectory
-from vgit.mount.changes import Changes
-from vgit.mount.plan import Local
+from vgit.mount.policy import LocalChanges
 from vgit.mount.scope import Scope
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT
 from vgit.repository.repository import Repository
+from vgit.tree.edits import Edits
 from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, directory_entry
 
 _NEEDED = stat.S_IRUSR | stat.S_IXUSR  # without them vgit, and whoever works there, does not find what is in a mount
@@ -46,20 +46,20 @@ class RootMode:
         # Every directory of a volume has a mode: of one that is nothing special nobody can tell whether it was set.
         return None if self._scope.path or self._has_always_had_one(revision) else recorded
 
-    def wanted(self, base: CommitId | None, target: CommitId, local: Local) -> int | None:
+    def wanted(self, base: CommitId | None, target: CommitId, local: LocalChanges) -> int | None:
         """Return the mode that a mount at ``base`` gets when it comes to ``target``; None: it keeps its own."""
         if base is None:
             return self.at_first(target)
         before, after = self._scope.root_mode(base), self._scope.root_mode(target)
-        if after == before and local is Local.DISCARD:  # a change of ours may have kept it away before
+        if after == before and local is LocalChanges.DISCARD:  # a change of ours may have kept it away before
             return self.at_first(target)
         return after if after != before else None
 
-    def take(self, cache: StatCache, wanted: int | None, local: Local = Local.KEEP) -> None:
+    def take(self, cache: StatCache, wanted: int | None, local: LocalChanges = LocalChanges.KEEP) -> None:
         """Give the root the mode ``wanted`` unless it was changed here; what it has then was seen."""
         seen, now = cache.root_mode, os.fstat(self._root.fd).st_mode
         if seen is not None and seen != now:
-            if local is not Local.DISCARD:
+            if local is not LocalChanges.DISCARD:
                 return  # a local change, to be published
             wanted = wanted if wanted is not None else seen
         if self._read_only:
@@ -69,15 +69,15 @@ class RootMode:
             self._set(self._entry_writer.permissions(wanted) | _NEEDED, stat.S_IMODE(now))
         cache.set_root_mode(os.fstat(self._root.fd).st_mode)
 
-    def to_publish(self, changes: Changes, base: CommitId) -> Entry:
-        """Return the root as a directory of the volume, should the commit have to make one."""
-        recorded = changes.root_mode if ROOT in changes.edits else self._scope.root_mode(base)
+    def to_publish(self, edits: Edits, now: int, base: CommitId) -> Entry:
+        """Return the root as a directory of the volume, should the commit have to make one; ``now`` is its mode."""
+        recorded = now if ROOT in edits else self._scope.root_mode(base)
         return directory_entry(recorded or DEFAULT_DIRECTORY_MODE, os.fstat(self._root.fd).st_mtime_ns)
 
-    def commit(self, cache: StatCache, changes: Changes, head: CommitId) -> None:
-        """Take the root's mode for published, unless ``head`` has no directory to have it: then a later commit does."""
-        if ROOT not in changes.edits or self._scope.tree(head) is not None:
-            cache.set_root_mode(changes.root_mode)
+    def commit(self, cache: StatCache, edits: Edits, now: int, head: CommitId) -> None:
+        """Take the root's mode ``now`` for published; if ``head`` has no directory to have it, a later commit does."""
+        if ROOT not in edits or self._scope.tree(head) is not None:
+            cache.set_root_mode(now)
 
     def _set(self, wanted: int, now: int) -> None:
         if wanted == now:

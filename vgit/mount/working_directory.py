@@ -14,20 +14,21 @@ from vgit.errors import ReadOnlyError
 from vgit.files.content_sink import ContentSink, HashSink, PackSink
 from vgit.files.entry_writer import EntryWriter
 from vgit.files.left_out import Omitted, unread
-from vgit.files.rows import PackedRows, Row, untrusted
-from vgit.files.steady_read import Watch
+from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
 from vgit.localfs.filesystem_clock import TICK_SECONDS, trusted
 from vgit.localfs.syscalls import syncfs
-from vgit.mount.changes import ChangeReader, Changes, Unstable
+from vgit.mount.changes import ChangeReader, Changes
 from vgit.mount.checkout import Checkout
 from vgit.mount.divergence import reload_candidates, still_divergent
+from vgit.mount.entry_reader import EntryReader
 from vgit.mount.journal import JournalWriter, commit_journal, look_journal, reload_journal
 from vgit.mount.layout import UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
 from vgit.mount.open_files import check_no_open_files, this_and_its_ancestors
-from vgit.mount.plan import Action, Local, Planner, without_refused
+from vgit.mount.plan import Action, Planner, without_refused
 from vgit.mount.plan_execution import PlanExecution
+from vgit.mount.policy import LocalChanges, UnstableFiles
 from vgit.mount.recovery import recover
 from vgit.mount.results import Committed, Reloaded, Status
 from vgit.mount.root_mode import RootMode
@@ -143,18 +144,20 @@ class WorkingDirectory:
         with self._session.operation() as cache:
             top = self._scope.entries(self._scope.tree(revision))
             all_of_it = self._scope.with_all_below({(name,): entry for name, entry in top.items()})
-            return self._reload(cache, revision, {**all_of_it}, Local.ADOPT)
+            return self._reload(cache, revision, {**all_of_it}, LocalChanges.ADOPT)
 
     def status(self) -> Status:
         """Compare the working directory with what was seen; reads files whose stat differs, writes none."""
         with self._session.operation() as cache:
             base = self._base(cache)
-            changes = self._read_changes(cache, HashSink(self.repository.format), Unstable.STORE)
+            changes = self._read_changes(cache, HashSink(self.repository.format), UnstableFiles.STORE)
             self._settle_rows(cache, changes)
             left_out = (*cache.left_out(), *changes.left_out)
             return Status(changes.edits, base, self.repository.head(), left_out)
 
-    def commit(self, author: str, message: str | None = None, when_unstable: Unstable = Unstable.STORE) -> Committed:
+    def commit(
+        self, author: str, message: str | None = None, when_unstable: UnstableFiles = UnstableFiles.STORE
+    ) -> Committed:
         """Publish what this directory has that was not seen; ReadOnlyError for a read-only mount."""
         if self.record.read_only:
             raise ReadOnlyError(f"{self.path} is a read-only mount of {self.record.volume_name}; it cannot commit.")
@@ -168,7 +171,9 @@ class WorkingDirectory:
                     txn = new_transaction(self._clock)
                     journal = commit_journal(txn, base, changes.root_mode)
                     with SideThread(lambda: cache.write_journal(journal, changes.rows, changes.new_rows)) as noted:
-                        edits = self._scope.to_volume(changes.edits, self._root_mode.to_publish(changes, base))
+                        edits = self._scope.to_volume(
+                            changes.edits, self._root_mode.to_publish(changes.edits, changes.root_mode, base)
+                        )
                         unstable = self._scope.paths_in_volume(changes.unstable)
                         proposal = Proposal(edits, author, txn, message, base, unstable, before_swap=noted.wait)
                         published = publish(self.repository, proposal, writer)
@@ -180,11 +185,11 @@ class WorkingDirectory:
                     self._finish_commit(cache, base, changes, published)
             return Committed(published, tuple(changes.unstable), tuple(changes.left_out), tuple(changes.held_back))
 
-    def reload(self, local: Local = Local.KEEP) -> Reloaded:
+    def reload(self, local: LocalChanges = LocalChanges.KEEP) -> Reloaded:
         """Bring in what others published; local changes stay, or are given up."""
         with self._session.operation() as cache:
             base, target, candidates = self._behind(cache)
-            if local is Local.DISCARD:
+            if local is LocalChanges.DISCARD:
                 self._add_local_changes(cache, candidates, target)
             elif not candidates and base == target:
                 return Reloaded(base, 0, moved=False, kept=())
@@ -202,7 +207,7 @@ class WorkingDirectory:
             if candidates:
                 waiting = this_and_its_ancestors()
                 check_no_open_files(self.path, own={self._root.fd}, may_work_inside=waiting)
-            return self._reload(cache, target, candidates, Local.KEEP)
+            return self._reload(cache, target, candidates, LocalChanges.KEEP)
 
     def _behind(self, cache: StatCache) -> tuple[CommitId, CommitId, dict[Path, Entry | None]]:
         """Return base, what a reload brings in, and where that may differ."""
@@ -247,7 +252,7 @@ class WorkingDirectory:
 
     def _removals(self, cache: StatCache) -> dict[Path, Entry | None] | None:
         """Return the paths of all files, for none to be there; None if one has a change that is not published."""
-        changes = self._read_changes(cache, HashSink(self.repository.format), Unstable.STORE)
+        changes = self._read_changes(cache, HashSink(self.repository.format), UnstableFiles.STORE)
         if cache.base is None or changes.edits or unread(changes.left_out):
             return None
         rows = _rows(cache)
@@ -270,10 +275,10 @@ class WorkingDirectory:
         checked = self._checked if self._checked is not None and self._checked[0] == known else (known,)
         self._checked = known, check_history(self.repository, self.record, self.path, known, checked)
 
-    def _read_changes(self, cache: StatCache, sink: ContentSink, when_unstable: Unstable) -> Changes:
+    def _read_changes(self, cache: StatCache, sink: ContentSink, when_unstable: UnstableFiles) -> Changes:
         watch = self._session.watch()
         with (
-            self._reader(cache.directories(), sink, watch, when_unstable) as reader,
+            ChangeReader(self._root, cache.directories(), sink, watch, when_unstable, self.repository.format) as reader,
             self._looking(cache) as access,
         ):
             inside = KnownSubmounts(self._root, cache)
@@ -286,16 +291,11 @@ class WorkingDirectory:
                 inside.keep(still_gone)
         return changes
 
-    def _planner(self, cache: StatCache, access: TemporaryAccess, local: Local = Local.KEEP) -> Planner:
+    def _planner(self, cache: StatCache, access: TemporaryAccess, local: LocalChanges = LocalChanges.KEEP) -> Planner:
         """Return what looks at paths and reads files to compare them, one by one."""
         sink = HashSink(self.repository.format)
-        reader = self._reader({}, sink, self._session.watch(), Unstable.STORE)
+        reader = EntryReader(self._root, sink, self._session.watch(), UnstableFiles.STORE, {})
         return Planner(self._root, cache, reader, access, local)
-
-    def _reader(
-        self, rows: dict[Path, PackedRows], sink: ContentSink, watch: Watch, when_unstable: Unstable
-    ) -> ChangeReader:
-        return ChangeReader(self._root, rows, sink, watch, when_unstable, self.repository.format)
 
     def _settle_rows(self, cache: StatCache, changes: Changes) -> None:
         """Keep rows that were read again and are what was seen, so that the next scan need not read them."""
@@ -317,7 +317,8 @@ class WorkingDirectory:
         with cache.transaction(repeatable=published is not None or not changes.edits):
             if not changes.edits:  # else the journal has set them
                 cache.put(changes.rows)
-            self._root_mode.commit(cache, changes, published.id if published is not None else self.repository.head())
+            head = published.id if published is not None else self.repository.head()
+            self._root_mode.commit(cache, changes.edits, changes.root_mode, head)
             if published is not None and self._scope.follows(published.commit, base):
                 cache.set_base(published.id)
                 cache.set_divergent(still_divergent(self._scope, cache.divergent(), changes.edits, published.id))
@@ -328,7 +329,7 @@ class WorkingDirectory:
             cache.drop_journal()
 
     def _reload(
-        self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: Local
+        self, cache: StatCache, target: CommitId, candidates: dict[Path, Entry | None], local: LocalChanges
     ) -> Reloaded:
         base = cache.base
         # Without rows there is nothing to settle but modes: the whole is done again.
@@ -349,7 +350,7 @@ class WorkingDirectory:
                 cache.put(reload.rows)
                 cache.set_base(target)
                 cache.set_divergent(reload.kept | reload.absent)
-                inside.keep(inside.gone if local is not Local.DISCARD else ())
+                inside.keep(inside.gone if local is not LocalChanges.DISCARD else ())
                 cache.set_left_out([*reload.left_out.values(), *refused])
                 self._root_mode.take(cache, root_mode, local)
                 cache.drop_journal()
