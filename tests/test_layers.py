@@ -49,12 +49,14 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
             "publish tree_view",
         ),
         "mount/": (
-            "layout root lease scope stat_cache journal swap policy",  # what a mount is, and what is known of it
-            "session store_check submounts open_files half_made results divergence",
-            "staging_areas scan entry_reader batch_reader root_mode",
+            "layout root scope lease policy journal swap stat_cache",  # what a mount is, and what is kept of it
+            "session store_check submounts divergence open_files half_made",
+            "staging_areas root_mode scan entry_reader batch_reader",
             "staging_cleanup changes plan",
-            "stage checkout take_back plan_execution recovery",
-            "unmount working_directory",
+            "inspection stage checkout",
+            "plan_execution take_back recovery",
+            "mount_commit reload unmount",
+            "working_directory",
             "open",
         ),
         "api/": (

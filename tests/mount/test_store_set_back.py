@@ -15,6 +15,7 @@ from vgit.history.restore import restore
 from vgit.ids import CommitId
 from vgit.mount import plan_execution
 from vgit.mount.lease import list_leases
+from vgit.mount.mount_commit import MountCommit
 from vgit.mount.open import unbind
 from vgit.mount.policy import LocalChanges
 from vgit.mount.working_directory import WorkingDirectory
@@ -164,7 +165,7 @@ def test_a_journal_of_a_published_commit_waits_for_its_store(bench: Bench, monke
 
     put(mount, "f", "published, and cut off")
     with monkeypatch.context() as patch:
-        patch.setattr(WorkingDirectory, "_finish_commit", killed)
+        patch.setattr(MountCommit, "_finish", killed)
         with pytest.raises(Crash):
             mount.commit(AUTHOR)
     mount.close()

@@ -13,7 +13,7 @@ from vgit.backend.local import LocalBackend
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import BackendUnavailableError
 from vgit.ids import SHA1
-from vgit.mount.working_directory import WorkingDirectory
+from vgit.mount.mount_commit import MountCommit
 from vgit.objects.object_writer import ObjectWriter
 from vgit.objects.pack_join import join_packs
 from vgit.repository.refs import MAIN, Refs
@@ -157,7 +157,7 @@ def test_the_mounts_bookkeeping_is_done_by_the_next_command(
     with volume.mount(tmp_path / "m") as path:
         (path / "f").write_text("two")
         with monkeypatch.context() as patched:
-            patched.setattr(WorkingDirectory, "_finish_commit", fail)
+            patched.setattr(MountCommit, "_finish", fail)
             info = volume.commit()
         assert info is not None and volume.info().head == info.id and "the disk is full" in caplog.text
         assert volume.commit() is None

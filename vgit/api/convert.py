@@ -12,7 +12,7 @@ from vgit.tree.edits import Edit
 from vgit.types import Change, CommitInfo, FileEntry, LeftOut, ReloadInfo
 
 if TYPE_CHECKING:
-    from vgit.mount.results import Reloaded
+    from vgit.mount.reload import Reloaded
     from vgit.repository.publish import Published
 
 

@@ -17,9 +17,10 @@ from vgit.api.user_warnings import log_left_out, warn_of_left_out
 from vgit.errors import Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
 from vgit.history.file_changes import changes_of_edits
+from vgit.mount.mount_commit import Committed
 from vgit.mount.open import renew
 from vgit.mount.policy import LocalChanges, UnstableFiles
-from vgit.mount.results import Committed, Reloaded
+from vgit.mount.reload import Reloaded
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.paths import Path, parse_path, printable
 from vgit.repository.aftermath import Aftermath

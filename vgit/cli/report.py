@@ -17,7 +17,7 @@ from vgit.types import CommitInfo, LeftOut
 
 if TYPE_CHECKING:
     from vgit.api.mount import Mount
-    from vgit.mount.results import Committed
+    from vgit.mount.mount_commit import Committed
 
 INCOMPLETE = 3  # the exit code: published, but something could not be read
 _LINES = 20

@@ -20,6 +20,7 @@ from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import CommitId
 from vgit.mount.divergence import reload_candidates
+from vgit.mount.inspection import Inspector
 from vgit.mount.journal import Journal, JournalWriter, decode_journal
 from vgit.mount.layout import DISPLACED
 from vgit.mount.plan import Action, Planner
@@ -37,7 +38,7 @@ def recover(
     repository: Repository,
     scope: Scope,
     root: MountRoot,
-    planner: Callable[[TemporaryAccess], Planner],
+    inspector: Inspector,
     check_history: Callable[[CommitId], None],
 ) -> None:
     """Settle what the journal says was under way; nothing if there is no journal."""
@@ -62,7 +63,7 @@ def recover(
     with TemporaryAccess(
         root, JournalWriter(cache.write_journal, journal).note_modes, journal.opened_modes()
     ) as access:
-        _settle_reload(cache, candidates, planner(access), root, journal, access)
+        _settle_reload(cache, candidates, inspector.planner(cache, access), root, journal, access)
 
 
 def _settle_commit(cache: StatCache, repository: Repository, scope: Scope, journal: Journal) -> None:

@@ -8,7 +8,7 @@ from may still be in the store: an older copy brings old refs, and removes no pa
 """
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from itertools import islice
 
 from vgit.errors import CorruptObjectError, CorruptVolumeError
@@ -24,29 +24,38 @@ _NAMED_COMMITS = 4
 _TRIED_REFS = 50
 
 
-def check_present(repository: Repository, known: CommitId) -> None:
-    """Raise CorruptVolumeError unless the store is there and has a commit that a mount took from it."""
-    repository.head()  # of a store that is out of reach (a disk not mounted) nothing must be made anew
-    if not repository.objects.contains(known):
-        raise CorruptVolumeError(
-            f"the store does not have commit {short_id(known)}, which this mount was last reloaded from or published:"
-            " it was set back to an older copy, or lost packs. Nothing was changed. Bring the newer store back; or keep"
-            " these files: `vgit unmount --keep-files --discard`, then `vgit mount --adopt` takes them into the volume."
-        )
+class StoreCheck:
+    """Checks the store of one mount; remembers what it found, so that the next look costs little."""
 
+    def __init__(self, repository: Repository, record: MountRecord, root: str) -> None:
+        self._repository = repository
+        self._record = record
+        self._root = root
+        self._checked: tuple[CommitId, CommitId] | None = None  # a commit that was known, a head that descends from it
 
-def check_history(
-    repository: Repository, record: MountRecord, root: str, known: CommitId, wanted: Collection[CommitId]
-) -> CommitId:
-    """Return head; CorruptVolumeError unless it descends from ``known``, or from what is known to: ``wanted``.
+    def check(self, known: CommitId) -> None:
+        """Raise CorruptVolumeError unless ``known``, which this mount took for published, still is.
 
-    Costs nothing if head is one of them, else a look at each commit that was published since.
-    """
-    check_present(repository, known)
-    head = repository.head()
-    if not repository.descends(head, wanted):
-        raise CorruptVolumeError(_describe(repository, record, root, head, known))
-    return head
+        Costs nothing if head is the one that was found before, else a look at each commit that was published since.
+        """
+        self._check_present(known)
+        if self._record.at is not None:
+            return  # it stays where it is, whatever becomes of head
+        head = self._repository.head()
+        descendants = self._checked if self._checked is not None and self._checked[0] == known else (known,)
+        if not self._repository.descends(head, descendants):
+            raise CorruptVolumeError(_describe(self._repository, self._record, self._root, head, known))
+        self._checked = known, head
+
+    def _check_present(self, known: CommitId) -> None:
+        self._repository.head()  # of a store that is out of reach (a disk not mounted) nothing must be made anew
+        if not self._repository.objects.contains(known):
+            raise CorruptVolumeError(
+                f"the store does not have commit {short_id(known)}, which this mount was last reloaded from or"
+                " published: it was set back to an older copy, or lost packs. Nothing was changed. Bring the newer"
+                " store back; or keep these files: `vgit unmount --keep-files --discard`, then `vgit mount --adopt`"
+                " takes them into the volume."
+            )
 
 
 def check_content(repository: Repository, entries: Iterable[Entry]) -> None:

@@ -13,16 +13,21 @@ import os
 from collections.abc import Callable, Mapping
 
 from vgit.files.entry_writer import EntryWriter
+from vgit.files.left_out import unread
+from vgit.files.rows import Row
 from vgit.files.temporary_access import TemporaryAccess, no_note
+from vgit.ids import CommitId
+from vgit.mount.inspection import Inspector
 from vgit.mount.journal import JournalWriter, decode_journal, reload_journal
 from vgit.mount.layout import UNMOUNTED_FILE, UNMOUNTING_FILE, MountRecord
 from vgit.mount.lease import drop_lease
-from vgit.mount.plan import Planner, without_refused
+from vgit.mount.plan import without_refused
 from vgit.mount.plan_execution import PlanExecution
 from vgit.mount.session import Session
 from vgit.mount.staging_areas import StagingAreas
 from vgit.mount.staging_cleanup import clean_up
 from vgit.mount.stat_cache import StatCache
+from vgit.mount.store_check import check_content
 from vgit.paths import STATE_NAME, Path
 from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
@@ -36,17 +41,34 @@ class Unmount:
         repository: Repository,
         record: MountRecord,
         session: Session,
-        cache: StatCache,
+        inspector: Inspector,
         entry_writer: EntryWriter,
-        planner: Callable[[TemporaryAccess], Planner],
+        cache: StatCache,
     ) -> None:
         self._repository = repository
         self._mount_id = record.mount_id
         self._session = session
         self._root = session.root
-        self._cache = cache
+        self._inspector = inspector
         self._entry_writer = entry_writer
-        self._planner = planner
+        self._cache = cache
+
+    def clean_files(self, check_base: Callable[[StatCache], CommitId]) -> dict[Path, Entry | None] | None:
+        """Return the paths of all files, for none to be there; None if one has a change that is not published.
+
+        ``check_base``, and a look at their content, raise an error where the store does not have what was published.
+        """
+        changes = self._inspector.changes(self._cache)
+        if self._cache.base is None or changes.edits or unread(changes.left_out):
+            return None
+        rows = self._rows()
+        check_base(self._cache)
+        check_content(self._repository, (row.entry for row in rows.values()))
+        return dict.fromkeys(rows)
+
+    def files_to_go(self) -> dict[Path, Entry | None] | None:
+        """Return the paths of all files that an unmount which was cut off was to remove; None if they were to stay."""
+        return dict.fromkeys(self._rows()) if self._root.marker == UNMOUNTING_FILE else None
 
     def run(self, paths: Mapping[Path, Entry | None] | None) -> bool:
         """Take all steps, ``paths`` with the files (None: they stay); say whether nothing is left in the directory."""
@@ -75,7 +97,11 @@ class Unmount:
         notes = JournalWriter(self._cache.write_journal, reload_journal(base))
         with TemporaryAccess(self._root, notes.note_modes) as access, StagingAreas(self._root) as areas:
             access.allow(path[:-1] for path in paths)
-            steps, _ = without_refused(self._planner(access).plan(paths), areas.submounts)
+            steps, _ = without_refused(self._inspector.planner(self._cache, access).plan(paths), areas.submounts)
             self._root.mark_as(UNMOUNTING_FILE)
             PlanExecution(self._root, self._entry_writer, base, areas, access, notes.note_pending).run(steps)
             areas.empty_outgoing()
+
+    def _rows(self) -> dict[Path, Row]:
+        directories = self._cache.directories()
+        return {(*at, name): row for at, packed in directories.items() for name, row in packed.items()}
