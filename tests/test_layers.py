@@ -49,7 +49,8 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
             "publish tree_view",
         ),
         "mount/": (
-            "layout root scope lease policy journal swap stat_cache",  # what a mount is, and what is kept of it
+            # what a mount is, and what is kept of it
+            "layout root scope lease policy journal swap state_database undo_log stat_cache",
             "session store_check submounts divergence open_files half_made",
             "staging_areas root_mode scan entry_reader batch_reader",
             "staging_cleanup changes plan",
