@@ -129,6 +129,11 @@ class StateDatabase:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:  # before anything is written
+            raise NotMountedError(
+                f"the mount's state {self._path} has version {version}; expected {_VERSION}, or an older one. Nothing"
+                " was changed. Use the newer version that made it, or unmount the mount with that one."
+            )
         # A write-ahead log needs one fsync a transaction, but shared memory, which network file systems lack.
         mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if self._network else 'WAL'}").fetchone()[0]
         self._has_log = mode == "wal"
