@@ -51,7 +51,7 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
         "mount/": (
             # what a mount is, and what is kept of it
             "layout root scope lease policy journal swap state_database undo_log stat_cache",
-            "session store_check submounts divergence open_files half_made",
+            "session store_check submounts divergence open_files half_made binding",
             "staging_areas root_mode scan entry_reader batch_reader",
             "staging_cleanup changes plan",
             "inspection stage checkout",
@@ -108,8 +108,8 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/backend/local.py": {"shutil": "3 ms; only a repository that is deleted is removed as a tree"},
     "vgit/content/chunker.py": {"pyfastcdc": "4 ms; only a file above 4 MiB is cut"},
     "vgit/content/hash_threads.py": {"concurrent.futures": "5 ms; only a file above 4 MiB is worth threads"},
-    "vgit/mount/open.py": {"shutil": "3 ms; only what was cut off, and an unmount, are removed as trees"},
-    "vgit/localfs/root_directory.py": {"shutil": "as in vgit/mount/open.py"},
+    "vgit/mount/binding.py": {"shutil": "3 ms; only what was cut off is removed as a tree"},
+    "vgit/localfs/root_directory.py": {"shutil": "as in vgit/mount/binding.py"},
     "vgit/api/mount.py": {"pathlib": "4 ms; only a program that asks where its mount is gets a Path"},
     "vgit/objects/delta.py": {
         "dulwich.errors": "with dulwich.pack",
@@ -129,7 +129,7 @@ LATE: dict[str, dict[str, str]] = {
     "vgit/api/mountable.py": {
         "vgit.api.joint_operation": "with vgit.api.open_mounts",
         "vgit.api.open_mounts": "12 ms, with SQLite; only a program that mounts needs it, not one that reads or lists",
-        "vgit.mount.open": "with vgit.api.open_mounts",
+        "vgit.mount.binding": "with vgit.api.open_mounts",
         "vgit.mount.scope": "with vgit.api.open_mounts",
     },
     "vgit/api/writable.py": {

@@ -13,7 +13,8 @@ from tests.ordinary_user import reachable_directory
 from vgit.backend.local import LocalBackend
 from vgit.catalog import StoreRoot
 from vgit.clock import SYSTEM_CLOCK
-from vgit.mount.open import Binding, open_mount, reopen_mount
+from vgit.mount.binding import Binding
+from vgit.mount.open import open_mount, reopen_mount
 from vgit.mount.root import MountRoot
 from vgit.mount.scope import Scope
 from vgit.mount.working_directory import WorkingDirectory

@@ -13,8 +13,8 @@ import pytest
 from tests.mount.conftest import AUTHOR, Bench, listing
 from vgit.errors import BackendUnavailableError, InvalidError
 from vgit.files.entry_writer import EntryWriter
+from vgit.mount import binding, working_directory
 from vgit.mount import open as opening
-from vgit.mount import working_directory
 from vgit.mount.checkout import Checkout
 from vgit.runtime import worker_processes
 from vgit.runtime.cancel import Cancelled
@@ -167,7 +167,7 @@ def test_a_mount_that_cannot_be_leaves_nothing_of_it(bench: Bench, monkeypatch: 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(opening, "write_record", fail)
+    monkeypatch.setattr(binding, "write_record", fail)
     with pytest.raises(BackendUnavailableError, match="No space left"):
         bench.mount("existed")
     assert os.listdir(existed) == []

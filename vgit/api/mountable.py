@@ -14,11 +14,11 @@ from vgit.types import CommitInfo, ReloadInfo
 if TYPE_CHECKING:
     from vgit.api import joint_operation, open_mounts
     from vgit.api.mount import Mount
-    from vgit.mount import open as mount_open
+    from vgit.mount import binding as mount_binding
     from vgit.mount import scope
 else:
     joint_operation, open_mounts = lazy_import("vgit.api.joint_operation"), lazy_import("vgit.api.open_mounts")
-    mount_open, scope = lazy_import("vgit.mount.open"), lazy_import("vgit.mount.scope")
+    mount_binding, scope = lazy_import("vgit.mount.binding"), lazy_import("vgit.mount.scope")
 
 
 class Mountable(Handle):
@@ -72,7 +72,7 @@ class Mountable(Handle):
         shown = parse_path(sub_path) if sub_path is not None else options.sub_path
         scope.check_sub_path(resolved.repository, shown, revision)
         is_read_only = options.read_only if read_only is None else read_only
-        binding = mount_open.Binding(
+        binding = mount_binding.Binding(
             store=self._client.store,
             volume_id=resolved.record.id,
             volume_name=self._name,

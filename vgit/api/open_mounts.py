@@ -16,8 +16,9 @@ from vgit.api.mount import Mount
 from vgit.api.user_warnings import warn_of_local_changes
 from vgit.errors import AlreadyExistsError, NotMountedError
 from vgit.maintenance import upkeep
+from vgit.mount.binding import Binding
 from vgit.mount.layout import MountRecord, is_mount, read_record
-from vgit.mount.open import Binding, open_mount, share_mount
+from vgit.mount.open import open_mount, share_mount
 from vgit.mount.scope import overlap
 from vgit.paths import printable
 from vgit.repository.aftermath import Aftermath
