@@ -16,7 +16,6 @@ of it, and the mount's base, in one transaction.
 import os
 import stat
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from vgit.files.entry_writer import EntryWriter
 from vgit.files.left_out import LeftOutKind, Omitted
@@ -24,18 +23,19 @@ from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.ids import CommitId
 from vgit.localfs.file_stat import Stat, same_but_ctime, to_stat
-from vgit.localfs.fsync import FEW, FsyncSet
+from vgit.localfs.fsync import FsyncSet
 from vgit.localfs.root_directory import RootDirectory
 from vgit.localfs.spelling import Spelling
+from vgit.mount.file_metadata import set_metadata
 from vgit.mount.journal import PendingFile
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
 from vgit.mount.stage import Staged, Stager, batches
 from vgit.mount.staging_areas import StagingAreas
 from vgit.mount.swap import Swapper
+from vgit.mount.touched_directories import TouchedDirectories
 from vgit.paths import Path
 from vgit.tree.entry import Entry
 
-_NEW_DIRECTORY_MODE = 0o755
 _MOUNTED_AT = "something else is mounted at it"
 
 
@@ -61,7 +61,7 @@ class PlanExecution:
         self._swapper = Swapper()
         self._unsynced = FsyncSet()
         self._spelling = Spelling(root)
-        self._touched: set[Path] = set()
+        self._touched = TouchedDirectories(root)
         self._placed: list[tuple[Path, Entry, Stat]] = []
         self._directories: dict[Path, Entry] = {}  # that get their mode at the end
         self.rows: dict[Path, dict[str, Row | None]] = {}
@@ -83,7 +83,7 @@ class PlanExecution:
             self._finish_directories(steps)
             for path, entry, expected in self._placed:
                 self._check_placed(path, entry, expected)
-            self._add_touched()
+            self._touched.add_to(self._unsynced, self._areas.descriptors())
             self._restore_modes()
             self._unsynced.sync()
 
@@ -122,7 +122,7 @@ class PlanExecution:
     def _displace(self, step: Step, name: str) -> bool:
         assert step.clear is not None
         try:
-            with self._parent(step.path) as parent:
+            with self._touched.parent(step.path) as parent:
                 area_fd = self._areas.descriptor(self._areas.outgoing(step.path[:-1]))
                 return self._swapper.displace(parent, step.path[-1], step.clear, area_fd, name)
         except (FileNotFoundError, NotADirectoryError):
@@ -130,7 +130,7 @@ class PlanExecution:
 
     def _remove_directory(self, step: Step) -> bool:
         try:
-            with self._parent(step.path) as parent:
+            with self._touched.parent(step.path) as parent:
                 os.rmdir(step.path[-1], dir_fd=parent)
         except FileNotFoundError:
             return True
@@ -143,10 +143,9 @@ class PlanExecution:
             return
         if self.is_left_out(step.path):
             self.kept.add(step.path)
-        elif self._make_parents(step.path):
+        elif self._touched.make_parents(step.path):
             if not self._root.exists(step.path):
-                self._root.make_directory(step.path, 0o700)
-                self._touched.add(step.path[:-1])
+                self._touched.make(step.path, 0o700)
             else:
                 self._explain(step.path)
 
@@ -162,27 +161,9 @@ class PlanExecution:
         return bool(self.left_out) and any(path[:depth] in self.left_out for depth in range(1, len(path) + 1))
 
     def _has_parent(self, step: Step) -> bool:
-        return self._make_parents(step.path) if step.replaces is None else self._is_directory(step.path[:-1])
-
-    def _make_parents(self, path: Path) -> bool:
-        """Make directories that were removed here and are needed again; False if something is in the way."""
-        if self._is_directory(path[:-1]):
-            return True
-        for depth in range(1, len(path)):
-            parent = path[:depth]
-            try:
-                if not stat.S_ISDIR(self._root.lstat(parent).st_mode):
-                    return False
-            except FileNotFoundError:
-                self._root.make_directory(parent, _NEW_DIRECTORY_MODE)
-                self._touched.add(parent[:-1])
-        return True
-
-    def _is_directory(self, path: Path) -> bool:
-        try:
-            return stat.S_ISDIR(self._root.lstat(path).st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        if step.replaces is None:
+            return self._touched.make_parents(step.path)
+        return self._touched.is_directory(step.path[:-1])
 
     def _swap_in(self, new: Staged) -> None:
         step = new.step
@@ -190,7 +171,7 @@ class PlanExecution:
             self._stager.discard(new)
             self.kept.add(step.path)
             return
-        with self._parent(step.path) as parent:
+        with self._touched.parent(step.path) as parent:
             name, area_fd = step.path[-1], self._areas.descriptor(new.area)
             if step.replaces is None:
                 done = self._swapper.put_new(area_fd, new.name, parent, name)
@@ -222,38 +203,13 @@ class PlanExecution:
                 self.kept.add(step.path)
 
     def _set_metadata(self, path: Path, target: Entry, planned: Stat) -> None:
-        with self._parent(path) as parent:
-            name = path[-1]
-            descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-            try:
-                found = os.fstat(descriptor)
-                now = to_stat(found)
-                if not same_but_ctime(now, planned) or found.st_nlink > 1:
-                    self.kept.add(path)  # written, or given another name, since the plan: the next reload looks again
-                    return
-                if not stat.S_ISLNK(target.mode):
-                    os.chmod(f"/proc/self/fd/{descriptor}", self._entry_writer.permissions(target.mode))
-                    os.utime(f"/proc/self/fd/{descriptor}", ns=(target.mtime_ns, target.mtime_ns))
-                else:
-                    os.utime(name, ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
-                now = to_stat(os.fstat(descriptor))
-            finally:
-                os.close(descriptor)
-            # The row must not be there before what it says: after a power loss the old mode would look like ours.
-            self._make_durable(parent, name, now)
-        self._row(path, Row(untrusted(now), target))
-
-    def _make_durable(self, parent: int, name: str, now: Stat) -> None:
-        if stat.S_ISREG(now.mode):
-            try:
-                file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-            except PermissionError:
-                pass
-            else:
-                self._unsynced.add(file)
-                os.close(file)
-                return
-        self._unsynced.add_file_system(parent)
+        permissions = self._entry_writer.permissions(target.mode)
+        with self._touched.parent(path) as parent:
+            now = set_metadata(parent, path[-1], target, permissions, planned, self._unsynced)
+        if now is not None:
+            self._row(path, Row(untrusted(now), target))
+        else:
+            self.kept.add(path)  # the next reload looks again
 
     def _finish_directories(self, steps: list[Step]) -> None:
         """Give directories their mtime, deepest first, now that nothing is made in them any more; modes come last."""
@@ -265,7 +221,7 @@ class PlanExecution:
             try:
                 if not stat.S_ISDIR(self._root.lstat(step.path).st_mode):
                     continue
-                with self._parent(step.path) as parent:
+                with self._touched.parent(step.path) as parent:
                     os.utime(step.path[-1], ns=(target.mtime_ns, target.mtime_ns), dir_fd=parent, follow_symlinks=False)
             except (FileNotFoundError, NotADirectoryError):
                 self.absent.add(step.path)
@@ -295,23 +251,6 @@ class PlanExecution:
         if not same_but_ctime(now, expected) or (found is not None and found.st_dev != self._device):
             now = untrusted(expected)
         self._row(path, Row(now, entry))
-
-    def _add_touched(self) -> None:
-        if len(self._touched) > FEW:
-            for descriptor in (self._root.fd, *self._areas.descriptors()):
-                self._unsynced.add_file_system(descriptor)
-            return
-        for path in self._touched:
-            try:
-                descriptor = self._root.open_directory(path)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # removed again: syncing its parent covers that
-            self._unsynced.add(descriptor)
-            os.close(descriptor)
-
-    def _parent(self, path: Path) -> AbstractContextManager[int]:
-        self._touched.add(path[:-1])
-        return self._root.opened(path[:-1])
 
     def _row(self, path: Path, row: Row | None) -> None:
         self.rows.setdefault(path[:-1], {})[path[-1]] = row
