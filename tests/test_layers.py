@@ -50,7 +50,7 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
         ),
         "mount/": (
             # what a mount is, and what is kept of it
-            "layout root scope lease policy journal swap state_database undo_log stat_cache",
+            "layout root scope lease policy journal swap mount_clock state_database undo_log stat_cache",
             "session store_check submounts divergence open_files half_made binding file_metadata",
             "staging_areas touched_directories root_mode scan entry_reader batch_reader",
             "staging_cleanup changes plan",

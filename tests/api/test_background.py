@@ -25,7 +25,7 @@ from vgit.files.steady_read import wait_for_writes
 from vgit.localfs.file_systems import is_memory_file_system
 from vgit.localfs.filesystem_clock import Clocks, Probe
 from vgit.localfs.syscalls import exchange
-from vgit.mount import session
+from vgit.mount import mount_clock
 from vgit.mount.policy import UnstableFiles
 from vgit.mount.working_directory import WorkingDirectory
 
@@ -299,8 +299,8 @@ def test_a_write_within_one_tick_is_noticed(
     waits = []
     wait = Clocks.wait
     monkeypatch.setattr(Clocks, "wait", lambda self: waits.append(self) or wait(self))
-    real = session.probe
-    monkeypatch.setattr(session, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, real(fd).margin_ns, is_exact))
+    real = mount_clock.probe
+    monkeypatch.setattr(mount_clock, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, real(fd).margin_ns, is_exact))
     mount = volume.mount(tmp_path / "m")
     for name in "abc":
         (mount.path / name).write_text("new")
@@ -313,8 +313,8 @@ def test_a_write_within_one_tick_is_noticed(
 
 
 def test_on_a_network_what_is_new_waits(volume: vgit.Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = session.probe
-    monkeypatch.setattr(session, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, 2_000_000_000))
+    real = mount_clock.probe
+    monkeypatch.setattr(mount_clock, "probe", lambda fd, **_: Probe(real(fd).ctime_ns, 2_000_000_000))
     mount = volume.mount(tmp_path / "m")
     (mount.path / "f").write_text("new")
     assert mount.commit_in_detail(when_unstable=UnstableFiles.HOLD_BACK).published is None

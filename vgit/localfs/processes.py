@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 _OUR_TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # it would hide every process, not one
@@ -16,13 +16,13 @@ def own_process() -> bytes | None:
         return None
 
 
-def processes(ignored: Collection[bytes] = ()) -> Iterator[bytes]:
+def processes() -> Iterator[bytes]:
     """Yield the ids of all processes, our own first: it is the likeliest to have forgotten a file."""
     first = own_process()
     if first is None:
         return iter(())
     names = [name for name in os.listdir(b"/proc") if name.isdigit() and name != first]
-    return (name for name in (first, *names) if name not in ignored)
+    return iter((first, *names))
 
 
 @contextmanager

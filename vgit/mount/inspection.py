@@ -35,7 +35,7 @@ class Inspector:
 
     def read_changes(self, cache: StatCache, sink: ContentSink, when_unstable: UnstableFiles) -> Changes:
         """Return what the mount has that was not seen; content goes to ``sink``."""
-        watch, rows = self._session.watch(), cache.directories()
+        watch, rows = self._session.clock.watch(), cache.directories()
         with (
             ChangeReader(self._root, rows, sink, watch, when_unstable, self._format) as reader,
             self._access(cache) as access,
@@ -57,7 +57,7 @@ class Inspector:
 
     def planner(self, cache: StatCache, access: TemporaryAccess, local: LocalChanges = LocalChanges.KEEP) -> Planner:
         """Return what looks at paths and reads files to compare them, one by one."""
-        watch = self._session.watch()
+        watch = self._session.clock.watch()
         reader = EntryReader(self._root, HashSink(self._format), watch, UnstableFiles.STORE, {})
         return Planner(self._root, cache, reader, access, local)
 

@@ -27,7 +27,6 @@ def check_no_open_files(
     root: str,
     *,
     own: Collection[int] = (),
-    ignore_pids: Collection[int] = (),
     may_work_inside: Collection[int] = (),
 ) -> None:
     """Raise FilesOpenError if a process has a file below ``root`` open or mapped, or works inside it.
@@ -40,7 +39,7 @@ def check_no_open_files(
     if ourselves is None:
         return  # without /proc nothing can be told
     namespaces = MountNamespaces(root)
-    for process in processes({b"%d" % pid for pid in ignore_pids}):
+    for process in processes():
         is_own = process == ourselves
         use = None
         with passing_over():

@@ -115,7 +115,7 @@ class Reload:
         """Make the rows of what was just written ones to be trusted, if reading it again would cost more."""
         if execution.bytes_written >= _WORTH_A_WAIT_BYTES:
             self._clock.sleep(TICK_SECONDS)
-        now = self._session.probe()
+        now = self._session.clock.probe()
         for names in execution.rows.values():
             for name, row in names.items():
                 if row is not None and not trusted(row.stat.ctime_ns, now):

@@ -71,7 +71,7 @@ class MountRoot(RootDirectory):
                 except OSError as error:
                     if error.errno != errno.ENOTEMPTY:
                         raise
-                    continue  # who waited for its lock made the file anew
+                    continue  # who waited for its lock made the file again
                 return
         except FileNotFoundError:
             pass
@@ -80,7 +80,7 @@ class MountRoot(RootDirectory):
 
     @contextmanager
     def area(self, name: str) -> Iterator[int]:
-        """Give a descriptor of the staging area ``.vgit/name``; made anew if somebody took it away, as it was empty."""
+        """Give a descriptor of the staging area ``.vgit/name``; made again if somebody tidied it away."""
         try:
             with self.opened((STATE_NAME,)) as state:
                 os.mkdir(name, 0o700, dir_fd=state)

@@ -9,18 +9,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 
 from vgit.clock import Clock
 from vgit.errors import LockedError, NotMountedError
-from vgit.files.steady_read import Watch
 from vgit.files.temporary_access import TemporaryAccess, no_note
 from vgit.ids import ObjectFormat
 from vgit.localfs.file_lock import FileLock
-from vgit.localfs.file_systems import FileSystem, file_system_of
-from vgit.localfs.filesystem_clock import Clocks, Probe, probe
-from vgit.localfs.open_for_writing import shared_writable_maps
 from vgit.mount.layout import DATABASE_FILE, FILLING_FILE, LOCK_FILE, OWNER_FILE, half_unmounted
+from vgit.mount.mount_clock import MountClock
 from vgit.mount.root import MountRoot
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import MOUNT_FILE, ROOT, STATE_NAME, printable
@@ -44,6 +40,7 @@ class Session:
         marker: str = MOUNT_FILE,
     ) -> None:
         self.root = MountRoot(path, marker=marker)
+        self.clock = MountClock(self.root, clock)
         self._format = object_format
         self._clock = clock
         self._settle = settle
@@ -120,23 +117,6 @@ class Session:
         """Return what a process that works for this operation inherits: the lock is held until it has ended too."""
         return (self._lock.descriptor,) if self._lock is not None else ()
 
-    def probe(self) -> Probe:
-        """Return what time it is for the file system that ``.vgit`` is on."""
-        descriptor = self.root.open_directory((STATE_NAME,))
-        try:
-            # What kind its file system is cannot change while the root is open, unless something is mounted on .vgit.
-            is_of_root = os.fstat(descriptor).st_dev == os.fstat(self.root.fd).st_dev
-            return probe(descriptor, is_network=self._file_system.is_network if is_of_root else None)
-        finally:
-            os.close(descriptor)
-
-    def watch(self) -> Watch:
-        """Look at clocks and maps from now on; clock first: a map that ends in between dated its file by then."""
-        state = os.stat(STATE_NAME, dir_fd=self.root.fd, follow_symlinks=False)
-        kind = self._file_system if state.st_dev == os.fstat(self.root.fd).st_dev else None
-        clocks = Clocks(self._clock.sleep, state.st_dev, self.probe, kind)
-        return Watch(clocks, lambda: shared_writable_maps(self.root.path))
-
     @contextmanager
     def _hold(self, lock: FileLock) -> Iterator[None]:
         try:
@@ -151,13 +131,9 @@ class Session:
             self._lock = None
             lock.release()
 
-    @cached_property
-    def _file_system(self) -> FileSystem:
-        return file_system_of(self.root.fd)
-
     def _open_cache(self) -> StatCache:
         if self._cache is None:
-            self._cache = StatCache(self._state(DATABASE_FILE), self._format, network=self._file_system.is_network)
+            self._cache = StatCache(self._state(DATABASE_FILE), self._format, network=self.clock.is_network)
         return self._cache
 
     def _state(self, name: str) -> str:

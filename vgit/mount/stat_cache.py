@@ -34,7 +34,7 @@ _MOUNTED = "mounted"
 
 
 class StatCache:
-    """What one mount knows; a context manager. Used by one thread at a time, in the process that opened it."""
+    """What one mount knows. Used by one thread at a time, in the process that opened it."""
 
     def __init__(self, path: str, object_format: ObjectFormat, *, network: bool = False) -> None:
         self._format = object_format
@@ -43,12 +43,6 @@ class StatCache:
         self._seen_version = -1
         self._database = StateDatabase(path, network=network)
         self._undo_log = UndoLog(self._database, object_format)
-
-    def __enter__(self) -> "StatCache":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the database."""

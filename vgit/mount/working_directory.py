@@ -81,7 +81,7 @@ class WorkingDirectory:
 
     @property
     def is_half_unmounted(self) -> bool:
-        """Whether an unmount of it was cut off, which is all that can be gone on with."""
+        """Whether an unmount of it was cut off; then it can only be unmounted."""
         return self._root.marker != MOUNT_FILE
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class WorkingDirectory:
                 checkout.run(revision, tree)
             syncfs(self._root.fd)
             self._clock.sleep(TICK_SECONDS)  # so that the rows of what was just written can be trusted
-            before = self._session.probe().trusted_before_ns
+            before = self._session.clock.probe().trusted_before_ns
             with cache.transaction():
                 checkout.put_rows(cache, before)
                 checkout.found[ROOT] = os.fstat(self._root.fd).st_mode
