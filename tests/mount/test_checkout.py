@@ -69,8 +69,10 @@ def test_processes_together_make_what_one_makes(bench: Bench, monkeypatch: pytes
     source.commit(AUTHOR)
     monkeypatch.setattr(worker_processes, "workers_wanted", lambda: 2)
     started = []
-    make = worker_processes._Worker.__init__
-    monkeypatch.setattr(worker_processes._Worker, "__init__", lambda self, *args: started.append(make(self, *args)))
+    make = worker_processes._WorkerProcess.__init__
+    monkeypatch.setattr(
+        worker_processes._WorkerProcess, "__init__", lambda self, *args: started.append(make(self, *args))
+    )
     before = os.umask(umask)
     try:
         out = bench.mount("out")
