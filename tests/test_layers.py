@@ -46,7 +46,7 @@ FLOORS: dict[str, tuple[frozenset[str], ...]] = {
             "aftermath commit config edit_tree identity refs",  # what is stored, and what a merge starts from
             "merge",
             "repository",
-            "publish tree_view",
+            "ancestry publish tree_view",
         ),
         "mount/": (
             # what a mount is, and what is kept of it

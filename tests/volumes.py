@@ -8,6 +8,7 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.content import read_content
 from vgit.ids import CommitId, TreeId
 from vgit.paths import Path
+from vgit.repository.ancestry import first_parents
 from vgit.repository.repository import Repository
 
 AUTHOR = "tester <t@x>"
@@ -41,4 +42,4 @@ def files(repository: Repository, commit: CommitId | None = None) -> dict[Path, 
 
 def messages(repository: Repository) -> list[str]:
     """Return the first line of every commit on head's first-parent line, newest first."""
-    return [commit.message.split("\n")[0] for _, commit in repository.first_parents(repository.head())]
+    return [commit.message.split("\n")[0] for _, commit in first_parents(repository, repository.head())]

@@ -25,6 +25,7 @@ from vgit.errors import InvalidError
 from vgit.history.revision import resolve_revision
 from vgit.names import check_volume_id, check_volume_name
 from vgit.paths import ROOT
+from vgit.repository.ancestry import first_parents
 from vgit.repository.tree_view import TreeView
 from vgit.types import (
     FileEntry as FileEntry,  # also here, because Modal's programs take them from modal.volume
@@ -107,7 +108,7 @@ class Volume(Readable, Writable, Mountable, Versioned):
             id=resolved.record.id,
             head=head.hex(),
             size=sum(entry.size for _, entries in view.list(ROOT, recursive=True) for entry in entries.values()),
-            commits=sum(1 for _ in resolved.repository.first_parents(head)),
+            commits=sum(1 for _ in first_parents(resolved.repository, head)),
             git_dir=self.git_dir,
         )
 

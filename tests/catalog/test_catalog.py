@@ -13,6 +13,7 @@ from vgit.content import store_bytes
 from vgit.errors import AlreadyExistsError, CorruptVolumeError, InvalidError, NotFoundError
 from vgit.names import new_volume_id
 from vgit.objects.git_mode import FILE_MODE
+from vgit.repository.ancestry import first_parents
 from vgit.repository.publish import Proposal, publish
 from vgit.repository.repository import Repository
 from vgit.tree.edits import Edit, Edits
@@ -120,7 +121,7 @@ def test_the_log_is_the_audit_trail(memory: MemoryBackend, catalog: Catalog) -> 
     catalog.add(data, AUTHOR)
     catalog.remove(catalog.rename("main", "data", "new", "Bob <bob@x>"), AUTHOR)
     repository = Repository.open(memory, SYSTEM_CLOCK)
-    log = [commit for _, commit in repository.first_parents(repository.head())]
+    log = [commit for _, commit in first_parents(repository, repository.head())]
     assert [(commit.author, commit.message) for commit in log[:-1]] == [
         (AUTHOR, "Delete main/new\n"),
         ("Bob <bob@x>", "Rename main/data to new\n"),

@@ -26,6 +26,7 @@ from vgit.errors import InvalidError, NotFoundError
 from vgit.history.log import counts_of, log
 from vgit.ids import CommitId
 from vgit.paths import Path
+from vgit.repository.ancestry import first_parents
 from vgit.repository.repository import Repository
 from vgit.tree.directory import find_entry
 from vgit.tree.edits import Counts
@@ -45,7 +46,7 @@ def ids_of(repository: Repository, path: Path | None = None, **options: int) -> 
 
 
 def line(repository: Repository) -> list[CommitId]:
-    return [id for id, _ in repository.first_parents(repository.head())]
+    return [id for id, _ in first_parents(repository, repository.head())]
 
 
 def test_a_path_that_never_was_is_an_error_at_the_end() -> None:

@@ -33,6 +33,7 @@ from vgit.history.restore import restore, restore_edits
 from vgit.ids import CommitId
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import Path, parse_path
+from vgit.repository.ancestry import descends
 from vgit.repository.publish import Published
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Repository
@@ -309,7 +310,7 @@ def test_a_lost_line_becomes_part_of_the_history_again() -> None:
     commit_state(repository, {"other": file(b"3")})
     restored = restore(repository, two, None, AUTHOR)
     assert restored is not None and restored.commit.parents[1:] == (two,)
-    assert repository.descends(repository.head(), {one})
+    assert descends(repository, repository.head(), {one})
     assert restore(repository, two, None, AUTHOR) is None
     again = restore(repository, one, None, AUTHOR)
     assert again is not None and len(again.commit.parents) == 1

@@ -26,6 +26,7 @@ from vgit.mount.policy import LocalChanges
 from vgit.mount.stat_cache import StatCache
 from vgit.mount.working_directory import WorkingDirectory
 from vgit.objects.object_writer import ObjectWriter
+from vgit.repository.ancestry import find_transaction, first_parents
 
 
 def write(mount: WorkingDirectory, name: str, content: bytes | str) -> FilePath:
@@ -514,8 +515,8 @@ def test_a_transaction_is_found_behind_a_merge_that_stock_git_pushed(bench: Benc
     run(copy / ".git", *tree, "merge", "-q", "--no-ff", "-m", "merge", "-X", "ours", "main")
     run(copy / ".git", "push", "-q", "origin", "side:main")
     repository = bench.repository()
-    assert published.id not in [id for id, _ in repository.first_parents(repository.head())]
-    found = repository.find_transaction(published.commit.txn, base)
+    assert published.id not in [id for id, _ in first_parents(repository, repository.head())]
+    found = find_transaction(repository, published.commit.txn, base)
     assert found is not None and found[0] == published.id
 
 

@@ -20,6 +20,7 @@ from tests.mount.volume_model import State, at_head, check_reloaded, differing, 
 from vgit.history.restore import restore
 from vgit.mount.policy import LocalChanges
 from vgit.paths import ROOT
+from vgit.repository.ancestry import first_parents
 
 _SEEDS = range(*map(int, os.environ.get("VGIT_MODEL_SEEDS", "0:10").split(":")))
 _STEPS = 60
@@ -92,7 +93,7 @@ class World:
 
     def restore(self) -> None:
         with self.bench.repository() as repository:
-            revisions = [id for id, _ in repository.first_parents(repository.head())]
+            revisions = [id for id, _ in first_parents(repository, repository.head())]
             restore(repository, self.random.choice(revisions), None, AUTHOR)
 
     def push(self) -> None:

@@ -24,6 +24,7 @@ from vgit.errors import (
 )
 from vgit.ids import SHA1, CommitId, ObjectId
 from vgit.objects.git_mode import FILE_MODE
+from vgit.repository.ancestry import find_transaction, first_parents
 from vgit.repository.commit import Commit, Overwritten
 from vgit.repository.publish import Proposal
 from vgit.repository.publish import publish as publish_proposal
@@ -118,7 +119,7 @@ def test_a_missing_ref_is_never_an_empty_volume(memory: MemoryBackend) -> None:
     for use in (
         repository.head,
         lambda: publish(repository, {("a",): b"1"}),
-        lambda: repository.find_transaction("x", None),
+        lambda: find_transaction(repository, "x", None),
     ):
         with pytest.raises(CorruptVolumeError, match="has no refs/heads/main"):
             use()
@@ -145,12 +146,12 @@ def test_publish(tmp_path: Path) -> None:
         assert published.commit.message == "1 changed, 1 removed"
         assert files(repository) == {("d", "e", "b"): b"3"}
         assert files(repository, first) == {}
-        assert repository.find_transaction(published.commit.txn or "", first) == (
+        assert find_transaction(repository, published.commit.txn or "", first) == (
             published.id,
             repository.commit(published.id),
         )
-        assert repository.find_transaction("00" * 16, first) is None
-        assert repository.find_transaction("00" * 16, None) is None
+        assert find_transaction(repository, "00" * 16, first) is None
+        assert find_transaction(repository, "00" * 16, None) is None
     gitjudge.fsck_clean(git_dir)
     assert gitjudge.log(git_dir, pretty="%s") == ["1 changed, 1 removed", "two files", "Create volume"]
     assert not list(git_dir.glob("objects/pack/*.keep"))
@@ -233,7 +234,7 @@ def test_a_lost_swap_is_tried_again(memory: MemoryBackend) -> None:
     assert messages(other) == ["1 added, 1 changed", "2 changed", "2 changed", "2 added", "Create volume"]
     assert [lost.path for lost in published.overwrote] == [("both",)], "of the last head only"
     assert [head.tree for head in heads] == [
-        commit.tree for _, commit in list(other.first_parents(other.head()))[:0:-1]
+        commit.tree for _, commit in list(first_parents(other, other.head()))[:0:-1]
     ], "every head was checked"
     assert not keys(memory, ".keep")
     ours = ObjectId(bytes.fromhex(gitjudge.run("", "hash-object", "--stdin", stdin=b"ours").decode().strip()))

@@ -8,6 +8,7 @@ from tests.volumes import AUTHOR
 from vgit.backend import Backend
 from vgit.backend.memory import MemoryBackend
 from vgit.paths import Path, parse_path
+from vgit.repository.ancestry import first_parents
 from vgit.repository.publish import Published
 from vgit.repository.repository import Repository
 from vgit.transfer.path_copy import copy
@@ -38,7 +39,7 @@ def expect_entry(repository: Repository, path: str) -> Entry:
 
 
 def commits(repository: Repository) -> int:
-    return sum(1 for _ in repository.first_parents(repository.head()))
+    return sum(1 for _ in first_parents(repository, repository.head()))
 
 
 def put_all(

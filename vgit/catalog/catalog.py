@@ -16,6 +16,7 @@ from vgit.errors import AlreadyExistsError, CorruptVolumeError, NotFoundError
 from vgit.ids import TreeId
 from vgit.names import check_new_volume_name
 from vgit.objects.git_mode import FILE_MODE
+from vgit.repository.ancestry import first_parents
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Repository
 from vgit.runtime.lazy_import import lazy_import
@@ -117,7 +118,7 @@ class Catalog:
     def deleted(self, environment: str, name: str) -> Iterator[VolumeRecord]:
         """Yield the records that ``name`` has had and lost, the last one first."""
         alive = {record.id for record in self._all(self._head())}
-        for _, commit in self._repository.first_parents(self._repository.head()):
+        for _, commit in first_parents(self._repository, self._repository.head()):
             record = self._find_in(commit.tree, environment, name)
             if record is not None and record.id not in alive:
                 alive.add(record.id)

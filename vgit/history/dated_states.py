@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vgit.ids import CommitId
+from vgit.repository.ancestry import first_parents
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Repository
 
@@ -41,7 +42,7 @@ class DatedState(NamedTuple):
 def dated_states(repository: Repository, start: CommitId, now_ns: int) -> Iterator[DatedState]:
     """Yield ``start`` and the states before it, newest first, each with the time at which it was published."""
     now = now_ns // 1_000_000_000
-    line = repository.first_parents(start)
+    line = first_parents(repository, start)
     limit: int | None = None
     for id, commit in line:
         if _is_in_order(repository, commit, now):

@@ -16,6 +16,7 @@ from vgit.history.file_changes import count_changes
 from vgit.history.path_versions import PathVersions
 from vgit.ids import CommitId, TreeId
 from vgit.paths import Path, format_path, printable
+from vgit.repository.ancestry import first_parents
 from vgit.repository.commit import Commit
 from vgit.repository.repository import Repository
 from vgit.tree.directory import find_entry
@@ -49,7 +50,7 @@ def log(
     """
     if limit is not None and (not isinstance(limit, int) or limit < 0):
         raise InvalidError(f"Invalid limit: {limit!r}; expected a number from 0 on.")
-    line = repository.first_parents(start)
+    line = first_parents(repository, start)
     if since is not None or until is not None:
         line = _between(dated_states(repository, start, now_ns or repository.clock.now_ns()), since, until)
     return _log(repository, start, path, line, limit)
@@ -90,7 +91,7 @@ def _expect_a_trace(repository: Repository, start: CommitId, path: Path) -> None
     if find_entry(repository.directories, repository.commit(start).tree, path) is not None:
         return
     versions = PathVersions(repository, path)
-    for _, commit in repository.first_parents(start):
+    for _, commit in first_parents(repository, start):
         if versions.differ(_parent_tree(repository, commit), commit.tree):
             return
     raise NotFoundError(f"No commit has touched {printable(format_path(path))!r}: nothing was ever there.")

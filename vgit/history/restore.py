@@ -18,6 +18,7 @@ from vgit.history.unreachable_commits import objects_of, rely_on_unreachable
 from vgit.ids import CommitId, TreeId, short_id
 from vgit.objects.object_writer import ObjectWriter
 from vgit.paths import ROOT, Path, format_path, has_state_name, printable
+from vgit.repository.ancestry import descends
 from vgit.repository.commit import escape_path
 from vgit.repository.publish import Proposal, Published, publish
 from vgit.repository.repository import Repository
@@ -39,7 +40,7 @@ def restore(
     """
     head = repository.head()
     edits = restore_edits(repository, head, revision, paths)
-    is_safe = repository.descends(head, {revision})
+    is_safe = descends(repository, head, {revision})
     if not edits and (is_safe or paths is not None):
         return None
     with repository.writer() as writer:

@@ -23,6 +23,7 @@ from vgit.history.moment import parse_moment
 from vgit.history.tags import find_tag, peel
 from vgit.ids import CommitId, ObjectId, short_id
 from vgit.paths import printable
+from vgit.repository.ancestry import first_parents
 from vgit.repository.commit import Commit, format_moment
 from vgit.repository.repository import Repository
 
@@ -65,7 +66,7 @@ def _resolve_base(repository: Repository, base: str) -> CommitId:
 
 
 def _go_back(repository: Repository, id: CommitId, back: int, text: str) -> CommitId:
-    line = repository.first_parents(id)
+    line = first_parents(repository, id)
     ids = [one for one, _ in islice(line, back + 1)] if back else [id]
     if len(ids) <= back:
         raise NotFoundError(f"No revision {printable(text)!r}: {short_id(id)} has {len(ids) - 1} states before it.")
@@ -107,7 +108,7 @@ def _commits_of_refs(repository: Repository) -> Iterator[tuple[CommitId, Commit]
         start = peel(repository, tip)
         if start is None:
             continue
-        for id, commit in repository.first_parents(start):
+        for id, commit in first_parents(repository, start):
             if id in visited:
                 break
             visited.add(id)

@@ -8,6 +8,7 @@ from vgit.objects.git_mode import TREE_MODE
 from vgit.objects.git_tree import parse_tree
 from vgit.objects.object_kind import TREE
 from vgit.objects.object_writer import ObjectWriter
+from vgit.repository.ancestry import ancestors
 from vgit.repository.repository import Repository
 from vgit.tree.diff import diff_trees
 from vgit.tree.entry import Kind
@@ -18,7 +19,7 @@ def rely_on_unreachable(repository: Repository, writer: ObjectWriter, tip: Commi
 
     Costs a look at every commit of the history, and at what each of the lost ones changed.
     """
-    held = _ancestors(repository, head)
+    held = ancestors(repository, head)
     waiting, seen = [tip], {tip}
     try:
         while waiting:
@@ -53,12 +54,3 @@ def _new_objects(repository: Repository, old: TreeId | None, new: TreeId) -> Ite
             yield entry.id  # what is in it follows by itself
         else:
             yield from objects_of(repository, entry.id, entry.git_mode)
-
-
-def _ancestors(repository: Repository, head: CommitId) -> set[CommitId]:
-    waiting, seen = [head], {head}
-    while waiting:
-        new = [parent for parent in repository.commit(waiting.pop()).parents if parent not in seen]
-        seen.update(new)
-        waiting += new
-    return seen

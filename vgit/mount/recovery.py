@@ -29,6 +29,7 @@ from vgit.mount.scope import Scope
 from vgit.mount.staging_cleanup import clean_up
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import Path
+from vgit.repository.ancestry import find_transaction
 from vgit.repository.repository import Repository
 from vgit.tree.entry import Entry
 
@@ -69,7 +70,7 @@ def recover(
 def _settle_commit(cache: StatCache, repository: Repository, scope: Scope, journal: Journal) -> None:
     """Keep the rows of a commit that was published before it was cut off, or take back those of one that was not."""
     base = CommitId(repository.refs.parse_id(journal.base))
-    found = repository.find_transaction(journal.txn, base)
+    found = find_transaction(repository, journal.txn, base)
     with cache.transaction():
         if found is None:
             cache.undo()

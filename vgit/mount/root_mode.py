@@ -17,6 +17,7 @@ from vgit.mount.policy import LocalChanges
 from vgit.mount.scope import Scope
 from vgit.mount.stat_cache import StatCache
 from vgit.paths import ROOT
+from vgit.repository.ancestry import first_parents
 from vgit.repository.repository import Repository
 from vgit.tree.edits import Edits
 from vgit.tree.entry import DEFAULT_DIRECTORY_MODE, Entry, directory_entry
@@ -91,7 +92,7 @@ class RootMode:
     def _has_always_had_one(self, revision: CommitId) -> bool:
         """Whether the volume was made by a vgit that gave each root the default mode, though nobody had set it."""
         try:
-            *_, (_, first) = self._repository.first_parents(revision)
+            *_, (_, first) = first_parents(self._repository, revision)
             return self._repository.root(first.tree).mode is not None
         except CorruptObjectError:  # a history that was cut
             return True

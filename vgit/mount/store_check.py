@@ -15,6 +15,7 @@ from vgit.errors import CorruptObjectError, CorruptVolumeError
 from vgit.ids import CommitId, short_id
 from vgit.mount.layout import MountRecord
 from vgit.paths import printable
+from vgit.repository.ancestry import descends, first_parents
 from vgit.repository.commit import format_moment
 from vgit.repository.refs import MAIN
 from vgit.repository.repository import Repository
@@ -43,7 +44,7 @@ class StoreCheck:
             return  # it stays where it is, whatever becomes of head
         head = self._repository.head()
         descendants = self._checked if self._checked is not None and self._checked[0] == known else (known,)
-        if not self._repository.descends(head, descendants):
+        if not descends(self._repository, head, descendants):
             raise CorruptVolumeError(_describe(self._repository, self._record, self._root, head, known))
         self._checked = known, head
 
@@ -75,7 +76,7 @@ def check_content(repository: Repository, entries: Iterable[Entry]) -> None:
 def _describe(repository: Repository, record: MountRecord, root: str, head: CommitId, known: CommitId) -> str:
     """Return a few lines: what has become of the history, what of it is still there, and the ways out."""
     newest = _newest(repository, head, known)
-    line = list(islice(repository.first_parents(newest), _NAMED_COMMITS))
+    line = list(islice(first_parents(repository, newest), _NAMED_COMMITS))
     name = record.volume_name or record.volume_id
     lines = [
         "the volume's history is not the one that this mount came from: the store was set back to an older copy, or"
@@ -86,7 +87,7 @@ def _describe(repository: Repository, record: MountRecord, root: str, head: Comm
         f"`vgit restore {name} {newest.hex()}` publishes that state as the newest and joins the two histories; what"
         " was committed since then stays in the log.",
     ]
-    if repository.descends(newest, {head}):
+    if descends(repository, newest, {head}):
         git_dir = os.path.join(record.store, "volumes", f"{record.volume_id}.git")
         lines.append(
             f"Nothing was: `git --git-dir={git_dir} update-ref {MAIN} {newest.hex()} {head.hex()}` makes it the newest"
@@ -102,7 +103,7 @@ def _newest(repository: Repository, head: CommitId, known: CommitId) -> CommitId
     for id in list(dict.fromkeys(repository.refs.list("refs/").values()))[:_TRIED_REFS]:
         try:
             later = repository.commit(CommitId(id)).commit_time >= repository.commit(newest).commit_time
-            if id != head and later and repository.descends(CommitId(id), {newest}):
+            if id != head and later and descends(repository, CommitId(id), {newest}):
                 newest = CommitId(id)
         except CorruptObjectError:
             continue  # an annotated tag, or lost as well

@@ -1,11 +1,11 @@
 """Repository: one volume's store, a real bare git repository: how it is made and opened, and its commits read.
 
-``publish.py`` has the loop by which it gets a new commit, ``tree_view.py`` looks into one.
+``publish.py`` has the loop by which it gets a new commit, ``ancestry.py`` finds those before
+one, ``tree_view.py`` looks into one.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterator
 
 from vgit.backend import Backend
 from vgit.clock import Clock
@@ -20,7 +20,6 @@ from vgit.repository.commit import Commit, commit_times, decode_commit, encode_c
 from vgit.repository.config import CONFIG, object_format
 from vgit.repository.identity import clean_identity
 from vgit.repository.refs import MAIN, Refs
-from vgit.runtime.cancel import checkpoint
 from vgit.tree.directory import Directory, DirectoryReader
 from vgit.tree.directory_writer import write_directory
 from vgit.tree.edits import Counts
@@ -116,55 +115,6 @@ class Repository:
         if len(self._commits) > _CACHED_COMMITS:
             self._commits.popitem(last=False)
         return commit
-
-    def first_parents(self, start: CommitId) -> Iterator[tuple[CommitId, Commit]]:
-        """Yield ``start`` and the states that were published before it, newest first."""
-        id: CommitId | None = start
-        while id is not None:
-            checkpoint()
-            commit = self.commit(id)
-            yield id, commit
-            id = commit.parent
-
-    def find_transaction(self, txn: str, base: CommitId | None) -> tuple[CommitId, Commit] | None:
-        """Return the commit of transaction ``txn`` among head and its ancestors after ``base``, if it was published.
-
-        All parents count: a merge that stock git pushed may have it as its second.
-        """
-        waiting = [self.head()]
-        seen = {base}
-        while waiting:
-            id = waiting.pop()
-            if id in seen:
-                continue
-            seen.add(id)
-            commit = self.commit(id)
-            if commit.txn == txn:
-                return id, commit
-            waiting += reversed(commit.parents)
-        return None
-
-    def descends(self, id: CommitId, wanted: Collection[CommitId]) -> bool:
-        """Return whether ``id`` is one of ``wanted`` or has one among its ancestors, by whatever parent.
-
-        The newest are looked at first: what was published lately is found after
-        few of them, and only a no costs the whole history. Who asks whether a
-        state is still part of a volume's history asks here, and nowhere else.
-        """
-        if id in wanted:
-            return True
-        waiting = [(0, id)]
-        seen = {id}
-        while waiting:
-            checkpoint()
-            _, one = heappop(waiting)
-            for parent in self.commit(one).parents:
-                if parent in wanted:
-                    return True
-                if parent not in seen:
-                    seen.add(parent)
-                    heappush(waiting, (-self.commit(parent).commit_time, parent))
-        return False
 
     def root(self, tree: TreeId) -> Directory:
         """Return the root directory of a commit's tree."""
