@@ -95,7 +95,7 @@ LAZY = frozenset({"vgit/__init__.py", "vgit/runtime/lazy_import.py"})
 # TYPE_CHECKING as well. What each spares those who do not need it is of some 20 ms that Python itself takes to start.
 LATE: dict[str, dict[str, str]] = {
     "vgit/api/aio.py": {"vgit.api.asyncio_bridge": "asyncio, 20 ms; most programs never await anything"},
-    "vgit/api/background.py": {"logging": "3 ms; only a commit that fails in the background is logged"},
+    "vgit/api/background.py": {"logging": "3 ms; only what goes wrong in the background is logged"},
     "vgit/repository/aftermath.py": {"logging": "3 ms; only what fails after a commit is published is logged"},
     "vgit/api/versioned.py": {"vgit.history.restore": "with vgit.repository.publish; most programs restore nothing"},
     "vgit/catalog/catalog.py": {"vgit.repository.publish": "3 ms, with the merge; who looks up a name makes none"},
@@ -123,7 +123,6 @@ LATE: dict[str, dict[str, str]] = {
     },
     "vgit/repository/config.py": {"dulwich.config": "12 ms; only a config that somebody edited is parsed"},
     "vgit/transfer/download.py": {"shutil": "3 ms; only what went wrong is removed as a tree"},
-    "vgit/api/user_warnings.py": {"logging": "3 ms; only what a commit in the background leaves out is logged"},
     "vgit/runtime/worker_processes.py": {"subprocess": "5 ms; only work on many files is worth a process"},
     "vgit/transfer/read_ahead.py": {"concurrent.futures": "5 ms; only an upload reads ahead"},
     "vgit/api/mountable.py": {

@@ -17,11 +17,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from vgit.api.user_warnings import left_out_texts
 from vgit.clock import Clock
 from vgit.errors import Error, InvalidError
+from vgit.files.left_out import LeftOutKind
 from vgit.paths import Path, format_path, printable
 from vgit.runtime.forks import reset_after_fork
 from vgit.runtime.lazy_import import lazy_import
+from vgit.types import LeftOut
 
 if TYPE_CHECKING:
     import logging
@@ -87,6 +90,14 @@ class HeldBack:
             self._where,
             LONG_SECONDS,
         )
+
+
+def log_left_out(left_out: Sequence[LeftOut], told: set[LeftOutKind]) -> None:
+    """Log each kind that is not in ``told``, and add it there: for commits whose answer nobody waits for."""
+    for kind, text in left_out_texts(left_out).items():
+        if kind not in told:
+            told.add(kind)
+            logging.getLogger(__name__).warning("%s", text)
 
 
 class Background:

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from vgit.api.aio import Both, Method
-from vgit.api.background import Background, HeldBack, check_commit_every
+from vgit.api.background import Background, HeldBack, check_commit_every, log_left_out
 from vgit.api.convert import change, commit_info, local_change, reload_info
-from vgit.api.user_warnings import log_left_out, warn_of_left_out
+from vgit.api.user_warnings import warn_of_left_out
 from vgit.errors import Error, InvalidError, NotMountedError
 from vgit.files.left_out import LeftOutKind
 from vgit.history.file_changes import changes_of_edits

@@ -8,18 +8,11 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from vgit.files.left_out import LeftOutKind
 from vgit.ids import short_id
 from vgit.paths import printable
-from vgit.runtime.lazy_import import lazy_import
 from vgit.types import Change, CommitInfo, LeftOut
-
-if TYPE_CHECKING:
-    import logging
-else:
-    logging = lazy_import("logging")
 
 _EFFECTS = {
     LeftOutKind.UNREADABLE: "could not be read, so that what is published there stays as it was",
@@ -68,14 +61,6 @@ def warn_of_left_out(left_out: Sequence[LeftOut], info: CommitInfo | None) -> No
         if info is not None:
             raised.add_note(f"commit {short_id(info.id)} is published all the same.")
         raise
-
-
-def log_left_out(left_out: Sequence[LeftOut], told: set[LeftOutKind]) -> None:
-    """Log each kind that is not in ``told``, and add it there: for commits whose answer nobody waits for."""
-    for kind, text in left_out_texts(left_out).items():
-        if kind not in told:
-            told.add(kind)
-            logging.getLogger("vgit.api.background").warning("%s", text)
 
 
 def left_out_texts(left_out: Sequence[LeftOut]) -> dict[LeftOutKind, str]:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,7 +10,9 @@ from vgit.cli.command import command, complete_volume, option_json, option_yes, 
 from vgit.cli.output import local_time, note, shown_name, size, write_json, write_json_list, write_lines, write_table
 from vgit.errors import NotFoundError
 from vgit.types import time_of
-from vgit.volume import Volume
+
+if TYPE_CHECKING:
+    from vgit.volume import Volume
 
 
 @command("create", "vgit create weights", "vgit create weights --allow-existing")
@@ -18,7 +21,7 @@ from vgit.volume import Volume
 @click.pass_context
 def create(ctx: click.Context, name: str, *, allow_existing: bool) -> None:
     """Make a volume. Prints its name, and how a program uses it."""
-    Volume.objects.create(name, allow_existing=allow_existing, client=settings_of(ctx).client())
+    _volume_class().objects.create(name, allow_existing=allow_existing, client=settings_of(ctx).client())
     write_lines([name])
     note(f'In Python: vol = vgit.Volume.from_name("{name}")')
 
@@ -73,7 +76,7 @@ def rename(ctx: click.Context, old: str, new: str, *, yes: bool) -> None:
     settings = settings_of(ctx)
     settings.volume(old).hydrate()  # nobody is asked about a volume that is not there
     _confirm(f"Rename volume {old} to {new}?", yes=yes)
-    Volume.rename(old, new, client=settings.client())
+    _volume_class().rename(old, new, client=settings.client())
     note(f"{old} is now {new}")
 
 
@@ -88,7 +91,7 @@ def delete(ctx: click.Context, name: str, *, yes: bool, allow_missing: bool) -> 
     try:
         settings.volume(name).hydrate()  # nobody is asked about a volume that is not there
         _confirm(f"Delete volume {name}?", yes=yes)
-        Volume.objects.delete(name, client=settings.client())
+        _volume_class().objects.delete(name, client=settings.client())
     except NotFoundError:
         if not allow_missing:
             raise
@@ -102,8 +105,15 @@ def delete(ctx: click.Context, name: str, *, yes: bool, allow_missing: bool) -> 
 @click.pass_context
 def undelete(ctx: click.Context, name: str) -> None:
     """Bring back a volume that was deleted. Of several that had NAME, the last; with all its history."""
-    Volume.objects.undelete(name, client=settings_of(ctx).client())
+    _volume_class().objects.undelete(name, client=settings_of(ctx).client())
     write_lines([name])
+
+
+def _volume_class() -> "type[Volume]":
+    """Return the class; imported here, since `vgit list` reads no more than the catalog."""
+    from vgit.volume import Volume
+
+    return Volume
 
 
 def _confirm(question: str, *, yes: bool) -> None:
