@@ -28,6 +28,10 @@ _ENVIRONMENT = dict.fromkeys(
     ("os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"),
     "only cli/ and vgit/api/client.py read the environment",
 )
+_USER = dict.fromkeys(
+    ("os.path.expanduser", "os.path.expandvars", "getpass.getuser", "tempfile.gettempdir", "tempfile.mkdtemp"),
+    "only cli/, vgit/api/client.py and vgit/paths.py ask who the user is, and where at home",
+)
 _CHANCE = dict.fromkeys(
     [
         *(f"time.{name}{ns}" for name in ("time", "monotonic", "perf_counter") for ns in ("", "_ns")),
@@ -54,6 +58,8 @@ def banned_names(path: str) -> dict[str, str]:
     banned = dict(_SPEAKS)
     if path != "vgit/api/client.py":
         banned |= _ENVIRONMENT
+    if path not in ("vgit/api/client.py", "vgit/paths.py"):
+        banned |= _USER
     if path != "vgit/clock.py":
         banned |= _CHANCE
     return banned
@@ -192,6 +198,7 @@ GOOD = [
     ),
     ("vgit/cli/main.py", module("import os, sys, random", "print(os.environ)", "sys.exit(1)", "input()")),
     ("vgit/api/client.py", module("import os", "x = os.environ.get('VGIT_STORE')")),
+    ("vgit/paths.py", module("import os", "x = os.path.expanduser('~')")),
     ("vgit/clock.py", module("import time, os", "x = time.time_ns, time.monotonic, time.sleep, os.urandom")),
     ("vgit/volume.py", module("try:", "    pass", "except BaseException:", "    close()", "    raise")),
     ("vgit/volume.py", module("try:", "    pass", "except (OSError, ValueError):", "    pass")),
@@ -223,6 +230,7 @@ def test_good_modules_pass(path: str, text: str) -> None:
         (module("import os", "os.environ['HOME']"), "os.environ: only"),
         (module("import os as system", "system.getenv('HOME')"), "os.getenv: only"),
         (module("from os import environ as e"), "os.environ: only"),
+        (module("import os", "os.path.expanduser('~')"), "os.path.expanduser: only"),
         (module("import time", "time.time()"), "time.time: take a Clock"),
         (module("import time", "now = time.monotonic_ns"), "time.monotonic_ns: take a Clock"),
         (module("from time import sleep"), "time.sleep: take a Clock"),

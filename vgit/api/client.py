@@ -6,7 +6,8 @@
     run mounts    VGIT_MOUNTS, by which ``vgit run`` tells its command which mounts it holds open for it:
                   a JSON list of absolute paths. A client that was not made by ``from_env`` has none
 
-``Client.from_env`` and the command line are the only readers of the environment.
+The variables that begin with VGIT count in ``Client.from_env``, and in the command line, only. Where the user's data
+directory is, and who the user is, the system's own variables say (XDG_DATA_HOME, HOME, USER), in every client.
 """
 
 import getpass
