@@ -7,8 +7,8 @@ import pytest
 from vgit.backend.memory import MemoryBackend
 from vgit.ids import SHA1, BlobId
 from vgit.objects.blob_run import LARGEST
-from vgit.objects.encoded import encode_blob
 from vgit.objects.object_database import ObjectDatabase
+from vgit.objects.pack_entry import encode_blob
 
 
 def made(contents: list[bytes]) -> tuple[ObjectDatabase, list[BlobId]]:

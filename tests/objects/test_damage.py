@@ -16,8 +16,8 @@ from vgit.backend.memory import MemoryBackend
 from vgit.errors import CorruptObjectError
 from vgit.ids import SHA1, ObjectId
 from vgit.objects.object_database import ObjectDatabase
-from vgit.objects.object_kind import BLOB
-from vgit.objects.pack_entry import OFS_DELTA, REF_DELTA, encode_header, parse_distance, parse_header
+from vgit.objects.object_kind import BLOB, OFS_DELTA, REF_DELTA
+from vgit.objects.pack_entry import encode_header, parse_distance, parse_header
 from vgit.objects.pack_index import encode_index
 
 Files = dict[str, bytes]

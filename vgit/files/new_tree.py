@@ -11,9 +11,9 @@ from typing import NamedTuple
 from vgit.files.rows import UNTRUSTED_CTIME, Packed, pack_rows
 from vgit.ids import BlobId, ObjectFormat, ObjectId, TreeId
 from vgit.localfs.file_stat import BareStat
-from vgit.objects.encoded import Encoded, EncodedBlob, encode_object
 from vgit.objects.git_mode import EXECUTABLE_MODE, FILE_MODE
 from vgit.objects.object_kind import BLOB, TREE
+from vgit.objects.pack_entry import Encoded, EncodedBlob, encode_object
 from vgit.runtime.buffer import Buffer
 from vgit.tree.directory_writer import write_directory
 from vgit.tree.entry import Entry

@@ -19,7 +19,7 @@ from vgit.ids import FORMATS, ObjectFormat
 from vgit.localfs.file_stat import BareStat
 from vgit.localfs.open_for_writing import is_open_for_writing
 from vgit.localfs.root_directory import RootDirectory
-from vgit.objects.encoded import EncodedBlob, encode_blob
+from vgit.objects.pack_entry import EncodedBlob, encode_blob
 from vgit.paths import Path
 from vgit.runtime.cancel import checkpoint
 

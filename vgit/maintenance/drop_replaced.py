@@ -17,9 +17,9 @@ from contextlib import suppress
 from vgit.backend.protocol import Backend, Listed
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
-from vgit.objects.pack_index import index_key, open_index
+from vgit.objects.pack_index import open_index
 from vgit.objects.pack_join import ids_of_whole_pack
-from vgit.objects.pack_writer import PACKS
+from vgit.objects.pack_key import PACKS, index_key, mark_key
 from vgit.objects.replaced_packs import REPLACED, Replaced, read_replaced
 from vgit.repository.repository import Repository
 
@@ -72,7 +72,7 @@ def _drop(repository: Repository, record: Replaced) -> None:
     with backend.exclusive():
         if _are_there(backend, relied_on):
             for key in going:
-                if not _are_there(backend, [key.removesuffix(".pack") + ".keep"]):
+                if not _are_there(backend, [mark_key(key)]):
                     backend.delete(index_key(key))
                     backend.delete(key)
     backend.sync(PACKS)  # before the record goes

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vgit.errors import CorruptObjectError
 from vgit.maintenance.drop_replaced import drop_replaced
 from vgit.objects.pack_join import join_packs
-from vgit.objects.pack_writer import PACKS
+from vgit.objects.pack_key import PACKS, marked_pack
 from vgit.repository.repository import Repository
 from vgit.runtime.lazy_import import lazy_import
 
@@ -66,9 +66,9 @@ def _tier(size_bytes: int) -> int:
 
 def _full_tiers(repository: Repository) -> list[list[str]]:
     repository.objects.refresh()
-    # A mark says that a writer has published a pack and not yet moved the ref: it is not to be touched.
+    # A mark says that a writer has named a pack and not yet moved the ref: it is not to be touched.
     names = repository.backend.names(PACKS + "/")
-    marked = {name.removesuffix(".keep") + ".pack" for name in names if name.endswith(".keep")}
+    marked = {marked_pack(name) for name in names}
     tiers: dict[int, list[str]] = defaultdict(list)
     for key, size_bytes in repository.objects.pack_sizes().items():
         if size_bytes <= _LARGEST_PACK_BYTES and key not in marked:

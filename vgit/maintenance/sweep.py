@@ -16,7 +16,7 @@ here too, once it has waited long enough (drop_replaced.py).
 
 from vgit.backend.protocol import Listed
 from vgit.maintenance.drop_replaced import drop_replaced
-from vgit.objects.pack_writer import PACKS
+from vgit.objects.pack_key import PACKS, index_key, marked_pack
 from vgit.repository.repository import Repository
 
 OLD_SECONDS = 86_400.0  # no commit takes a day between naming its packs and moving the ref
@@ -29,21 +29,20 @@ def sweep(repository: Repository) -> int:
     with backend.exclusive():
         count = backend.sweep(OLD_SECONDS)
         found = {listed.key: listed for listed in backend.list(PACKS + "/")}
-        marks = [listed for listed in found.values() if listed.key.endswith(".keep")]
+        marks = [(listed, pack) for listed in found.values() if (pack := marked_pack(listed.key)) is not None]
         if not marks:
             return count
         oldest_ns = backend.now_ns() - int(OLD_SECONDS * 1e9)
-        return count + sum(_sweep_mark(repository, mark, found, oldest_ns) for mark in marks)
+        return count + sum(_sweep_mark(repository, mark, pack, found, oldest_ns) for mark, pack in marks)
 
 
-def _sweep_mark(repository: Repository, mark: Listed, found: dict[str, Listed], oldest_ns: int) -> int:
-    """Remove a mark whose maker died long ago, and the pack that never got its index; return how many went."""
-    stem = mark.key.removesuffix(".keep")
-    pack = found.get(stem + ".pack")
+def _sweep_mark(repository: Repository, mark: Listed, key: str, found: dict[str, Listed], oldest_ns: int) -> int:
+    """Remove a mark whose maker died long ago, and the pack ``key`` if it never got its index; return how many went."""
+    pack = found.get(key)
     if mark.size_bytes or mark.mtime_ns >= oldest_ns:  # one with text in it is stock git's or a person's
         return 0
-    is_unnamed = pack is not None and stem + ".idx" not in found
+    is_unnamed = pack is not None and index_key(key) not in found
     if pack is not None and is_unnamed and pack.mtime_ns >= oldest_ns:
         return 0
-    gone = repository.backend.unmark(mark.key, also=[stem + ".pack"] if is_unnamed else [])
+    gone = repository.backend.unmark(mark.key, also=[key] if is_unnamed else [])
     return (1 + is_unnamed) if gone else 0

@@ -27,13 +27,14 @@ from vgit.backend.protocol import Backend
 from vgit.errors import BackendUnavailableError, NotFoundError
 from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.deflate import STORED_BELOW
-from vgit.objects.encoded import Encoded, EncodedBlob
+from vgit.objects.named_pack import NamedPack
 from vgit.objects.object_kind import BLOB, COMMIT, KIND_NAMES, TREE
+from vgit.objects.pack_entry import Encoded, EncodedBlob
 from vgit.objects.pack_finish import PackFinish
-from vgit.objects.pack_index import index_key
+from vgit.objects.pack_key import PACKS, index_key
 from vgit.objects.pack_set import PackSet
 from vgit.objects.pack_stream import Written
-from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
+from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PackWriter
 from vgit.runtime.buffer import Buffer
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ObjectWriter:
         self._hash = object_format.new
         self._pack = PackWriter(backend, object_format)
         self._finishing: PackFinish | None = None
-        self._own: dict[str, WrittenPack] = {}
+        self._own: dict[str, NamedPack] = {}
         self._unsynced = False
         self._expected = 0  # bytes that are still to come
         self._mean_bytes = 1  # of an object among them
@@ -276,7 +277,7 @@ class ObjectWriter:
         self._enter(self._pack.finish())
         self._pack = PackWriter(self._backend, self._format)
 
-    def _enter(self, written: WrittenPack) -> None:
+    def _enter(self, written: NamedPack) -> None:
         self._own[written.key] = written
         self._unsynced = True
         self.bytes_added += written.size_bytes + written.index_size_bytes

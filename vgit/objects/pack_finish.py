@@ -7,7 +7,8 @@ wants, all of it without the interpreter lock; the writer would stand still.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vgit.objects.pack_writer import PackWriter, WrittenPack
+from vgit.objects.named_pack import NamedPack
+from vgit.objects.pack_writer import PackWriter
 from vgit.runtime.lazy_import import lazy_import
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class PackFinish:
         self._thread = futures.ThreadPoolExecutor(1, "vgit-pack-finish")
         self._written = self._thread.submit(pack.finish)
 
-    def wait(self) -> WrittenPack:
+    def wait(self) -> NamedPack:
         """Return the pack once it has its name, or raise what went wrong, the pack discarded."""
         try:
             return self._written.result()

@@ -21,6 +21,7 @@ from struct import Struct, unpack_from
 from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError
 from vgit.ids import ObjectFormat
+from vgit.objects.pack_key import index_key, pack_of
 
 _MAGIC = b"\xfftOc\x00\x00\x00\x02"
 _LARGE = 0x8000_0000
@@ -79,11 +80,6 @@ def _big_endian(numbers: "array[int]") -> bytes:
     return numbers.tobytes()
 
 
-def index_key(pack_key: str) -> str:
-    """Return the key of a pack's index."""
-    return pack_key.removesuffix(".pack") + ".idx"
-
-
 def open_index(backend: Backend, object_format: ObjectFormat, pack_key: str) -> "PackIndex":
     """Return the index of a pack; NotFoundError if it is gone, CorruptObjectError for what is none."""
     key = index_key(pack_key)
@@ -125,7 +121,7 @@ class PackIndex:
         """Raise CorruptObjectError unless it has the hash that it ends with; 0.5 ns a byte."""
         view = self._view
         if self._format.new(view[: -self._id_size]).digest() != bytes(view[-self._id_size :]):
-            pack = self._key.removesuffix(".idx") + ".pack"
+            pack = pack_of(self._key)
             raise CorruptObjectError(
                 f"{self._key} does not have the hash that it ends with; move it out of the repository, and run"
                 f" `git index-pack {pack}` there, which makes it anew if the pack is whole"

@@ -19,12 +19,12 @@ from isal import isal_zlib
 from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat
-from vgit.objects.pack_entry import OFS_DELTA, REF_DELTA
-from vgit.objects.pack_index import PackIndex, index_key, open_index
-from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PACKS, PackWriter, WrittenPack
+from vgit.objects.named_pack import NamedPack
+from vgit.objects.object_kind import DELTAS
+from vgit.objects.pack_index import PackIndex, open_index
+from vgit.objects.pack_key import PACKS, index_key
+from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PackWriter
 from vgit.objects.replaced_packs import note_replaced
-
-_DELTA_KINDS = (OFS_DELTA, REF_DELTA)
 
 _Entry = tuple[bytes, bytes]  # id, and the entry as it is in the pack
 
@@ -62,7 +62,7 @@ def join_packs(backend: Backend, object_format: ObjectFormat, keys: Sequence[str
     return Joined(tuple(joined), damaged)
 
 
-def _replace(backend: Backend, keys: Sequence[str], written: WrittenPack) -> None:
+def _replace(backend: Backend, keys: Sequence[str], written: NamedPack) -> None:
     try:
         backend.sync(PACKS)
         with backend.exclusive():
@@ -116,7 +116,7 @@ def _cut(data: bytes, index: PackIndex, key: str, end: int) -> list[_Entry]:
         entry = data[offset:stop]
         if not entry or isal_zlib.crc32(entry) != crc:
             raise CorruptObjectError(f"{key} at {offset}: the entry of {id.hex()} is not what the index says")
-        if entry[0] >> 4 & 7 in _DELTA_KINDS:
+        if entry[0] >> 4 & 7 in DELTAS:
             return []  # they hold only where they are
         found.append((id, entry))
     return found

@@ -19,9 +19,10 @@ from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects import stored_blocks
 from vgit.objects.deflate import MAX_RATIO, inflate, inflate_start
 from vgit.objects.delta import LONGEST_CHAIN, BaseCache, delta_sizes, patch
-from vgit.objects.object_kind import KIND_NAMES
-from vgit.objects.pack_entry import LONGEST_HEADER, OFS_DELTA, REF_DELTA, parse_distance, parse_header
-from vgit.objects.pack_index import PackIndex, index_key, open_index
+from vgit.objects.object_kind import KIND_NAMES, OFS_DELTA, REF_DELTA
+from vgit.objects.pack_entry import LONGEST_HEADER, parse_distance, parse_header
+from vgit.objects.pack_index import PackIndex, open_index
+from vgit.objects.pack_key import index_key
 from vgit.objects.pack_windows import Windows
 from vgit.runtime.buffer import Buffer
 

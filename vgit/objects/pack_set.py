@@ -21,13 +21,12 @@ from vgit.backend.protocol import Backend
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
 from vgit.objects.loose_object import loose_id, loose_key
-from vgit.objects.pack_index import index_key
+from vgit.objects.pack_key import index_key, pack_of
 from vgit.objects.pack_reader import PackReader
 from vgit.objects.replaced_packs import ReplacedPacks, list_records
 from vgit.runtime.forks import reset_after_fork
 
 OBJECTS = "objects/"
-_PACKS = "objects/pack/"
 
 _NONE: frozenset[bytes] = frozenset()
 
@@ -143,7 +142,7 @@ class PackSet:
         before = self._replaced.packs
         self._replaced.take(records)
         changed = names ^ self._names
-        touched = {key for name in changed if (key := _pack_of(name)) is not None}
+        touched = {key for name in changed if (key := pack_of(name)) is not None}
         touched |= damaged | (before ^ self._replaced.packs)
         there = {key for key in touched if key in names and index_key(key) in names} - self._replaced.packs
         kept = tuple(pack for pack in self.packs if pack.key not in touched or self._is_still(pack, there))
@@ -205,14 +204,3 @@ class PackSet:
             self._names, self.loose, self._opened = frozenset(), _NONE, {}
         for pack in packs:
             pack.close()
-
-
-def _pack_of(name: str) -> str | None:
-    """Return the pack that a pack or an index belongs to, None for any other name.
-
-    Those below ``objects/tmp_objdir-…`` belong to a push that stock git has not let in yet.
-    """
-    stem, dot, kind = name.rpartition(".")
-    if kind not in ("pack", "idx") or not name.startswith(_PACKS) or "/" in name[len(_PACKS) :]:
-        return None
-    return stem + dot + "pack"

@@ -6,8 +6,7 @@ through, by a thread if the caller can wait (pack_stream.py). The pack's hash co
 the number of objects: who can tell beforehand how many there will be at least
 promises a number, and closes the pack when it has so many.
 
-Names appear in an order that a crash cannot harm: bytes durable, ``.keep``
-mark, pack, index. A pack without an index does not exist for anybody.
+How it gets its name is in named_pack.py.
 """
 
 from array import array
@@ -17,22 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
-from vgit.backend.protocol import Backend, Mark, StagedFile
+from vgit.backend.protocol import Backend, StagedFile
 from vgit.errors import BackendUnavailableError
 from vgit.ids import ObjectFormat
-from vgit.objects.encoded import Encoded, encode_entry
+from vgit.objects.named_pack import NamedPack, name_pack
 from vgit.objects.object_kind import BLOB
-from vgit.objects.pack_entry import LONGEST_HEADER
+from vgit.objects.pack_entry import LONGEST_HEADER, Encoded, encode_entry
 from vgit.objects.pack_index import encode_index
 from vgit.objects.pack_stream import PackStream, Written
 from vgit.objects.stored_blocks import framed_size
 from vgit.runtime.buffer import Buffer
-from vgit.runtime.side_thread import SideThread
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-PACKS = "objects/pack"
 
 _IN_MEMORY = 8 << 20
 _BATCH = 1 << 20
@@ -40,15 +36,6 @@ _LARGE = 65_536  # An entry from this size on goes to a staged file at once, not
 _MOST_READ_BACK = 128 << 20  # of a staged pack, for a promise that comes late
 _HEADER = b"PACK\x00\x00\x00\x02"
 EMPTY_PACK_BYTES = 12  # the header: magic, version, count
-
-
-class WrittenPack(NamedTuple):
-    """A pack that has its name."""
-
-    key: str
-    mark: Mark  # beside it, until a ref protects it
-    size_bytes: int
-    index_size_bytes: int
 
 
 class _Savepoint(NamedTuple):
@@ -215,29 +202,17 @@ class PackWriter:
             self.staged.discard()
             self.staged = None
 
-    def finish(self) -> WrittenPack:
-        """Give pack and index their names, durable after the next ``sync`` of ``PACKS``."""
+    def finish(self) -> NamedPack:
+        """Complete the pack and give it its name."""
         if self.staged is None:
             staged, digest = self._stage_whole()
         else:
             staged, digest = self.staged, self._complete(self.staged)
         self.staged = staged
         index = encode_index(self.entries, self._crcs, self._offsets, digest, self._format)
-        name = f"{PACKS}/pack-{digest.hex()}"
-        with self._backend.stage() as staged_index:
-            staged_index.write([index])
-            with SideThread(staged_index.sync) as index_synced:  # two waits for the disk at once
-                staged.sync()
-                index_synced.wait()
-            mark = self._backend.mark(name + ".keep")
-            try:
-                staged.rename(name + ".pack")
-            except BaseException:
-                mark.remove()
-                raise
-            staged_index.rename(name + ".idx")
+        named = name_pack(self._backend, staged, digest, index)
         self.staged = None
-        return WrittenPack(name + ".pack", mark, self.size_bytes + len(digest), len(index))
+        return named
 
     def _stage_whole(self) -> tuple[StagedFile, bytes]:
         pack = b"".join([_header(len(self.entries)), *self._parts])

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from vgit.backend.protocol import Backend
 from vgit.errors import NotFoundError
-from vgit.objects.pack_writer import PACKS
+from vgit.objects.pack_key import PACKS
 
 REPLACED = "vgit/replaced/"
 
