@@ -10,7 +10,7 @@ A roll-up that finds the disk full, a mark that cannot be removed: whoever commi
 would be told that it failed, do it again, and overwrite what others did meanwhile. Of this kind is all of:
 
     after a commit    its marks are removed, upkeep is done      repository/publish.py, maintenance/upkeep.py
-                      the mount takes note of it                 mount/working_directory.py
+                      the mount takes note of it                 mount/mount_commit.py
     after a mount     upkeep is done                             api/open_mounts.py, maintenance/upkeep.py
     after a reload    the lease is renewed                       api/mount.py
 
