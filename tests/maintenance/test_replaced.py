@@ -22,7 +22,7 @@ from vgit.maintenance.drop_replaced import GRACE_SECONDS, _going, drop_replaced
 from vgit.maintenance.roll_up import roll_up
 from vgit.maintenance.sweep import sweep
 from vgit.objects.pack_join import join_packs
-from vgit.objects.pack_writer import PACKS
+from vgit.objects.pack_key import PACKS
 from vgit.objects.replaced_packs import REPLACED, list_records, read_replaced
 from vgit.repository.publish import Proposal
 from vgit.repository.publish import publish as publish_proposal

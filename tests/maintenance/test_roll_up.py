@@ -12,7 +12,7 @@ from vgit.clock import SYSTEM_CLOCK
 from vgit.content import read_content, store_bytes
 from vgit.maintenance.roll_up import roll_up
 from vgit.objects.pack_join import join_packs
-from vgit.objects.pack_writer import PACKS
+from vgit.objects.pack_key import PACKS
 from vgit.repository.publish import Proposal
 from vgit.repository.publish import publish as publish_proposal
 from vgit.repository.repository import Repository

@@ -16,7 +16,7 @@ from vgit.content import store_bytes
 from vgit.errors import BackendUnavailableError
 from vgit.maintenance.sweep import OLD_SECONDS, sweep
 from vgit.objects.object_writer import ObjectWriter
-from vgit.objects.pack_writer import PACKS
+from vgit.objects.pack_key import PACKS
 from vgit.repository.publish import Proposal
 from vgit.repository.publish import publish as publish_proposal
 from vgit.repository.repository import Repository
