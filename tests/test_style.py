@@ -35,7 +35,15 @@ _USER = dict.fromkeys(
 _CHANCE = dict.fromkeys(
     [
         *(f"time.{name}{ns}" for name in ("time", "monotonic", "perf_counter") for ns in ("", "_ns")),
-        *("time.sleep", "os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4", "random", "secrets"),
+        *(
+            "time.sleep",
+            "os.urandom",
+            "os.getrandom",
+            "uuid.uuid1",
+            "uuid.uuid4",
+            "random",
+            "secrets",
+        ),
         *(
             "datetime.datetime.now",
             "datetime.datetime.utcnow",
@@ -44,6 +52,9 @@ _CHANCE = dict.fromkeys(
         ),
     ],
     "take a Clock",
+)
+_KERNEL_CLOCKS = dict.fromkeys(
+    ("time.clock_gettime", "time.clock_gettime_ns"), "take a Clock, or ask vgit/localfs/filesystem_clock.py"
 )
 
 # Put together here, or this file would break its own rules.
@@ -62,6 +73,8 @@ def banned_names(path: str) -> dict[str, str]:
         banned |= _USER
     if path != "vgit/clock.py":
         banned |= _CHANCE
+    if path != "vgit/localfs/filesystem_clock.py":
+        banned |= _KERNEL_CLOCKS
     return banned
 
 
@@ -234,6 +247,7 @@ def test_good_modules_pass(path: str, text: str) -> None:
         (module("import time", "time.time()"), "time.time: take a Clock"),
         (module("import time", "now = time.monotonic_ns"), "time.monotonic_ns: take a Clock"),
         (module("from time import sleep"), "time.sleep: take a Clock"),
+        (module("import time", "time.clock_gettime_ns(5)"), "time.clock_gettime_ns: take a Clock"),
         (module("def f():", "    import time", "    time.perf_counter()"), "time.perf_counter: take a Clock"),
         (module("import random"), "random: take a Clock"),
         (module("from random import choice"), "random: take a Clock"),

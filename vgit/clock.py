@@ -1,7 +1,8 @@
 """Clock: time, sleep and randomness, passed in as an argument.
 
-Nothing in layers 0 to 9 reads them elsewhere, so a test that passes its own
-``Clock`` replays any run.
+Nothing below ``cli/`` reads them elsewhere, so a test that passes its own ``Clock``
+replays any run. But what time it is for a file system, by which a file's times are
+judged, is in ``localfs/filesystem_clock.py``.
 """
 
 import os

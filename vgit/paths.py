@@ -53,8 +53,8 @@ def local_path(path: object) -> str:
     return text
 
 
-def local_place(path: object) -> str:
-    """Return where a store or a mount is, or is to be: a local path, at whose beginning ``~`` and ``~user`` mean home.
+def expand_home(path: object) -> str:
+    """Return a local path, of a store or a mount; ``~`` and ``~user`` at its beginning mean home.
 
     A shell sees to that only where it sees the ``~``: not behind a colon or ``=``, nor in a program or a container's
     settings. InvalidError if there is no home.

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Vgit
 from vgit.api.client import Client, default_store
 from vgit.errors import InvalidError
-from vgit.paths import local_place
+from vgit.paths import expand_home
 from vgit.volume import Volume
 
 
@@ -91,9 +91,9 @@ def test_mounts_of_the_api(home: Path, data: Volume) -> None:
 
 
 def test_another_users_home_and_names_of_nobody(home: Path) -> None:
-    assert local_place("~root/x") == os.path.expanduser("~root") + "/x" != "~root/x"
-    assert local_place("~no-such-user/x") == "~no-such-user/x"
-    assert local_place("a/~/b") == "a/~/b" and local_place("./~") == "./~"
+    assert expand_home("~root/x") == os.path.expanduser("~root") + "/x" != "~root/x"
+    assert expand_home("~no-such-user/x") == "~no-such-user/x"
+    assert expand_home("a/~/b") == "a/~/b" and expand_home("./~") == "./~"
 
 
 def test_without_a_home_nothing_is_guessed(vgit: Vgit, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

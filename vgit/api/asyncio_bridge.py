@@ -119,7 +119,7 @@ async def _wait(
 
 
 def _error(done: "asyncio.Future[R]") -> BaseException | None:
-    """Return what went wrong, beside being cancelled."""
+    """Return the error of a call; None if it has none, or stopped because it was cancelled."""
     error = None if done.cancelled() else done.exception()
     return None if isinstance(error, Cancelled) else error
 

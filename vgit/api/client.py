@@ -22,7 +22,7 @@ from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.errors import InvalidError
 from vgit.maintenance import upkeep
 from vgit.names import check_environment_name
-from vgit.paths import local_place
+from vgit.paths import expand_home
 from vgit.repository.identity import clean_identity
 from vgit.runtime.once import Once
 
@@ -47,7 +47,7 @@ class Client:
         clock: Clock = SYSTEM_CLOCK,
         run_mounts: Sequence[str] = (),
     ) -> None:
-        location = local_place(store) if store is not None else default_store()
+        location = expand_home(store) if store is not None else default_store()
         if "://" in location:
             raise InvalidError(
                 f"cannot use the store {location!r}: this vgit reads stores in local directories only; give a path."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vgit.api.aio import Method
 from vgit.api.handle import Handle, MountOptions
 from vgit.history.revision import resolve_revision
-from vgit.paths import local_place, parse_path
+from vgit.paths import expand_home, parse_path
 from vgit.runtime.lazy_import import lazy_import
 from vgit.types import CommitInfo, ReloadInfo
 
@@ -62,7 +62,8 @@ class Mountable(Handle):
         committed. ``commit_every`` commits in the background after so many
         seconds, and at the end after an exception too. ``adopt`` takes a
         directory that has files: equal ones are clean, others are local changes.
-        This volume's mount is taken up again, one that `vgit run` holds open is used as it is.
+        A directory that is a mount of this volume is used again, and brought up to date; one that `vgit run` holds
+        open is used as it is.
         InvalidError for a directory that cannot be one, AlreadyExistsError if it, or the volume, is
         mounted by this process, FilesOpenError for a mount that is behind while files are open there.
         """
@@ -83,7 +84,7 @@ class Mountable(Handle):
             sub_path=shown,
         )
         return open_mounts.open_for_program(
-            local_place(path),
+            expand_home(path),
             binding,
             resolved.repository,
             self._client.author,

@@ -1,4 +1,4 @@
-"""Resolve: a volume's handle resolved, and the two ways in which one comes to be."""
+"""Resolve: from a name or an id to a volume that exists, with its repository open; and volumes without a name."""
 
 import os
 from collections.abc import Iterator

@@ -34,7 +34,7 @@ class LocalChangesWarning(UserWarning):
 
 
 def warn_of_local_changes(where: str, changes: Sequence[Change]) -> None:
-    """Warn that a read-only mount, which is taken up, does not show its volume's state."""
+    """Warn that a read-only mount was changed, and so does not show its volume's state."""
     if changes:
         warnings.warn(local_changes_text(where, changes), LocalChangesWarning, stacklevel=_level_of_caller())
 

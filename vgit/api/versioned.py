@@ -54,7 +54,7 @@ class Versioned(Handle):
             yield CommitInfo.of(id, commit, counts)
 
     def _diff(self, old: str = "HEAD~1", new: str = "HEAD", path: str | None = None) -> list[Change]:
-        """Return what differs between two revisions, in path order. NotFoundError if there is no such."""
+        """Return what differs between two revisions, in path order; NotFoundError if one does not exist."""
         repository = self.repository
         trees = [repository.commit(resolve_revision(repository, one)).tree for one in (old, new)]
         where = parse_path(path) if path is not None else None
@@ -63,7 +63,10 @@ class Versioned(Handle):
     def _restore(
         self, revision: str, paths: list[str] | None = None, *, message: str | None = None
     ) -> CommitInfo | None:
-        """Publish an old state, or some paths of it, as the newest; None if it is that already. Or NotFoundError."""
+        """Publish an old state, or some paths of it, as the newest; None if the newest state has all of it.
+
+        NotFoundError if there is no such revision, or it has no such path.
+        """
         self._refuse_read_only()
         if isinstance(paths, str) or not isinstance(paths, Iterable | None):  # of a text, each letter would be a path
             raise InvalidError(f"paths must be a list; got {paths!r}. Give [{paths!r}].")

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from vgit.errors import InvalidError
-from vgit.paths import local_place
+from vgit.paths import expand_home
 
 if TYPE_CHECKING:
     from vgit.api.client import Client
@@ -84,7 +84,7 @@ class LocalPath(click.Path):
         if value == "":
             self.fail("the path is empty.", param, ctx)
         try:
-            return super().convert(local_place(value), param, ctx)
+            return super().convert(expand_home(value), param, ctx)
         except InvalidError as error:
             self.fail(str(error), param, ctx)
 

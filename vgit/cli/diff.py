@@ -10,7 +10,7 @@ from vgit.cli.command import Command, command, complete_volume, option_json, opt
 from vgit.cli.entries import change_json, change_lines
 from vgit.cli.output import write, write_json_list, write_lines
 from vgit.errors import NotFoundError
-from vgit.paths import local_place
+from vgit.paths import expand_home
 from vgit.types import Change
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def diff(
             raise click.UsageError(
                 "a mount is compared with the state it was last reloaded from; give a volume to compare revisions.", ctx
             )
-        _diff_mount(ctx, local_place(volume) if volume is not None else None, stat=stat, patch=patch, as_json=as_json)
+        _diff_mount(ctx, expand_home(volume) if volume is not None else None, stat=stat, patch=patch, as_json=as_json)
         return
     old, new = old or "HEAD~1", new or "HEAD"
     handle = settings_of(ctx).volume(volume)

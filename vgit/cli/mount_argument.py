@@ -14,7 +14,7 @@ from vgit.errors import InvalidError, NotFoundError
 from vgit.mount.layout import MountRecord, find_marked, find_root, marker_of, read_record
 from vgit.mount.open import reopen_mount, reopen_to_unmount
 from vgit.mount.working_directory import WorkingDirectory
-from vgit.paths import MOUNT_FILE, STATE_NAME, local_place
+from vgit.paths import MOUNT_FILE, STATE_NAME, expand_home
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def _find_root(path: str | None, find: Callable[[str], str]) -> str:
 
 def _check_settings(settings: Settings, root: str, record: MountRecord) -> None:
     """Refuse options that name another store or environment: what is asked cannot be meant for this mount."""
-    if settings.store is not None and os.path.realpath(local_place(settings.store)) != os.path.realpath(record.store):
+    if settings.store is not None and os.path.realpath(expand_home(settings.store)) != os.path.realpath(record.store):
         raise InvalidError(
             f"{root} is a mount of the store {record.store}, not of {settings.store}; leave --store out."
         )

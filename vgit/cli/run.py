@@ -19,7 +19,7 @@ from vgit.cli.report import INCOMPLETE, is_incomplete, report_local_changes, rep
 from vgit.cli.witness import Witness
 from vgit.errors import Error, InvalidError
 from vgit.names import check_volume_name
-from vgit.paths import local_place
+from vgit.paths import expand_home
 from vgit.repository.repository import Repository
 
 _FAILED = 1  # the exit code: a last commit failed
@@ -74,7 +74,7 @@ def _parse(text: str, ctx: click.Context, param: click.Parameter) -> MountReques
     if rest and not rest[0]:
         raise click.BadParameter(f"{text!r}: there is no path after ':'.", ctx, param)
     try:
-        path = local_place(rest[0] if rest else name)
+        path = expand_home(rest[0] if rest else name)
     except InvalidError as error:
         raise click.BadParameter(f"{text!r}: {error}", ctx, param) from error
     return MountRequest(name, os.path.abspath(path), len(rest) == 2)
