@@ -11,8 +11,8 @@ from tests.gitjudge import clone
 from tests.mount.conftest import Bench, listing
 from vgit.errors import BackendUnavailableError
 from vgit.files import small_files
-from vgit.files.small_files import Small, SmallFileReader
-from vgit.mount import working_directory
+from vgit.files.small_files import SmallFile, SmallFileReader
+from vgit.mount import mount_commit
 from vgit.objects.object_writer import ObjectWriter, PackVanished
 from vgit.paths import ROOT, Path
 from vgit.repository.publish import Proposal, Published, publish
@@ -31,7 +31,7 @@ def proposed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Edits]]:
         edits.append(proposal.edits)
         return publish(repository, proposal, writer)
 
-    monkeypatch.setattr(working_directory, "publish", note)
+    monkeypatch.setattr(mount_commit, "publish", note)
     yield edits
 
 
@@ -194,7 +194,7 @@ def test_a_file_that_does_not_hold_still_is_read_again(
 ) -> None:
     read = SmallFileReader._read
 
-    def read_but_b(reader: SmallFileReader, at: int, directory: Path, name: str, *rest: Any) -> Small | None:
+    def read_but_b(reader: SmallFileReader, at: int, directory: Path, name: str, *rest: Any) -> SmallFile | None:
         return None if name == "b" else read(reader, at, directory, name, *rest)
 
     monkeypatch.setattr(SmallFileReader, "_read", read_but_b)
