@@ -27,7 +27,7 @@ from vgit.content import content_writer, file_writer
 from vgit.files import small_files
 from vgit.localfs.file_lock import FileLock
 from vgit.maintenance import upkeep
-from vgit.mount import checkout, plan_execution, scan, stage
+from vgit.mount import checkout, plan_execution, scan
 from vgit.objects.object_writer import ObjectWriter
 from vgit.repository import tree_view
 from vgit.repository.refs import Refs
@@ -662,7 +662,7 @@ def test_a_reload_that_is_cancelled_before_it_begins_to_move_files(
 def test_a_reload_that_is_cancelled_between_batches_is_finished_by_the_next(
     volume: vgit.Volume, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "BATCH_FILES", 5)
+    monkeypatch.setattr(plan_execution, "BATCH_FILES", 5)
     with volume.mount(tmp_path / "w") as path:
         fill(path)
     with volume.with_mount_options(read_only=True).mount(tmp_path / "r") as path:

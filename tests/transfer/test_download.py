@@ -349,7 +349,7 @@ def test_after_an_error_nothing_is_left(tmp_path: FilePath, get: Get, fail_at: i
 def test_what_has_its_name_stays_and_what_has_not_goes(
     tmp_path: FilePath, get: Get, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download_module, "_BATCH_FILES", 2)
+    monkeypatch.setattr(download_module, "BATCH_FILES", 2)
     out = tmp_path / "out"
     (out / "d").mkdir(parents=True)
     with pytest.raises(RuntimeError):
@@ -394,7 +394,7 @@ def test_damage_is_named_and_nothing_is_written(tmp_path: FilePath, volume: vgit
             pack.write_bytes(data)
     with pytest.raises(CorruptObjectError, match=r"d/large at revision .* is damaged in the store") as raised:
         get("d", tmp_path / "elsewhere")
-    assert "It was not written" in str(raised.value)
+    assert "Nothing of it was written" in str(raised.value)
     assert names(tmp_path) == ["source", "store"]
 
 

@@ -130,16 +130,21 @@ class EntryWriter:
         return data if data is not None and blake3(data).digest() == digest else None
 
 
+def damaged_content(error: CorruptObjectError, path: Path, revision: bytes) -> CorruptObjectError:
+    """Return ``error`` completed with the path that has the content, and the revision."""
+    return CorruptObjectError(
+        f"{printable(format_path(path))} at revision {short_id(revision)} is damaged in the store: {error}."
+        " Nothing of it was written; run git fsck on the volume and restore the object from a copy."
+    )
+
+
 def raise_with_path(error: OSError | CorruptObjectError, path: Path, revision: bytes) -> NoReturn:
     """Raise ``error`` completed with the path and the revision, or as it is if that would say nothing more."""
-    shown = printable(format_path(path))
     if isinstance(error, CorruptObjectError):
-        raise CorruptObjectError(
-            f"{shown} at revision {short_id(revision)} is damaged in the store: {error}."
-            " Nothing of it was written; run git fsck on the volume and restore the object from a copy."
-        ) from error
+        raise damaged_content(error, path, revision) from error
     if isinstance(error, FileExistsError | FileNotFoundError | Error):
         raise error
+    shown = printable(format_path(path))
     raise BackendUnavailableError(f"{shown} could not be written: {error.strerror or error}.") from error
 
 

@@ -2,7 +2,7 @@
 
 A few files and directories are synced each by itself; of many, the file systems that
 they are on. A ``syncfs`` costs little more than one fsync, but for what others have left
-dirty there. A mount may have other file systems mounted in it.
+dirty there. A directory may have other file systems mounted in it.
 """
 
 import os
@@ -34,6 +34,10 @@ class FsyncSet:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what it holds; it can be used anew."""
         while self._few:
             os.close(self._few.pop())
         while self._devices:
@@ -46,6 +50,25 @@ class FsyncSet:
         if self._count <= FEW:
             self._few.append(os.dup(descriptor))
         self._remember(descriptor)
+
+    def add_file(self, directory: int, name: str) -> None:
+        """Add the regular file ``name`` of an open directory."""
+        try:
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except PermissionError:  # of a mode that its owner may not read
+            self.add_file_system(directory)
+            return
+        try:
+            self.add(file)
+        finally:
+            os.close(file)
+
+    def add_new_file(self, directory: int, name: str) -> None:
+        """Add the regular file ``name``, just made in an open directory; once there are many, it is not opened."""
+        if self._count >= FEW:
+            self.add_file_system(directory)
+        else:
+            self.add_file(directory, name)
 
     def add_file_system(self, descriptor: int) -> None:
         """Add what cannot be opened to be synced by itself, by its directory."""

@@ -28,8 +28,8 @@ from vgit.errors import CorruptObjectError, NotADirectoryConflict
 from vgit.files.entry_writer import EntryWriter, raise_with_path
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import Packed, Row, join_rows, pack_rows, untrust_from
+from vgit.files.tree_writer import NEW_DIRECTORY_MODE, NewDirectory, finish_directories
 from vgit.ids import CommitId, TreeId
-from vgit.localfs.file_stat import to_stat
 from vgit.localfs.root_directory import RootDirectory, open_up
 from vgit.localfs.spelling import Spelling
 from vgit.localfs.write_hints import WriteBack
@@ -101,7 +101,7 @@ class Filler:
                     continue
                 try:
                     if kind is Kind.DIRECTORY:
-                        os.mkdir(name, 0o700, dir_fd=descriptor)
+                        os.mkdir(name, NEW_DIRECTORY_MODE, dir_fd=descriptor)
                         below.append(Below(name, entry, None))
                     else:
                         rows[name] = write(descriptor, name, entry)
@@ -219,19 +219,13 @@ class Checkout:
 
     def _finish_directories(self) -> None:
         rows: dict[Path, dict[str, Row]] = {}
-        for path, entry in sorted(self._directories, key=_depth, reverse=True):
-            descriptor = self._root.open_directory(path)
-            try:
-                os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
-                os.fchmod(descriptor, self._entry_writer.permissions(entry.mode))
-                now = to_stat(os.fstat(descriptor))
-            finally:
-                os.close(descriptor)
-            rows.setdefault(path[:-1], {})[path[-1]] = Row(now, entry._replace(id=None))
+        entries = dict(self._directories)
+        filled = (
+            NewDirectory(path, self._entry_writer.permissions(entry.mode), entry.mtime_ns)
+            for path, entry in self._directories
+        )
+        for path, now in finish_directories(self._root, filled):
+            rows.setdefault(path[:-1], {})[path[-1]] = Row(now, entries[path]._replace(id=None))
         for path, names in rows.items():
             newest_ns = max(row.stat.ctime_ns for row in names.values())
             self._keep(path, pack_rows(names, self._repository.format), newest_ns)
-
-
-def _depth(made: tuple[Path, Entry]) -> int:
-    return len(made[0])

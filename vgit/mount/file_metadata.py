@@ -30,18 +30,8 @@ def set_metadata(
     finally:
         os.close(descriptor)
     # The row must not be there before what it says: after a power loss the old mode would look like ours.
-    _make_durable(parent, name, now, unsynced)
-    return now
-
-
-def _make_durable(parent: int, name: str, now: Stat, unsynced: FsyncSet) -> None:
     if stat.S_ISREG(now.mode):
-        try:
-            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-        except PermissionError:
-            pass
-        else:
-            unsynced.add(file)
-            os.close(file)
-            return
-    unsynced.add_file_system(parent)
+        unsynced.add_file(parent, name)
+    else:
+        unsynced.add_file_system(parent)
+    return now

@@ -17,10 +17,12 @@ import os
 import stat
 from collections.abc import Callable
 
+from vgit.files.batches import batches
 from vgit.files.entry_writer import EntryWriter
 from vgit.files.left_out import LeftOutKind, Omitted
 from vgit.files.rows import Row, untrusted
 from vgit.files.temporary_access import TemporaryAccess
+from vgit.files.tree_writer import BATCH_BYTES, BATCH_FILES
 from vgit.ids import CommitId
 from vgit.localfs.file_stat import Stat, same_but_ctime, to_stat
 from vgit.localfs.fsync import FsyncSet
@@ -29,7 +31,7 @@ from vgit.localfs.spelling import Spelling
 from vgit.mount.file_metadata import set_metadata
 from vgit.mount.journal import PendingFile
 from vgit.mount.plan import DIRECTORY_ACTIONS, Action, Step
-from vgit.mount.stage import Staged, Stager, batches
+from vgit.mount.stage import Staged, Stager
 from vgit.mount.staging_areas import StagingAreas
 from vgit.mount.swap import Swapper
 from vgit.mount.touched_directories import TouchedDirectories
@@ -88,7 +90,12 @@ class PlanExecution:
             self._unsynced.sync()
 
     def _place_all(self, steps: list[Step]) -> None:
-        writes = batches(step for step in steps if step.action is Action.WRITE)
+        writes = batches(
+            (step for step in steps if step.action is Action.WRITE),
+            _size,
+            most_items=BATCH_FILES,
+            most_bytes=BATCH_BYTES,
+        )
         staged = self._stager.stage(next(writes, []))
         displaced = {step.path: self._stager.next_name() for step in steps if step.clear is not None}
         going = [
@@ -254,3 +261,7 @@ class PlanExecution:
 
     def _row(self, path: Path, row: Row | None) -> None:
         self.rows.setdefault(path[:-1], {})[path[-1]] = row
+
+
+def _size(step: Step) -> int:
+    return step.target.size if step.target is not None else 0

@@ -1,11 +1,7 @@
-"""Stage: new content on its way into a mount: written in a staging area, checked, durable, then known to the journal.
-
-In batches, so that no more than so much is on disk twice.
-"""
+"""Stage: new content on its way into a mount: written in a staging area, checked, durable, then in the journal."""
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vgit.files.entry_writer import EntryWriter, errors_with_path
@@ -17,9 +13,6 @@ from vgit.mount.plan import Step
 from vgit.mount.staging_areas import StagingAreas
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry
-
-BATCH_BYTES = 1 << 30
-BATCH_FILES = 10_000
 
 
 class Staged(NamedTuple):
@@ -59,7 +52,8 @@ class Stager:
                 for step in writes:
                     checkpoint()
                     staged.append(self._stage_one(step))
-                    self._add(unsynced, staged[-1])
+                    if stat.S_ISREG(staged[-1].stat.mode):  # others are durable with their names
+                        unsynced.add_new_file(self._areas.descriptor(staged[-1].area), staged[-1].name)
                 unsynced.sync()
         except BaseException:
             for new in staged:  # no journal names them yet
@@ -79,31 +73,3 @@ class Stager:
             row = self._entry_writer.write(self._areas.descriptor(area), name, step.target)
         self.bytes_written += step.target.size
         return Staged(step, area, name, *row)
-
-    def _add(self, unsynced: FsyncSet, new: Staged) -> None:
-        if not stat.S_ISREG(new.stat.mode):
-            return  # durable with its name
-        area_fd = self._areas.descriptor(new.area)
-        try:
-            file = os.open(new.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=area_fd)
-        except PermissionError:  # of a mode that its owner may not read
-            unsynced.add_file_system(area_fd)
-            return
-        try:
-            unsynced.add(file)
-        finally:
-            os.close(file)
-
-
-def batches(writes: Iterable[Step]) -> Iterator[list[Step]]:
-    """Cut the writes so that a batch is bounded in files and in bytes on disk twice."""
-    batch: list[Step] = []
-    size = 0
-    for step in writes:
-        batch.append(step)
-        size += step.target.size if step.target is not None else 0
-        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

@@ -26,12 +26,13 @@ from vgit.errors import (
     InvalidError,
     IsADirectoryConflict,
 )
-from vgit.files.entry_writer import EntryWriter
+from vgit.files.entry_writer import EntryWriter, damaged_content
 from vgit.files.noted_access import noted_access
-from vgit.ids import short_id
+from vgit.files.tree_writer import BATCH_BYTES, BATCH_FILES, NEW_DIRECTORY_MODE, NewDirectory, finish_directories
+from vgit.localfs.fsync import FsyncSet
 from vgit.localfs.root_directory import RootDirectory, set_mode
-from vgit.localfs.syscalls import rename_noreplace, syncfs
-from vgit.paths import Path, encode_name, format_path, printable
+from vgit.localfs.syscalls import rename_noreplace
+from vgit.paths import Path, encode_name
 from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.runtime.lazy_import import lazy_import
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 else:
     shutil = lazy_import("shutil")
 
-_BATCH_FILES = 10_000
-_BATCH_BYTES = 1 << 30
 _SUFFIX = ".vgit-"
 _NAME_BYTES = 255
 _IMPOSSIBLE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
@@ -106,9 +105,8 @@ class _Download:
         self._entry_writer = EntryWriter(repository.objects, read_only=False, wrote=self._wrote)
         self._made: deque[_Made] = deque()
         self._batch_bytes = 0
-        self._closed_directories: list[tuple[Path, int]] = []  # made without rwx for their owner, and their modes
-        self._devices: dict[int, int] = {}  # of what was written to: device → a descriptor on it
-        self._descriptors = ExitStack()
+        self._filled: list[NewDirectory] = []  # their modes come last: whatever is in one must be removable until then
+        self._unsynced = FsyncSet()
         self._prefix = repository.clock.random_bytes(4).hex()
 
     def __enter__(self) -> "_Download":
@@ -118,28 +116,32 @@ class _Download:
         try:
             self._discard()
         finally:
-            self._descriptors.close()
+            self._unsynced.close()
 
     def make(self, missing: Missing) -> None:
         """Make one thing under a temporary name; publish if that is enough for a batch."""
         path, entry = missing.path, missing.entry
         temporary = self._temporary_name(path[-1])
-        self._remember_device(missing.directory_fd)
         self._made.append(_Made(path, temporary, entry))
         if entry.is_directory:
             self._make_directory(missing.directory_fd, temporary, path)
             self._fill((*path[:-1], temporary), path, entry)
+            self._unsynced.add_file_system(missing.directory_fd)
         else:
             self._make_file(missing.directory_fd, temporary, path, entry)
             self._batch_bytes += entry.size
-        if len(self._made) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
+            if entry.kind is Kind.FILE:  # a few alone, not all that anybody has written lately
+                self._unsynced.add_new_file(missing.directory_fd, temporary)
+            else:
+                self._unsynced.add_file_system(missing.directory_fd)
+        if len(self._made) >= BATCH_FILES or self._batch_bytes >= BATCH_BYTES:
             self.publish()
 
     def publish(self) -> None:
         """Give what was made its names."""
-        for path, mode in self._closed_directories:
-            self._set_mode(path, mode)
-        self._sync()
+        deque(finish_directories(self._root, self._filled), maxlen=0)
+        self._unsynced.sync()
+        self._unsynced.close()
         parent: Path | None = None
         descriptor = -1
         with ExitStack() as stack:
@@ -152,7 +154,7 @@ class _Download:
                     stack.callback(os.close, descriptor)
                 self._rename(descriptor, made)
                 self._made.popleft()
-        self._closed_directories.clear()
+        self._filled.clear()
         self._batch_bytes = 0
 
     def _wrote(self, size_bytes: int) -> None:
@@ -160,20 +162,14 @@ class _Download:
         self._progress.advance(0, size_bytes)
 
     def _fill(self, staged: Path, path: Path, entry: Entry) -> None:
-        """Make what is in a new directory, which stands at ``staged`` for now; modes and times bottom-up."""
-        waiting = [(staged, path, entry, False)]
+        """Make what is in a new directory, which stands at ``staged`` for now."""
+        waiting = [(staged, path, entry)]
         while waiting:
-            staged, path, entry, is_filled = waiting.pop()
-            descriptor = self._root.open_directory(staged)
-            try:
-                if is_filled:
-                    self._finish_directory(descriptor, staged, path, entry)
-                    continue
-                waiting.append((staged, path, entry, True))
+            staged, path, entry = waiting.pop()
+            self._filled.append(self._as_new(staged, path, entry))
+            with self._root.opened(staged) as descriptor:
                 below = self._fill_one(descriptor, path, entry)
-            finally:
-                os.close(descriptor)
-            waiting += [((*staged, name), (*path, name), one, False) for name, one in reversed(below)]
+            waiting += [((*staged, name), (*path, name), one) for name, one in reversed(below)]
 
     def _fill_one(self, descriptor: int, path: Path, entry: Entry) -> list[tuple[str, Entry]]:
         """Make what one directory holds; return the directories in it, which are empty."""
@@ -182,7 +178,7 @@ class _Download:
             if one.is_directory:
                 self._make_directory(descriptor, name, (*path, name))
                 below.append((name, one))
-            elif one.kind is not Kind.GITLINK:
+            else:
                 self._make_file(descriptor, name, (*path, name), one)
         return below
 
@@ -195,46 +191,21 @@ class _Download:
 
     def _make_directory(self, descriptor: int, name: str, path: Path) -> None:
         try:
-            os.mkdir(name, 0o700, dir_fd=descriptor)
+            os.mkdir(name, NEW_DIRECTORY_MODE, dir_fd=descriptor)
         except OSError as error:
             self._explain(error, path)
 
-    def _finish_directory(self, descriptor: int, staged: Path, path: Path, entry: Entry) -> None:
+    def _as_new(self, staged: Path, path: Path, entry: Entry) -> NewDirectory:
+        is_told = len(path) > self._depth or self._source.path  # when a volume's root was changed is not recorded
         mode = self._entry_writer.permissions(entry.mode)
-        if len(path) > self._depth or self._source.path:  # when a volume's root was changed is not recorded
-            os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
-        if mode & stat.S_IRWXU == stat.S_IRWXU:
-            os.fchmod(descriptor, mode)
-        else:  # until all of it is made, whatever is in it must be removable
-            self._closed_directories.append((staged, mode))
+        return NewDirectory(staged, mode, entry.mtime_ns if is_told else None)
 
-    def _set_mode(self, path: Path, mode: int) -> None:
+    def _open_up(self, path: Path) -> None:
         descriptor = self._root.open_step(path)
         try:
-            set_mode(descriptor, mode)
+            set_mode(descriptor, stat.S_IRWXU)
         finally:
             os.close(descriptor)
-
-    def _sync(self) -> None:
-        """Have the disk know what was made: of one file that alone, not all that anybody has written lately."""
-        if len(self._made) == 1 and self._made[0].entry.kind is Kind.FILE and self._sync_file(self._made[0]):
-            return
-        for descriptor in self._devices.values():
-            syncfs(descriptor)
-
-    def _sync_file(self, made: _Made) -> bool:
-        parent = self._root.open_directory(made.path[:-1])
-        try:
-            descriptor = os.open(made.temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-        except PermissionError:  # of a mode that its owner may not read
-            return False
-        finally:
-            os.close(parent)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        return True
 
     def _rename(self, descriptor: int, made: _Made) -> None:
         name = made.path[-1]
@@ -261,11 +232,12 @@ class _Download:
 
     def _discard(self) -> None:
         """Remove what has not got its name. An error of that is not told: the one that led here says more."""
-        for path, _ in reversed(self._closed_directories if self._made else []):
-            try:
-                self._set_mode(path, stat.S_IRWXU)
-            except OSError:
-                pass  # it was not closed yet, or cannot be opened: then its removal fails too
+        for path, mode, _ in self._filled if self._made else []:
+            if mode & stat.S_IRWXU != stat.S_IRWXU:
+                try:
+                    self._open_up(path)
+                except OSError:
+                    pass  # it cannot be opened: then its removal fails too
         for made in self._made:
             try:
                 descriptor = self._root.open_directory(made.path[:-1])
@@ -287,21 +259,12 @@ class _Download:
         kept = encode_name(name)[: _NAME_BYTES - 1 - len(suffix)].decode("utf-8", "ignore")
         return f".{kept}{suffix}"
 
-    def _remember_device(self, descriptor: int) -> None:
-        device = os.fstat(descriptor).st_dev
-        if device not in self._devices:
-            self._devices[device] = os.dup(descriptor)
-            self._descriptors.callback(os.close, self._devices[device])
-
     def _explain(self, error: Exception, path: Path) -> NoReturn:
         """Raise ``error`` with what it is about: the path in the volume, or on this machine."""
         local = self._target.local(path)
         if isinstance(error, CorruptObjectError):
-            shown = printable(format_path(self._source.path + path[self._depth :]))
-            raise CorruptObjectError(
-                f"{shown} at revision {short_id(self._source.revision)} is damaged in the store: {error}."
-                " It was not written; run git fsck on the volume and restore the object from a copy."
-            ) from error
+            where = self._source.path + path[self._depth :]
+            raise damaged_content(error, where, self._source.revision) from error
         if isinstance(error, Error) or not isinstance(error, OSError):
             raise error
         if isinstance(error, FileExistsError):

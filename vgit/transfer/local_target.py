@@ -26,6 +26,7 @@ from vgit.errors import (
     NotFoundError,
 )
 from vgit.files.temporary_access import TemporaryAccess
+from vgit.files.tree_writer import entries_to_write
 from vgit.ids import CommitId, TreeId
 from vgit.localfs.root_directory import RootDirectory, may
 from vgit.localfs.spelling import Spelling
@@ -117,12 +118,9 @@ def _checked(name: str) -> str:
 
 
 def entries_of(repository: Repository, directory: Entry) -> Mapping[str, Entry]:
-    """Return what is in a directory of a volume, but for what could be taken for a mount's state."""
+    """Return what of a directory of a volume is to be made."""
     assert directory.id is not None, "a directory that is read from a tree has an id"
-    entries = repository.directories.read(TreeId(directory.id)).entries
-    if any(map(is_state_name, entries)):
-        entries = {name: entry for name, entry in entries.items() if not is_state_name(name)}
-    return entries
+    return entries_to_write(repository.directories, TreeId(directory.id))
 
 
 class LocalTarget:
@@ -174,7 +172,7 @@ class LocalTarget:
             try:
                 for name, entry in wanted.items():
                     path = (*parent, name)
-                    if entry.kind is Kind.GITLINK:
+                    if entry.kind is Kind.GITLINK:  # the source itself may be one
                         continue
                     there = _stat(descriptor, name)
                     if there is not None:
@@ -220,7 +218,7 @@ class LocalTarget:
                 self._check_name(path, name)
                 if one.is_directory:
                     waiting.append(((*path, name), one))
-                elif one.kind is not Kind.GITLINK:
+                else:
                     files += 1
                     size_bytes += one.size if one.kind is Kind.FILE else 0
         return files, size_bytes

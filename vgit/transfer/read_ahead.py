@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
+from vgit.files.batches import batches
 from vgit.files.steady_read import Watch, read_small
 from vgit.localfs.file_stat import Stat
 from vgit.paths import Path
@@ -57,7 +58,7 @@ def read_ahead(
     ``pool`` reads some files ahead. What a file raises comes at its turn, or a little before it.
     """
     waiting: deque[tuple[_Group[_Item], futures.Future[list[FileAhead | None]]]] = deque()
-    for group in _groups(items):
+    for group in batches(items, _size_ahead, most_items=_JOB_FILES, most_bytes=_JOB_BYTES):
         waiting.append((group, pool.submit(_read_small, [item for _, item in group if _is_small(item)], watch)))
         if len(waiting) > _JOBS_AHEAD:
             yield from _results(*waiting.popleft())
@@ -65,19 +66,10 @@ def read_ahead(
         yield from _results(*waiting.popleft())
 
 
-def _groups(items: Iterable[tuple[Path, _Item]]) -> Iterator[_Group[_Item]]:
-    """Yield runs of items, each for one job."""
-    group: _Group[_Item] = []
-    size = 0
-    for item in items:
-        group.append(item)
-        if _is_small(item[1]):
-            size += item[1].size
-        if size >= _JOB_BYTES or len(group) >= _JOB_FILES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+def _size_ahead(item: tuple[Path, object]) -> int:
+    """Return how many bytes are read ahead of an item."""
+    source = item[1]
+    return source.size if _is_small(source) else 0
 
 
 def _results(
