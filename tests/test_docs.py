@@ -103,6 +103,26 @@ def test_pages_that_docstrings_name_exist() -> None:
     assert not [f"{path}: {page}" for path, page in sorted(named) if not (ROOT / page).exists()]
 
 
+def test_modules_that_docstrings_name_exist() -> None:
+    """Beside the one that names them, or below vgit/ or the project."""
+    named = {
+        (path, name)
+        for path in (ROOT / "vgit").rglob("*.py")
+        for name in re.findall(r"(?<![\w/.*<-])(?:[a-z_]+/)*[a-z_]+\.py\b", docstrings(path))
+    }
+    assert named, "nothing was found: the test would prove nothing"
+    places = {path: (path.parent, ROOT / "vgit", ROOT) for path, _ in named}
+    missing = [(path, name) for path, name in named if not any((place / name).exists() for place in places[path])]
+    assert not [f"{path.relative_to(ROOT)}: {name}" for path, name in sorted(missing) if name != "train.py"]
+
+
+def docstrings(path: Path) -> str:
+    """Return all docstrings of a module, one after the other."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    nodes = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, documented))
+    return "\n".join(ast.get_docstring(node) or "" for node in nodes)
+
+
 def test_the_glossary_is_in_order_and_has_no_word_twice() -> None:
     terms = [term.lower() for term in _TERM.findall((DOCS / "glossary.md").read_text())]
     assert terms == sorted(set(terms))

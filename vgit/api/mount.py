@@ -158,7 +158,7 @@ class Mount:
     def _reload(self, discard: bool = False) -> ReloadInfo:  # noqa: FBT001, FBT002 - the contract's spelling
         """Bring in what others published; raises FilesOpenError while a process has files of the mount open.
 
-        LocalChanges changes that are not committed stay, or with ``discard`` are given up.
+        Local changes that are not committed stay, or with ``discard`` are given up.
         """
         reloaded = self.reload_in_detail(LocalChanges.DISCARD if discard else LocalChanges.KEEP)
         if reloaded.moved:

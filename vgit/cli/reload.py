@@ -22,7 +22,7 @@ _KEPT_LINES = 20
 def reload(ctx: click.Context, path: str | None, *, discard: bool, as_json: bool) -> None:
     """Bring what others published into a mount. Prints the id of the state that is there now.
 
-    LocalChanges changes that are not published stay as they are. Refused while a process has a file of the mount
+    Local changes that are not published stay as they are. Refused while a process has a file of the mount
     open or works in one of its directories, this shell included: leave it first and give its PATH.
     """
     with mount_of(ctx, path) as existing:

@@ -2,7 +2,7 @@
 
 Up to 4 MiB a file is one blob; above, a chunk tree. Only what is read counts:
 the size that the caller saw beforehand is a hint. While the calling thread
-reads and cuts, two threads hash, and the pack's thread writes (pack_stream.py).
+reads and cuts, two threads hash, and the pack's thread writes (objects/pack_stream.py).
 """
 
 import os

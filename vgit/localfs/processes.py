@@ -1,4 +1,4 @@
-"""Processes: all of this machine, as /proc lists them, and which of its failures to look at one count."""
+"""Processes: all of this machine, as /proc lists them; those that cannot be looked at are passed over."""
 
 import errno
 import os

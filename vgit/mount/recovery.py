@@ -1,4 +1,4 @@
-"""Recovery: settle what a commit or reload left when it was cut off; no file is written or removed for it.
+"""Recovery: settle what a commit or reload left when it was cut off; no file of the user is written for it.
 
     journal of a commit   its transaction among head's ancestors after base?
                           yes: it was published, its rows hold. no: it never happened, and they are taken back

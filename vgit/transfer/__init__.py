@@ -1,5 +1,6 @@
 """Transfer: between a volume and the files of this machine, without a mount.
 
-upload.py publishes many puts as one commit, copy.py and remove.py publish what they do to paths of the
-volume, download.py brings a volume's files out; progress.py is how each tells how far it is.
+Upload: ``puts`` is what was asked for, ``upload_plan`` which source each path has,
+``upload`` the commit. Download: ``download`` brings out what a state holds.
+``path_copy`` and ``path_removal`` publish what they do to paths of the volume alone.
 """
