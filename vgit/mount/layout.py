@@ -6,7 +6,7 @@
     lock        flock: held by whoever commits, reloads or scans
     owner       flock: held while a program has the mount open
     state.db    the stat cache, base, divergent paths and journal (and its -wal, -shm)
-    filling     there until the first checkout is done: the files are the checkout's, or came meanwhile
+    filling     there until the first checkout is done; its commit, whose files they are, or they came meanwhile
     probe       touched at the start of a scan to read the file system's clock
     tmp/        files on their way in
     displaced/  files on their way out, until a reload is done

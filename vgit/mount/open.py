@@ -2,15 +2,15 @@
 
 A mount (``binding``) is usable from the moment when its first checkout is done.
 One that was cut off is done again by the next ``open_mount``: in place as long as
-``.vgit/filling`` says that the files are the checkout's, or came meanwhile.
-Without it they may be the user's (the state database was lost), so they are
+``.vgit/filling`` says that the files are the checkout's, of the commit that it
+names, or came meanwhile. Without it they may be the user's (the state database was lost), so they are
 adopted: none is overwritten.
 """
 
 import os
 
 from vgit.clock import Clock
-from vgit.errors import Error
+from vgit.errors import CorruptVolumeError, Error
 from vgit.ids import CommitId
 from vgit.mount.binding import Binding, bound, same_binding
 from vgit.mount.layout import FILLING_FILE, MountRecord, check_place, marker_of, read_record
@@ -104,13 +104,43 @@ def _fill(working: WorkingDirectory, path: str) -> None:
     filling = os.path.join(path, STATE_NAME, FILLING_FILE)
     if working.base is not None:
         working.catch_up()
+    elif not os.path.exists(filling):
+        working.adopt(_newest(record, repository))
+    elif (begun := _begun(filling, repository)) is not None:
+        working.check_out(begun)
+        working.catch_up()
     else:
-        revision = CommitId(repository.refs.parse_id(record.at)) if record.at is not None else repository.head()
-        if os.path.exists(filling):
-            working.check_out(revision)
-        else:
-            working.adopt(revision)
+        revision = _newest(record, repository)
+        _note_begun(filling, revision)
+        working.check_out(revision)
     try:
         os.unlink(filling)
     except FileNotFoundError:
         pass
+
+
+def _newest(record: MountRecord, repository: Repository) -> CommitId:
+    """Return the commit that a mount without a base is to show."""
+    return CommitId(repository.refs.parse_id(record.at)) if record.at is not None else repository.head()
+
+
+def _begun(filling: str, repository: Repository) -> CommitId | None:
+    """Return the commit whose first checkout was cut off; None if none had begun, or the store has it no more.
+
+    That commit is finished first. By a newer one, what is left of the older would count as changes made here.
+    """
+    with open(filling, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    try:
+        id = CommitId(repository.refs.parse_id(text))
+    except CorruptVolumeError:
+        return None
+    return id if repository.objects.contains(id) else None
+
+
+def _note_begun(filling: str, revision: CommitId) -> None:
+    """Say which commit is checked out, durably: nothing of it is in the mount yet."""
+    with open(filling, "w", encoding="utf-8") as file:
+        file.write(revision.hex())
+        file.flush()
+        os.fsync(file.fileno())
