@@ -2,10 +2,10 @@
 
 A handle does no I/O until it is first used. What it can do stands where it is done:
 
-    Handle       api/handle.py      which volume it is
+    Handle       api/handle.py      name, object_id, git_dir, read_only, with_mount_options
     Readable     api/snapshot.py    listdir, read_file, …
     Writable     api/writable.py    batch_upload, copy_files, remove_file
-    Mountable    api/mountable.py   mount, commit, reload, read_only, …
+    Mountable    api/mountable.py   mount, commit, reload
     Versioned    api/versioned.py   log, diff, restore, tags
 """
 
