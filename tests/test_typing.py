@@ -64,6 +64,7 @@ INTERNAL = {
     "check_open_files",
     "commit_in_detail",
     "commit_in_background",
+    "info_of",
     "left_out_here",
     "left_out_of",
     "local_changes",
