@@ -134,7 +134,7 @@ def test_another_copy_is_found_and_the_advice_helps(git_dir: Path, index: Path) 
 def test_a_large_index_is_checked_once_an_object_is_not_what_it_says(
     git_dir: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pack_index, "_SMALL", 100)
+    monkeypatch.setattr(pack_index, "_CHECKED_WHEN_OPENED", 100)
     flip(index, offset_place(index, blob_id(DATA[1])))
     store = open_store(git_dir)
     assert store.read(blob_id(DATA[0])) == (BLOB, DATA[0]) and store.damage() == {}
