@@ -115,7 +115,7 @@ LATE: dict[str, dict[str, str]] = {
         "dulwich.errors": "with dulwich.pack",
         "dulwich.pack": "16 ms; only packs that stock git made have deltas",
     },
-    "vgit/objects/pack_finish.py": {"concurrent.futures": "5 ms; only a full pack is finished in a thread"},
+    "vgit/objects/pack_sequence.py": {"concurrent.futures": "5 ms; only a full pack is closed in a thread"},
     "vgit/objects/pack_stream.py": {"concurrent.futures": "5 ms; only a pack above 8 MiB is written by a thread"},
     "vgit/repository/refs.py": {
         "dulwich.errors": "with dulwich.refs",

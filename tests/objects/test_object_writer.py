@@ -27,8 +27,7 @@ from vgit.backend.local import LocalBackend
 from vgit.backend.memory import MemoryBackend
 from vgit.errors import BackendUnavailableError, CorruptObjectError
 from vgit.ids import BlobId
-from vgit.objects import object_writer as writer_module
-from vgit.objects import pack_writer
+from vgit.objects import pack_sequence, pack_writer
 from vgit.objects.object_database import ObjectDatabase
 from vgit.objects.object_kind import BLOB
 from vgit.objects.object_writer import ObjectWriter, PackVanished
@@ -223,7 +222,7 @@ def test_a_tree_is_written_although_the_store_has_it(git_dir: Path) -> None:
     store = open_store(git_dir)
     with store.writer() as writer:
         write_commit(writer, [b"1", b"2"], message=b"other")
-        key = next(iter(writer._own))
+        key = next(iter(writer._own.named))
     shown = gitjudge.run(git_dir, "verify-pack", "-v", str(git_dir / key)).decode()
     assert [line.split()[1] for line in shown.split("\n") if " tree " in line or " commit " in line] == [
         "tree",
@@ -282,13 +281,13 @@ def test_rollback_twice_and_a_savepoint_again() -> None:
 
 
 def test_packs_are_closed_when_full(git_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "_LARGEST_PACK", 3 << 20)
+    monkeypatch.setattr(pack_sequence, "_LARGEST_PACK", 3 << 20)
     monkeypatch.setattr(pack_writer, "_IN_MEMORY", 1 << 20)
     commit(git_dir, LARGE + MIXED)
     assert len(packs(git_dir)) >= 10
     assert max(pack.stat().st_size for pack in packs(git_dir)) < (3 << 20) + 1000
     gitjudge.fsck_clean(git_dir)
-    monkeypatch.setattr(writer_module, "_MOST_OBJECTS", 10)
+    monkeypatch.setattr(pack_sequence, "_MOST_OBJECTS", 10)
     commit(git_dir, [b"%d" % number for number in range(100)])
     gitjudge.fsck(git_dir)
 

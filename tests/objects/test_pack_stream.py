@@ -9,7 +9,7 @@ from tests.objects.repositories import blob_id, noise, open_store, packs, stock_
 from vgit.backend.memory import MemoryBackend
 from vgit.errors import BackendUnavailableError
 from vgit.ids import SHA1, BlobId
-from vgit.objects import object_writer, pack_stream
+from vgit.objects import pack_sequence, pack_stream
 from vgit.objects.pack_writer import PackWriter
 from vgit.runtime.buffer import Buffer
 
@@ -82,7 +82,7 @@ def test_a_promise_may_come_when_the_pack_is_staged(monkeypatch: pytest.MonkeyPa
 
 
 def test_packs_are_closed_as_promised(git_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_writer, "_WORTH_A_PROMISE", 4 << 20)
+    monkeypatch.setattr(pack_sequence, "_WORTH_A_PROMISE", 4 << 20)
     reads = Reads(monkeypatch)
     store = open_store(git_dir)
     buffers: list[tuple[BlobId, Buffer]] = [(blob_id(data), bytearray(data)) for data in BLOBS + SMALL]

@@ -19,7 +19,7 @@ the store already has is not written again, but its pack is first touched, which
 tells gc to leave it, and must still be there under the lock.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,23 +27,16 @@ from vgit.backend.protocol import Backend
 from vgit.errors import BackendUnavailableError, NotFoundError
 from vgit.ids import BlobId, CommitId, ObjectFormat, ObjectId, TreeId
 from vgit.objects.deflate import STORED_BELOW
-from vgit.objects.named_pack import NamedPack
 from vgit.objects.object_kind import BLOB, COMMIT, KIND_NAMES, TREE
 from vgit.objects.pack_entry import Encoded, EncodedBlob
-from vgit.objects.pack_finish import PackFinish
-from vgit.objects.pack_key import PACKS, index_key
+from vgit.objects.pack_key import index_key
+from vgit.objects.pack_sequence import PackSequence
 from vgit.objects.pack_set import PackSet
 from vgit.objects.pack_stream import Written
-from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PackWriter
 from vgit.runtime.buffer import Buffer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-_LARGEST_PACK = 1 << 30
-_WORTH_A_PROMISE = 256 << 20  # bytes to come: each promise kept makes a pack, and there should not be many
-_SURE_PERCENT = 90  # of the objects that are expected are promised
-_MOST_OBJECTS = 1 << 19  # in a pack: what is kept of each until the index is written takes 150 bytes
 
 
 class PackVanished(Exception):
@@ -51,38 +44,33 @@ class PackVanished(Exception):
 
 
 class ObjectWriter:
-    """A transaction of one thread; as a context manager it discards what has no name yet and drops the marks.
-
-    ``bytes_added`` counts packs and indexes that have their names, ``bytes_pending`` what waits in memory for its.
-    """
+    """A transaction of one thread; as a context manager it discards what has no name yet and drops the marks."""
 
     def __init__(self, backend: Backend, object_format: ObjectFormat, packs: PackSet) -> None:
-        self.bytes_added = 0
         self.relied_on: set[str] = set()
         self._backend = backend
         self._format = object_format
         self._packs = packs
         self._hash = object_format.new
-        self._pack = PackWriter(backend, object_format)
-        self._finishing: PackFinish | None = None
-        self._own: dict[str, NamedPack] = {}
-        self._unsynced = False
-        self._expected = 0  # bytes that are still to come
-        self._mean_bytes = 1  # of an object among them
+        self._own = PackSequence(backend, object_format, packs)
+
+    @property
+    def bytes_added(self) -> int:
+        """Bytes of packs and indexes that have their names."""
+        return self._own.bytes_named
 
     @property
     def bytes_pending(self) -> int:
         """Bytes of objects in the pack that is not closed yet, without header, trailer and index."""
-        return self._pack.size_bytes - EMPTY_PACK_BYTES
+        return self._own.bytes_open
 
     def __enter__(self) -> "ObjectWriter":
         return self
 
     def __exit__(self, *exc: object) -> None:
         try:
-            self._settle()
+            self._own.close()
         finally:
-            self._pack.discard()
             self.release()
 
     def write_blob(self, data: Buffer) -> BlobId:
@@ -92,27 +80,17 @@ class ObjectWriter:
             id = BlobId(self._hash(b"blob %d\0" % size + data).digest())
         else:
             id = BlobId(self._format.object_id(b"blob", data))
-        if id not in self._pack.entries and not self.has_blob(id):
-            self._add(BLOB, id, data)
+        if not self.has_blob(id):
+            self._own.add(BLOB, id, data)
         return id
 
     def write_hashed_blobs(self, blobs: Iterable[tuple[BlobId, Buffer]]) -> "list[Future[list[Written]]]":
         """Write contents whose ids the caller has computed; they must stay as they are until all futures are done."""
-        jobs = []
-        for id, data in blobs:
-            if self.has_blob(id):
-                continue
-            if self._is_full_for(data):
-                jobs.append(self._pack.send())
-            self._pack_for(data).add_later(id, data)
-        jobs.append(self._pack.send())
-        return [job for job in jobs if job is not None]
+        return self._own.add_later((id, data) for id, data in blobs if not self.has_blob(id))
 
     def expect(self, size_bytes: int, mean_bytes: int) -> None:
         """Take note that so many bytes come next, in objects of ``mean_bytes`` on average: a guess, to save time."""
-        self._expected = size_bytes
-        self._mean_bytes = mean_bytes
-        self._promise()
+        self._own.expect(size_bytes, mean_bytes)
 
     def write_encoded_blobs(self, blobs: Iterable[EncodedBlob]) -> None:
         """Write small blobs that are not here already; some may be the same."""
@@ -121,14 +99,14 @@ class ObjectWriter:
             if not self.has_blob(blob[0]):
                 fresh[blob[0]] = blob
         if fresh:
-            self._add_encoded(fresh.values())
+            self._own.add_encoded(fresh.values())
 
     def has_blob(self, id: ObjectId) -> bool:
         """Say whether a blob need not be written. Its pack is then touched, and relied on from here."""
-        if id in self._pack.entries or (self._finishing is not None and id in self._finishing.entries):
+        if self._own.has(id):
             return True
         while (key := self._packs.holder(id)) is not None:
-            if key in self.relied_on or key in self._own:
+            if key in self.relied_on or key in self._own.named:
                 return True
             try:
                 self._backend.touch(key)
@@ -155,9 +133,9 @@ class ObjectWriter:
 
     def write_encoded_trees(self, objects: Iterable[Encoded]) -> None:
         """Write trees and records, as ``write_tree`` and ``write_record`` do, but before the savepoint."""
-        fresh = {encoded[0]: encoded for encoded in objects if encoded[0] not in self._pack.entries}
+        fresh = {encoded[0]: encoded for encoded in objects if encoded[0] not in self._own.open_entries}
         if fresh:
-            self._add_encoded(fresh.values())
+            self._own.add_encoded(fresh.values())
 
     def write_commit(self, data: bytes) -> CommitId:
         """Write a commit."""
@@ -165,34 +143,26 @@ class ObjectWriter:
 
     def savepoint(self) -> None:
         """Remember this moment for ``rollback``; what is staged is sealed first."""
-        self.seal()
-        self._pack.savepoint()
+        self._own.savepoint()
 
     def rollback(self) -> None:
         """Drop what was written since the savepoint; a pack named since stays, for gc."""
-        self._pack.rollback()
+        self._own.rollback()
 
     def seal(self) -> None:
         """Close and name a pack that outgrew memory; a small one stays open for the trees."""
-        self._settle()
-        if self._pack.staged is not None:
-            self._finish()
+        self._own.seal()
 
     def sync(self) -> None:
         """Make everything durable under its name; afterwards a ref may name it."""
-        self._settle()
-        if self._pack.entries:
-            self._finish()
-        if self._unsynced:
-            self._backend.sync(PACKS)
-            self._unsynced = False
+        self._own.sync()
 
     def check_relied_on(self) -> None:
         """Raise PackVanished unless every pack relied on is there; under ``exclusive``, before the swap.
 
         BackendUnavailableError if it is one of our own: what was in it is gone.
         """
-        for key in self._own:
+        for key in self._own.named:
             for part in (key, index_key(key)):
                 try:
                     self._backend.touch(part)
@@ -217,68 +187,15 @@ class ObjectWriter:
 
     def release(self) -> None:
         """Remove the marks: the ref has moved, or never will. One that cannot be removed is left to be swept."""
-        while self._own:
-            key, pack = self._own.popitem()
+        named = self._own.named
+        while named:
+            key, pack = named.popitem()
             self.relied_on.add(key)  # From now on like anybody's pack.
             with suppress(BackendUnavailableError):
                 pack.mark.remove()
 
     def _write_once(self, kind: int, data: Buffer) -> ObjectId:
         id = self._format.object_id(KIND_NAMES[kind], data)
-        if id not in self._pack.entries:
-            self._add(kind, id, data)
+        if id not in self._own.open_entries:
+            self._own.add(kind, id, data)
         return id
-
-    def _add(self, kind: int, id: bytes, data: Buffer) -> None:
-        self._pack_for(data).add(kind, id, data)
-
-    def _add_encoded(self, objects: Collection[Encoded]) -> None:
-        pack = self._pack
-        size_bytes = pack.size_bytes + sum(len(entry) for _, entry, _ in objects)
-        count = len(pack.entries) + len(objects)
-        if pack.promised is None and size_bytes <= _LARGEST_PACK and count <= _MOST_OBJECTS:
-            pack.add_all_encoded(objects)
-            return
-        for id, entry, _ in objects:
-            self._pack_for(entry).add_encoded(id, entry)
-
-    def _pack_for(self, data: Buffer) -> PackWriter:
-        """Return the pack that takes ``data``."""
-        pack = self._pack
-        if self._is_full_for(data):
-            if pack.is_full:  # what was guessed too small or too large is known better now
-                self._mean_bytes = pack.size_bytes // len(pack.entries)
-            self._settle()
-            self._finishing = PackFinish(pack)
-            self._pack = pack = PackWriter(self._backend, self._format)
-            self._promise()
-        self._expected -= len(data)
-        return pack
-
-    def _is_full_for(self, data: Buffer) -> bool:
-        pack = self._pack
-        count = len(pack.entries)
-        full = pack.size_bytes + len(data) > _LARGEST_PACK or count >= _MOST_OBJECTS or pack.is_full
-        return full and count > 0
-
-    def _promise(self) -> None:
-        if self._expected >= _WORTH_A_PROMISE:
-            room = min(self._expected, _LARGEST_PACK - self._pack.size_bytes)
-            count = room * _SURE_PERCENT // 100 // self._mean_bytes
-            self._pack.promise(len(self._pack.entries) + count)
-
-    def _settle(self) -> None:
-        """Wait for the pack that is being finished."""
-        if self._finishing is not None:
-            finishing, self._finishing = self._finishing, None
-            self._enter(finishing.wait())
-
-    def _finish(self) -> None:
-        self._enter(self._pack.finish())
-        self._pack = PackWriter(self._backend, self._format)
-
-    def _enter(self, written: NamedPack) -> None:
-        self._own[written.key] = written
-        self._unsynced = True
-        self.bytes_added += written.size_bytes + written.index_size_bytes
-        self._packs.adopt(written.key, written.size_bytes)
