@@ -18,7 +18,7 @@ from vgit.objects.object_search import Ask, Search, checked
 from vgit.objects.object_writer import ObjectWriter
 from vgit.objects.pack_reader import Elsewhere, Ids, PackReader
 from vgit.objects.pack_set import PackSet
-from vgit.objects.pack_windows import Windows
+from vgit.objects.pack_windows import PackWindows
 from vgit.runtime.buffer import Buffer
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class ObjectDatabase:
     def __init__(self, backend: Backend, object_format: ObjectFormat = SHA1) -> None:
         self.backend = backend
         self.format = object_format
-        self._windows = Windows(backend)
+        self._windows = PackWindows(backend)
         self._bases = BaseCache()
         self._elsewhere = Elsewhere(self._base_header, self._base)
         self._packs = PackSet(backend, object_format.id_size, self._open_pack)

@@ -21,9 +21,10 @@ from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat
 from vgit.objects.named_pack import NamedPack
 from vgit.objects.object_kind import DELTAS
+from vgit.objects.pack_header import HEADER_SIZE, parse_pack_header
 from vgit.objects.pack_index import PackIndex, open_index
 from vgit.objects.pack_key import PACKS, index_key
-from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PackWriter
+from vgit.objects.pack_writer import PackWriter
 from vgit.objects.replaced_packs import note_replaced
 
 _Entry = tuple[bytes, bytes]  # id, and the entry as it is in the pack
@@ -100,9 +101,9 @@ def _entries(backend: Backend, object_format: ObjectFormat, key: str) -> list[_E
 def _check(data: bytes, index: PackIndex, key: str, object_format: ObjectFormat) -> None:
     index.check()
     end = len(data) - object_format.id_size
-    if end < EMPTY_PACK_BYTES or object_format.new(memoryview(data)[:end]).digest() != data[end:]:
+    if end < HEADER_SIZE or object_format.new(memoryview(data)[:end]).digest() != data[end:]:
         raise CorruptObjectError(f"{key} does not have the hash that it ends with")
-    if index.pack_hash != data[end:] or index.count != int.from_bytes(data[8:EMPTY_PACK_BYTES], "big"):
+    if index.pack_hash != data[end:] or index.count != parse_pack_header(data):
         raise CorruptObjectError(f"{index_key(key)} is the index of another pack than {key}")
 
 
@@ -110,7 +111,7 @@ def _cut(data: bytes, index: PackIndex, key: str, end: int) -> list[_Entry]:
     found: list[_Entry] = []
     order = index.in_pack_order()
     starts = [offset for offset, _, _ in order]
-    if starts and starts[0] != EMPTY_PACK_BYTES:
+    if starts and starts[0] != HEADER_SIZE:
         raise CorruptObjectError(f"{index_key(key)} lacks what {key} begins with")
     for (offset, id, crc), stop in zip(order, [*starts[1:], end], strict=False):  # an empty pack has no start
         entry = data[offset:stop]

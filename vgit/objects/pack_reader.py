@@ -1,36 +1,22 @@
-"""Pack reader: objects out of one pack, whoever wrote it.
+"""Pack reader: objects out of one pack, whoever wrote it: found by its index, deltas applied to their bases.
 
-Three ways to the bytes of an object, the first that fits:
-
-1. framed as stored blocks, small: a slice of a window
-2. framed, large: read straight into place, no copy
-3. any other deflate: inflated; and deltas applied to their bases
-
-Nothing in a pack is trusted: sizes are held against the pack's own size before
-memory is taken, and damage is a CorruptObjectError that names the pack.
+What lies at a place in the pack is the matter of pack_data.py. An index that is
+damaged, or gone, is found out here, at the first look-up or when an object is
+not what the index said.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from vgit.backend.protocol import Backend, Listed
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
-from vgit.objects import stored_blocks
-from vgit.objects.deflate import MAX_RATIO, inflate, inflate_start
-from vgit.objects.delta import LONGEST_CHAIN, BaseCache, delta_sizes, patch
-from vgit.objects.object_kind import KIND_NAMES, OFS_DELTA, REF_DELTA
-from vgit.objects.pack_entry import LONGEST_HEADER, parse_distance, parse_header
+from vgit.objects.delta import LONGEST_CHAIN, BaseCache, patch
+from vgit.objects.pack_data import PackData
 from vgit.objects.pack_index import PackIndex, open_index
 from vgit.objects.pack_key import index_key
-from vgit.objects.pack_windows import Windows
+from vgit.objects.pack_windows import PackWindows
 from vgit.runtime.buffer import Buffer
-
-HEADER_SIZE = 12
-
-_IN_WINDOW = 32_768  # A framed object up to this size is read through the window, with its neighbours.
-_PIECE = 65_536
-
 
 Ids = tuple[ObjectId, ...]
 
@@ -60,7 +46,7 @@ class PackReader:
         size_bytes: int,
         backend: Backend,
         object_format: ObjectFormat,
-        windows: Windows,
+        windows: PackWindows,
         bases: BaseCache,
         elsewhere: Elsewhere,
     ) -> None:
@@ -72,10 +58,10 @@ class PackReader:
         self.find: Callable[[bytes], int] = self._open_and_find
         self._backend = backend
         self._format = object_format
-        self._windows = windows
+        self._data = PackData(key, size_bytes, backend, object_format, windows)
         self._bases = bases
         self._elsewhere = elsewhere
-        self.end = size_bytes - object_format.id_size  # where the trailer begins
+        self.end = self._data.end
         self._index: PackIndex | None = None
         self._checked = False
         self._is_index_whole: bool | None = None  # None: its hash was not asked for
@@ -117,27 +103,27 @@ class PackReader:
     def header(self, position: int, for_ids: Ids) -> tuple[int, int]:
         """Return (kind, size in bytes) of an object, following deltas without applying them."""
         offset = self.offset(position)
-        kind, size, body, base = self._entry(offset)
+        kind, size, body, base = self._data.entry(offset)
         if base is None:
             return kind, size
-        size = self._delta_result_size(offset, body, size)
+        size = self._data.delta_result_size(offset, body, size)
         for _ in range(LONGEST_CHAIN):
             if isinstance(base, bytes):
                 position = self.find(base)
                 if position < 0:
                     return self._elsewhere.header(ObjectId(base), for_ids)[0], size
                 base = self.offset(position)
-            kind, _, _, base = self._entry(base)
+            kind, _, _, base = self._data.entry(base)
             if base is None:
                 return kind, size
-        raise self._damaged(offset, "the chain of deltas has no end")
+        raise self._data.damaged(offset, "the chain of deltas has no end")
 
     def read(self, position: int, for_ids: Ids, room: memoryview | None = None) -> tuple[int, Buffer]:
         """Return (kind, whole data), not verified against the id; stored data of some size in ``room``, if it fits."""
         offset = self.offset(position)
-        kind, size, body, base = self._entry(offset)
+        kind, size, body, base = self._data.entry(offset)
         if base is None:
-            return kind, self._data(offset, body, size, room)
+            return kind, self._data.read(offset, body, size, room)
         return self._undelta(offset, for_ids)
 
     def close(self) -> None:
@@ -151,82 +137,9 @@ class PackReader:
         if index is None:
             raise CorruptObjectError(f"{self.key}: no index")
         if not self._checked:
-            self._check(index)
+            self._data.check(index.count, index.pack_hash)
+            self._checked = True
         return index.offset(position)
-
-    def _check(self, index: PackIndex) -> None:
-        """Raise unless the pack is the one the index is of, and its end is there."""
-        start = self._backend.get(self.key, 0, HEADER_SIZE)
-        if self.end < HEADER_SIZE or start[:4] != b"PACK" or start[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
-            raise CorruptObjectError(f"{self.key}: no pack of version 2: begins with {start!r}")
-        if int.from_bytes(start[8:], "big") != index.count:
-            raise CorruptObjectError(f"{self.key}: not as many objects as its index has ({index.count})")
-        if self._backend.get(self.key, self.end, self._format.id_size) != index.pack_hash:
-            raise CorruptObjectError(f"{self.key}: does not end with its index's hash of it, as if it were cut off")
-        self._checked = True
-
-    def _entry(self, offset: int) -> tuple[int, int, int, int | bytes | None]:
-        """Return (kind, size, where the zlib stream begins, offset or id of the base)."""
-        if not HEADER_SIZE <= offset < self.end:
-            raise self._damaged(offset, "outside of the pack")
-        data, at = self._windows.at(self.key, offset, min(LONGEST_HEADER, self.end - offset))
-        base: int | bytes | None = None
-        try:
-            kind, size, after = parse_header(data, at)
-            if kind not in KIND_NAMES:
-                if kind == OFS_DELTA:
-                    distance, after = parse_distance(data, after)
-                    base = offset - distance if distance else -1
-                elif kind == REF_DELTA:
-                    base = data[after : after + self._format.id_size]
-                    after += len(base)
-                    if len(base) < self._format.id_size:
-                        raise IndexError
-                else:
-                    raise self._damaged(offset, f"kind {kind} does not exist")
-        except IndexError:
-            raise self._damaged(offset, "cut off in its header") from None
-        body = offset + after - at
-        if size > (self.end - body) * MAX_RATIO:
-            raise self._damaged(offset, f"{self.end - body} bytes cannot hold an object of {size}")
-        return kind, size, body, base
-
-    def _data(self, offset: int, body: int, size: int, room: memoryview | None = None) -> Buffer:
-        """Return the ``size`` bytes that the zlib stream at ``body`` holds."""
-        need = stored_blocks.HEAD_SIZE
-        data, at = self._windows.at(self.key, body, need)
-        framed_end = body + stored_blocks.framed_size(size)
-        if data[at : at + need] == stored_blocks.head(size) and framed_end <= self.end:
-            if size <= _IN_WINDOW:
-                if at + need + size > len(data):
-                    data, at = self._windows.at(self.key, body, need + size)
-                at += need
-                found = data[at : at + size]
-                if len(found) == size:
-                    return found
-            else:
-                framed = stored_blocks.read_framed(self._read_into, body, size, room)
-                if framed is not None:
-                    return framed
-        try:
-            return inflate(self._pieces(body, size), size)
-        except ValueError as error:
-            raise self._damaged(offset, str(error)) from error
-
-    def _pieces(self, body: int, size: int) -> Iterator[Buffer]:
-        """Yield the pack from ``body`` on; the first piece suffices for most streams of ``size`` bytes."""
-        length = min(size + (size >> 8) + 64, _PIECE)
-        while body < self.end:
-            data, at = self._windows.at(self.key, body, 1)
-            piece = data[at : at + min(length, self.end - body)]
-            if not piece:
-                return
-            yield piece
-            body += len(piece)
-            length = _PIECE
-
-    def _read_into(self, start: int, buffers: Sequence[bytearray | memoryview]) -> int:
-        return self._backend.get_into(self.key, start, buffers)
 
     def _undelta(self, offset: int, for_ids: Ids) -> tuple[int, Buffer]:
         """Return (kind, data) of the delta at ``offset``, its chain applied from the base up."""
@@ -236,15 +149,15 @@ class PackReader:
             found = self._bases.get(self.key, place)
             if found is not None:
                 break
-            kind, size, body, base = self._entry(place)
-            data = self._data(place, body, size)
+            kind, size, body, base = self._data.entry(place)
+            data = self._data.read(place, body, size)
             if base is None:
                 self._bases.put(self.key, place, kind, data)
                 found = kind, data
                 break
             chain.append((place, bytes(data)))
             if len(chain) > LONGEST_CHAIN:
-                raise self._damaged(offset, "the chain of deltas has no end")
+                raise self._data.damaged(offset, "the chain of deltas has no end")
             if isinstance(base, bytes):
                 position = self.find(base)
                 if position < 0:
@@ -259,26 +172,10 @@ class PackReader:
             try:
                 data = patch(data, delta)
             except ValueError as error:
-                raise self._damaged(place, str(error)) from error
+                raise self._data.damaged(place, str(error)) from error
             self._bases.put(self.key, place, kind, data)
         return kind, data
-
-    def _delta_result_size(self, offset: int, body: int, size: int) -> int:
-        try:
-            start = b"".join(inflate_start(piece, 20) for piece in _first(self._pieces(body, size)))
-            return delta_sizes(start)[1]
-        except ValueError as error:
-            raise self._damaged(offset, str(error)) from error
-
-    def _damaged(self, offset: int, why: str) -> CorruptObjectError:
-        return CorruptObjectError(f"{self.key} at {offset}: {why}")
 
 
 def _find_nothing(_: bytes) -> int:
     return -1
-
-
-def _first(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
-    for piece in pieces:
-        yield piece
-        return

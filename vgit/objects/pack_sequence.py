@@ -13,10 +13,11 @@ from vgit.backend.protocol import Backend
 from vgit.ids import BlobId, ObjectFormat
 from vgit.objects.named_pack import NamedPack
 from vgit.objects.pack_entry import Encoded
+from vgit.objects.pack_header import HEADER_SIZE
 from vgit.objects.pack_key import PACKS
 from vgit.objects.pack_set import PackSet
 from vgit.objects.pack_stream import Written
-from vgit.objects.pack_writer import EMPTY_PACK_BYTES, PackWriter
+from vgit.objects.pack_writer import PackWriter
 from vgit.runtime.buffer import Buffer
 from vgit.runtime.lazy_import import lazy_import
 
@@ -54,7 +55,7 @@ class PackSequence:
     @property
     def bytes_open(self) -> int:
         """Bytes of objects in the open pack, without header, trailer and index."""
-        return self._pack.size_bytes - EMPTY_PACK_BYTES
+        return self._pack.size_bytes - HEADER_SIZE
 
     def has(self, id: bytes) -> bool:
         """Say whether the object is in a pack that has no name yet."""

@@ -15,7 +15,7 @@ _COUNT = 8  # a few threads, each with its blobs and its trees
 _Window = tuple[str, int, int, bytes]  # key, start, end, data
 
 
-class Windows:
+class PackWindows:
     """The windows of all packs of a store; any thread may ask.
 
     There is no lock: the windows are one tuple, replaced whole. Threads that

@@ -22,6 +22,7 @@ from vgit.ids import ObjectFormat
 from vgit.objects.named_pack import NamedPack, name_pack
 from vgit.objects.object_kind import BLOB
 from vgit.objects.pack_entry import LONGEST_HEADER, Encoded, encode_entry
+from vgit.objects.pack_header import HEADER_SIZE, encode_pack_header
 from vgit.objects.pack_index import encode_index
 from vgit.objects.pack_stream import PackStream, Written
 from vgit.objects.stored_blocks import framed_size
@@ -34,8 +35,6 @@ _IN_MEMORY = 8 << 20
 _BATCH = 1 << 20
 _LARGE = 65_536  # An entry from this size on goes to a staged file at once, not joined with others before.
 _MOST_READ_BACK = 128 << 20  # of a staged pack, for a promise that comes late
-_HEADER = b"PACK\x00\x00\x00\x02"
-EMPTY_PACK_BYTES = 12  # the header: magic, version, count
 
 
 class _Savepoint(NamedTuple):
@@ -44,7 +43,7 @@ class _Savepoint(NamedTuple):
     parts: tuple[bytes, ...]  # references: no bytes are copied
 
 
-_START = _Savepoint(0, EMPTY_PACK_BYTES, ())
+_START = _Savepoint(0, HEADER_SIZE, ())
 
 
 class PackWriter:
@@ -52,7 +51,7 @@ class PackWriter:
 
     def __init__(self, backend: Backend, object_format: ObjectFormat) -> None:
         self.entries: dict[bytes, int] = {}
-        self.size_bytes = EMPTY_PACK_BYTES
+        self.size_bytes = HEADER_SIZE
         self.staged: StagedFile | None = None
         self.promised: int | None = None  # objects; with so many a staged pack is full
         self._stream: PackStream | None = None
@@ -63,7 +62,7 @@ class PackWriter:
         self._crcs: array[int] = array("I")
         self._offsets: array[int] = array("Q")
         self._parts: list[bytes] = []  # not yet written, without the pack's header
-        self._flushed = EMPTY_PACK_BYTES  # size_bytes without them
+        self._flushed = HEADER_SIZE  # size_bytes without them
         self._limit = _IN_MEMORY
         self._saved = _START
 
@@ -142,7 +141,7 @@ class PackWriter:
         self.promised = count
         if self._stream is not None:
             self._flush()
-            self._stream.promise(_header(count))
+            self._stream.promise(encode_pack_header(count))
 
     @property
     def is_full(self) -> bool:
@@ -170,9 +169,9 @@ class PackWriter:
         if stream is None:
             self.staged = self._backend.stage()
             self._limit = _BATCH
-            self._stream = stream = PackStream(self.staged, self._format, _header(0))
+            self._stream = stream = PackStream(self.staged, self._format, encode_pack_header(0))
             if self.promised is not None:
-                stream.promise(_header(self.promised))
+                stream.promise(encode_pack_header(self.promised))
         if self._parts:
             stream.write([b"".join(self._parts)])
             self._parts = []
@@ -189,7 +188,7 @@ class PackWriter:
         count, self.size_bytes, parts = self._saved
         self.discard()
         self._parts = list(parts)
-        self._flushed = EMPTY_PACK_BYTES
+        self._flushed = HEADER_SIZE
         self._limit = _IN_MEMORY
         del self._crcs[count:], self._offsets[count:]
         for _ in range(len(self.entries) - count):
@@ -215,7 +214,7 @@ class PackWriter:
         return named
 
     def _stage_whole(self) -> tuple[StagedFile, bytes]:
-        pack = b"".join([_header(len(self.entries)), *self._parts])
+        pack = b"".join([encode_pack_header(len(self.entries)), *self._parts])
         digest: bytes = self._format.new(pack).digest()
         staged = self._backend.stage()
         self.staged = staged
@@ -228,7 +227,7 @@ class PackWriter:
             raise BackendUnavailableError(
                 f"a pack of {self.size_bytes} bytes has {staged.size_bytes}: a write before failed"
             )
-        digest = stream.finish(_header(len(self.entries)))
+        digest = stream.finish(encode_pack_header(len(self.entries)))
         self._close_stream()
         return digest
 
@@ -238,7 +237,3 @@ class PackWriter:
             self._stream = None
             self._later.clear()
             self._jobs.clear()
-
-
-def _header(count: int) -> bytes:
-    return _HEADER + count.to_bytes(4, "big")
