@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from vgit.backend import Backend, Held, Listed, Mark, StagedFile
+from vgit.backend import Backend, Held, KeyStat, Mark, StagedFile
 from vgit.errors import BackendUnavailableError
 from vgit.runtime.buffer import Buffer
 
@@ -133,7 +133,7 @@ class FaultBackend:
         self._script.live()
         return self._inner.view(key)
 
-    def list(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[KeyStat]:
         self._script.live()
         return self._inner.list(prefix)
 
@@ -141,9 +141,9 @@ class FaultBackend:
         self._script.live()
         return self._inner.names(prefix)
 
-    def look(self, key: str) -> Listed:
+    def stat(self, key: str) -> KeyStat:
         self._script.live()
-        return self._inner.look(key)
+        return self._inner.stat(key)
 
     def put(self, key: str, data: Buffer) -> None:
         self._script.mutate(f"put {key}", lambda: self._inner.put(key, data))

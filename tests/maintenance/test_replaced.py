@@ -14,7 +14,7 @@ from tests.faults import Crash, FaultBackend, Script, Strike
 from tests.gitjudge import attempt, fsck
 from tests.maintenance.test_roll_up import AUTHOR, contents, open_repository, packs, publish
 from vgit.backend.local import LocalBackend
-from vgit.backend.protocol import Listed
+from vgit.backend.protocol import KeyStat
 from vgit.clock import SYSTEM_CLOCK
 from vgit.content import store_bytes
 from vgit.maintenance import drop_replaced as module
@@ -144,9 +144,9 @@ def test_a_writer_that_relied_on_one_before_it_was_replaced_notices(git_dir: Pat
 
 def test_those_that_waited_long_enough_go_together_and_rarely(git_dir: Path, joined: str) -> None:
     second = GRACE_SECONDS / 600
-    records = [Listed(str(age), 1, 10**15 - int(age * second * 1e9)) for age in (1190, 700, 601, 599, 0)]
+    records = [KeyStat(str(age), 1, 10**15 - int(age * second * 1e9)) for age in (1190, 700, 601, 599, 0)]
     assert _going(records, 10**15, 100) == []
-    assert _going([Listed("", 1, 10**15 - int(1201e9)), *records], 10**15, 100)[1:] == records[:3]
+    assert _going([KeyStat("", 1, 10**15 - int(1201e9)), *records], 10**15, 100)[1:] == records[:3]
     assert _going(records, 10**15, module.MOST_WAITING + 1) == records[:3]
 
 

@@ -176,9 +176,9 @@ class CountingBackend(LocalBackend):
         self.looks += len(found)
         return iter(found)
 
-    def look(self, key):  # type: ignore[no-untyped-def]
+    def stat(self, key):  # type: ignore[no-untyped-def]
         self.looks += 1
-        return super().look(key)
+        return super().stat(key)
 
 
 def test_reading_in_pack_order_takes_few_calls(git_dir: Path) -> None:

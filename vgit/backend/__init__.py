@@ -4,6 +4,6 @@ It knows no git object. It does know git's names for lock files and temporaries
 (``keys``, ``git_lock``), since stock git works in the same directory.
 """
 
-from vgit.backend.protocol import Backend, Held, Listed, Mark, StagedFile
+from vgit.backend.protocol import Backend, Held, KeyStat, Mark, StagedFile
 
-__all__ = ["Backend", "Held", "Listed", "Mark", "StagedFile"]
+__all__ = ["Backend", "Held", "KeyStat", "Mark", "StagedFile"]

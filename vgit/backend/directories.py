@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from vgit.backend.in_use import hold_by
 from vgit.backend.keys import temporary_name
-from vgit.backend.protocol import Listed
+from vgit.backend.protocol import KeyStat
 from vgit.clock import Clock
 from vgit.localfs.fsync import sync_directory
 
@@ -89,7 +89,7 @@ def _remove_empty_directories(path: str) -> None:
         os.rmdir(directory)
 
 
-def walk(root: str, prefix: str) -> Iterator[Listed]:
+def walk(root: str, prefix: str) -> Iterator[KeyStat]:
     """Yield every file below ``root`` whose key starts with ``prefix``, in order of key.
 
     What vanishes meanwhile is left out. ``root`` ends in ``/``.
@@ -98,7 +98,7 @@ def walk(root: str, prefix: str) -> Iterator[Listed]:
     return _walk(root, directory, prefix)
 
 
-def _walk(root: str, directory: str, prefix: str) -> Iterator[Listed]:
+def _walk(root: str, directory: str, prefix: str) -> Iterator[KeyStat]:
     for key, entry in _entries(root, directory):
         if not key.startswith(prefix):
             continue
@@ -109,7 +109,7 @@ def _walk(root: str, directory: str, prefix: str) -> Iterator[Listed]:
             status = entry.stat()
         except FileNotFoundError:
             continue
-        yield Listed(key, status.st_size, status.st_mtime_ns)
+        yield KeyStat(key, status.st_size, status.st_mtime_ns)
 
 
 def walk_names(root: str, prefix: str) -> Iterator[str]:

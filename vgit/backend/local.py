@@ -37,7 +37,7 @@ from vgit.backend.keys import (
 )
 from vgit.backend.marks import LocalMark
 from vgit.backend.os_errors import ABSENT, read_failed, write_failed
-from vgit.backend.protocol import Listed
+from vgit.backend.protocol import KeyStat
 from vgit.backend.staged_file import STAGED_MODE, LocalStagedFile
 from vgit.backend.turns import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
@@ -104,7 +104,7 @@ class LocalBackend:
         except OSError as error:
             raise read_failed(error, path) from error
 
-    def list(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[KeyStat]:
         """Yield every key that starts with ``prefix``, in order of key; no staged or lock files."""
         return (listed for listed in self._walk(prefix) if not is_hidden(listed.key))
 
@@ -117,8 +117,8 @@ class LocalBackend:
         except OSError as error:
             raise read_failed(error, self._root + prefix) from error
 
-    def look(self, key: str) -> Listed:
-        """Return one key as ``list`` yields it; NotFoundError if it is absent."""
+    def stat(self, key: str) -> KeyStat:
+        """Return what ``list`` yields of one key; NotFoundError if it is absent."""
         path = self._root + check_key(key)
         try:
             status = os.stat(path)
@@ -126,7 +126,7 @@ class LocalBackend:
                 raise IsADirectoryError(errno.EISDIR, "no value", path)
         except OSError as error:
             raise read_failed(error, path) from error
-        return Listed(key, status.st_size, status.st_mtime_ns)
+        return KeyStat(key, status.st_size, status.st_mtime_ns)
 
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""
@@ -281,7 +281,7 @@ class LocalBackend:
             self._descriptors.keep(path, opened)
         return opened
 
-    def _walk(self, prefix: str) -> Iterator[Listed]:
+    def _walk(self, prefix: str) -> Iterator[KeyStat]:
         try:
             yield from walk(self._root, check_prefix(prefix))
         except OSError as error:

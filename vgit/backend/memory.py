@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedDict
 
 from vgit.backend.keys import check_key, check_prefix, check_range
-from vgit.backend.protocol import Listed
+from vgit.backend.protocol import KeyStat
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.errors import (
     InvalidError,
@@ -223,7 +223,7 @@ class MemoryBackend:
         """Return a read-only view of a whole value."""
         return memoryview(self.get(key))
 
-    def list(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[KeyStat]:
         """Yield every key that starts with ``prefix``, in order of key."""
         whole = self._prefix + check_prefix(prefix)
         with self._space.mutex:
@@ -232,17 +232,17 @@ class MemoryBackend:
                 if not key.startswith(whole):
                     break
                 value = self._space.now[key]
-                found.append(Listed(key[len(self._prefix) :], len(value.data), value.mtime_ns))
+                found.append(KeyStat(key[len(self._prefix) :], len(value.data), value.mtime_ns))
         return iter(found)
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that ``list`` yields."""
         return (listed.key for listed in self.list(prefix))
 
-    def look(self, key: str) -> Listed:
-        """Return one key as ``list`` yields it; NotFoundError if it is absent."""
+    def stat(self, key: str) -> KeyStat:
+        """Return what ``list`` yields of one key; NotFoundError if it is absent."""
         value = self._space.value(self._key(key))
-        return Listed(key, len(value.data), value.mtime_ns)
+        return KeyStat(key, len(value.data), value.mtime_ns)
 
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""

@@ -1,15 +1,18 @@
-"""Backend: keys to bytes, with compare-and-swap; the seam below which clouds and disks differ.
+"""Backend: keys to bytes, with compare-and-swap; the seam below which disks, memory and clouds differ.
 
 A key is relative text with ``/`` between parts, as ``objects/pack/pack-1.idx``.
-A backend knows nothing of git. What every backend must keep:
+A backend knows how git names its files, and nothing of its objects. What every
+backend must keep:
 
 - ``put``, ``put_if`` and a staged file's ``rename`` are atomic: a reader sees the
   old value or the new one, whole, never part of it.
 - ``put`` and ``put_if`` are durable when they return; ``rename`` and ``mark``
   when the next ``sync`` of their prefix returns.
 - ``put_if`` is the only conditional write and has no default condition.
-- Any thread may call anything; no call keeps a descriptor that a forked child
-  could harm (reads are positional).
+- A key that ends in ``.pack`` or ``.idx`` has one value for ever: it may be kept.
+- Times are by one clock, that of where the values are (``now_ns``).
+- Any thread may call anything. A forked child harms nothing that its parent has
+  open (reads are positional).
 - Errors: NotFoundError for a key that is absent, LockedError for a foreign
   lock that stays, BackendUnavailableError (with the cause chained) for all
   that the world does: disk full, no permission, input/output error.
@@ -22,12 +25,12 @@ from typing import NamedTuple, Protocol
 from vgit.runtime.buffer import Buffer
 
 
-class Listed(NamedTuple):
-    """One key as ``list`` saw it."""
+class KeyStat(NamedTuple):
+    """What ``list`` and ``stat`` say of one key."""
 
     key: str
     size_bytes: int
-    mtime_ns: int  # of the last write or touch
+    mtime_ns: int  # of the last write or touch, by the clock of ``now_ns``
 
 
 class StagedFile(Protocol):
@@ -86,16 +89,16 @@ class Backend(Protocol):
         """Fill ``buffers`` in order with the value from ``start``; return how many bytes there were."""
 
     def view(self, key: str) -> memoryview:
-        """Return a read-only view of a whole value that is never written again (an index); may be mapped."""
+        """Return a read-only view of a whole value that is never written again (an index), in memory or mapped."""
 
-    def list(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[KeyStat]:
         """Yield every key that starts with ``prefix``, in order of key; no staged or lock files."""
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that ``list`` yields, in any order, without a look at each."""
 
-    def look(self, key: str) -> Listed:
-        """Return one key as ``list`` yields it; NotFoundError if it is absent."""
+    def stat(self, key: str) -> KeyStat:
+        """Return what ``list`` yields of one key; NotFoundError if it is absent."""
 
     def put(self, key: str, data: Buffer) -> None:
         """Set the value, durable on return."""
@@ -107,7 +110,7 @@ class Backend(Protocol):
         """
 
     def stage(self) -> StagedFile:
-        """Begin a value of unknown size."""
+        """Begin a value of unknown size, wherever that is written before it has its name."""
 
     def mark(self, key: str) -> Mark:
         """Make an empty value, not durable before ``sync``, or use the one that is there; hold it until ``remove``."""
@@ -119,7 +122,7 @@ class Backend(Protocol):
         """
 
     def now_ns(self) -> int:
-        """Return what time it is where the mtimes of ``list`` come from: what a key written now would have."""
+        """Return what time it is by the clock of the mtimes: what a key written now would have."""
 
     def touch(self, key: str) -> None:
         """Renew the key's mtime; NotFoundError if it is absent."""
@@ -150,7 +153,10 @@ class Backend(Protocol):
         """Hold the lock under which refs move and packs go; short, re-entrant in a thread, freed by death."""
 
     def turn(self, timeout_seconds: float) -> AbstractContextManager[None]:
-        """Hold writers of this repository apart if that is possible within the time; no promise, fewer retries."""
+        """Let one writer of this repository go after the other, as far as that can be had within the time.
+
+        Saves retries; nothing rests on it.
+        """
 
     def child(self, prefix: str) -> "Backend":
         """Return the backend of the keys below ``prefix``, with an ``exclusive`` of its own."""

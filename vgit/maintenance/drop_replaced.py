@@ -14,7 +14,7 @@ goes, and the packs count again as they did before.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from vgit.backend.protocol import Backend, Listed
+from vgit.backend.protocol import Backend, KeyStat
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectId
 from vgit.objects.pack_index import open_index
@@ -48,7 +48,7 @@ def drop_replaced(repository: Repository) -> dict[str, CorruptObjectError]:
     return damaged
 
 
-def _going(listed: Sequence[Listed], now_ns: int, waiting: int) -> Sequence[Listed]:
+def _going(listed: Sequence[KeyStat], now_ns: int, waiting: int) -> Sequence[KeyStat]:
     """Return the records, of those ``listed`` oldest first, whose packs are to go."""
     if waiting > MOST_WAITING:
         return listed[: (len(listed) + 1) // 2]
@@ -96,6 +96,6 @@ def _holders(repository: Repository, key: str, ids: frozenset[bytes], *, is_repl
 def _are_there(backend: Backend, keys: Iterable[str]) -> bool:
     with suppress(NotFoundError):
         for key in keys:
-            backend.look(key)
+            backend.stat(key)
         return True
     return False

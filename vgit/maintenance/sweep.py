@@ -14,7 +14,7 @@ which ``git index-pack`` makes anew. It is left alone. What roll-ups have replac
 here too, once it has waited long enough (drop_replaced.py).
 """
 
-from vgit.backend.protocol import Listed
+from vgit.backend.protocol import KeyStat
 from vgit.maintenance.drop_replaced import drop_replaced
 from vgit.objects.pack_key import PACKS, index_key, marked_pack
 from vgit.repository.repository import Repository
@@ -36,7 +36,7 @@ def sweep(repository: Repository) -> int:
         return count + sum(_sweep_mark(repository, mark, pack, found, oldest_ns) for mark, pack in marks)
 
 
-def _sweep_mark(repository: Repository, mark: Listed, key: str, found: dict[str, Listed], oldest_ns: int) -> int:
+def _sweep_mark(repository: Repository, mark: KeyStat, key: str, found: dict[str, KeyStat], oldest_ns: int) -> int:
     """Remove a mark whose maker died long ago, and the pack ``key`` if it never got its index; return how many went."""
     pack = found.get(key)
     if mark.size_bytes or mark.mtime_ns >= oldest_ns:  # one with text in it is stock git's or a person's

@@ -8,7 +8,7 @@ not what the index said.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from vgit.backend.protocol import Backend, Listed
+from vgit.backend.protocol import Backend, KeyStat
 from vgit.errors import CorruptObjectError, NotFoundError
 from vgit.ids import ObjectFormat, ObjectId
 from vgit.objects.delta import LONGEST_CHAIN, BaseCache, patch
@@ -54,7 +54,7 @@ class PackReader:
         self.size_bytes = size_bytes
         self.damage: CorruptObjectError | None = None
         self.is_gone = False  # the index was, when it was to be opened
-        self.index_listed: Listed | None = None  # the index as it was when the pack was found
+        self.index_stat: KeyStat | None = None  # the index as it was when the pack was found
         self.find: Callable[[bytes], int] = self._open_and_find
         self._backend = backend
         self._format = object_format

@@ -164,7 +164,7 @@ class PackSet:
         if pack.damage is None:
             return True
         with suppress(NotFoundError):
-            return self._backend.look(index_key(pack.key)) == pack.index_listed
+            return self._backend.stat(index_key(pack.key)) == pack.index_stat
         return False
 
     def _open(self, keys: Iterable[str]) -> list[PackReader]:
@@ -172,9 +172,9 @@ class PackSet:
         found: list[tuple[int, PackReader]] = []
         for key in sorted(keys):
             with suppress(NotFoundError):
-                listed = self._backend.look(key)
+                listed = self._backend.stat(key)
                 pack = self._open_pack(key, listed.size_bytes)
-                pack.index_listed = self._backend.look(index_key(key))
+                pack.index_stat = self._backend.stat(index_key(key))
                 found.append((listed.mtime_ns, pack))
         found.sort(key=itemgetter(0), reverse=True)
         return [pack for _, pack in found]
