@@ -20,11 +20,11 @@ import vgit
 from tests.gitjudge import fsck
 from vgit.api import asyncio_bridge, open_mounts, resolve
 from vgit.api.aio import Both, Call, Generator, Method
-from vgit.backend import exclusive_lock, turns
 from vgit.backend.local import LocalBackend
 from vgit.catalog.catalog import Catalog
 from vgit.content import content_writer, file_writer
 from vgit.files import small_files
+from vgit.localfs import lockable_file
 from vgit.localfs.file_lock import FileLock
 from vgit.maintenance import upkeep
 from vgit.mount import checkout, plan_execution, scan
@@ -236,9 +236,7 @@ def test_who_waits_for_a_lock_stops_waiting(
         fill(path)
         mount = _mounts(volume)[0]
         other = FileLock(str(path / ".vgit/lock"), "held by the test")
-        module: Any = {"thread": cancel, "mount": sys.modules[FileLock.__module__], "turn": turns}.get(
-            lock, exclusive_lock
-        )
+        module: Any = cancel if lock == "thread" else lockable_file
         backend = LocalBackend(volume.git_dir)  # another's, as of another process
         held = {
             "thread": lambda: cancel.hold(mount._working._session._turn),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.backend.conftest import FakeTime
-from vgit.backend import directories, exclusive_lock
+from vgit.backend import directories
 from vgit.backend.descriptor_cache import DescriptorCache
 from vgit.backend.local import LocalBackend
 from vgit.errors import BackendUnavailableError, LockedError, NotFoundError
@@ -345,7 +345,7 @@ def test_a_waiter_takes_the_file_that_has_the_name(tmp_path: Path, time: FakeTim
 
 
 def test_a_file_system_without_flock_is_refused(local: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exclusive_lock.fcntl, "flock", lambda fd, operation: None)
+    monkeypatch.setattr(fcntl, "flock", lambda fd, operation: None)
     with pytest.raises(BackendUnavailableError, match="given to two at once"), local.exclusive():
         pass
     monkeypatch.undo()
@@ -357,7 +357,7 @@ def test_a_file_system_that_knows_no_flock_is_refused(local: LocalBackend, monke
     def unsupported(fd: int, operation: int) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
-    monkeypatch.setattr(exclusive_lock.fcntl, "flock", unsupported)
+    monkeypatch.setattr(fcntl, "flock", unsupported)
     with pytest.raises(BackendUnavailableError, match="could not lock"), local.exclusive():
         pass
 

@@ -117,6 +117,9 @@ def test_somebody_alive_is_waited_for(top: Path, monkeypatch: pytest.MonkeyPatch
         def monotonic(self) -> float:
             return sum(waits)
 
+        def jitter(self, limit_seconds: float) -> float:
+            return limit_seconds
+
         def sleep(self, seconds: float) -> None:
             waits.append(seconds if self._lets_go else 1000)
             if self._lets_go and len(waits) == 3:

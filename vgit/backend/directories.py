@@ -8,11 +8,11 @@ import errno
 import os
 from collections.abc import Iterator
 
-from vgit.backend.in_use import hold_by
 from vgit.backend.keys import temporary_name
 from vgit.backend.protocol import KeyStat
 from vgit.clock import Clock
 from vgit.localfs.fsync import sync_directory
+from vgit.localfs.lockable_file import share_lock_if_free
 
 _MAKE_ATTEMPTS = 10  # stock git removes directories that it finds empty, perhaps the one just made
 _NAME_ATTEMPTS = 100  # A replayed run draws the same names as the one before it; a second draw differs.
@@ -55,7 +55,7 @@ def create_temporary(root: str, key: str, mode: int, clock: Clock) -> tuple[int,
         path = root + temporary_name(key, clock)
         try:
             fd = create_file(path, os.O_RDWR | os.O_EXCL, mode)
-            hold_by(fd)
+            share_lock_if_free(fd)  # as long as it is open, ``in_use.remove_if_dead`` leaves it alone
             return fd, path
         except FileExistsError:
             continue

@@ -15,7 +15,6 @@ round, a note whose lock file was never made, or has been made by stock git
 since, does no harm: the mode says that the file is not ours.
 """
 
-import fcntl
 import os
 import threading
 
@@ -25,13 +24,13 @@ from vgit.backend.keys import LOCK_SUFFIX, check_key
 from vgit.backend.os_errors import write_failed
 from vgit.clock import Clock
 from vgit.errors import BackendUnavailableError, InvalidError, LockedError
-from vgit.runtime.cancel import acquire, checkpoint
-from vgit.runtime.forks import no_fork, reset_after_fork
+from vgit.localfs.lockable_file import LockableFile, wait_for
+from vgit.runtime.cancel import acquire
+from vgit.runtime.forks import reset_after_fork
 
 _NAME = "vgit.lock"
 _WAIT_SECONDS = 60.0
-_FIRST_POLL_SECONDS = 0.001
-_LAST_POLL_SECONDS = 0.02
+_LONGEST_WAIT_SECONDS = 0.02
 _NOTE_SIZE_MAX = 8192  # longer than a path may be
 
 
@@ -48,7 +47,7 @@ class ExclusiveLock:
         self._clock = clock
         self._turn = threading.RLock()  # one thread of this process at a time polls, or holds
         self._depth = 0
-        self._fd = -1
+        self._file = LockableFile()
         self._flock_works = False
         reset_after_fork(self)
 
@@ -80,78 +79,58 @@ class ExclusiveLock:
 
     def note(self, key: str) -> None:
         """Note that the lock file of ``key`` is about to be made, by the lock's holder. Raises OSError."""
-        os.pwrite(self._fd, os.fsencode(key) + b"\n", 0)
+        os.pwrite(self._file.fd, os.fsencode(key) + b"\n", 0)
 
     def clear_note(self) -> None:
         """Note that the lock file is gone. Raises OSError."""
-        os.ftruncate(self._fd, 0)
+        os.ftruncate(self._file.fd, 0)
 
     def after_fork(self) -> None:
-        """Close the child's descriptor without unlocking, which would unlock the parent's too."""
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = -1
-        self._depth = 0
+        """Make a new thread lock, which nobody holds."""
+        self._depth = 0  # the file closes itself
         self._turn = threading.RLock()
 
     def _take(self, deadline: float) -> None:
-        """Open and flock the file, then clear away what the last holder left."""
+        """Open and lock the file, then clear away what the last holder left."""
         if not self._flock_works:
             self._check_flock_works()
-        poll = _FIRST_POLL_SECONDS
-        while True:
-            if self._fd < 0:
-                self._open()
-            if _try_flock(self._fd):
-                if self._is_still_named():
-                    break
-                self._close()
-                continue
-            if self._clock.monotonic() >= deadline:
-                raise self._locked()
-            checkpoint()
-            self._clock.sleep(self._clock.jitter(poll))
-            poll = min(poll * 1.5, _LAST_POLL_SECONDS)
+        left = max(0.0, deadline - self._clock.monotonic())
+        if not wait_for(self._try_take, self._clock, left, longest_wait_seconds=_LONGEST_WAIT_SECONDS):
+            raise self._locked()
         self._clear_after_the_dead()
 
-    def _open(self) -> None:
-        with no_fork:
-            self._fd = create_file(self._path, os.O_RDWR, 0o666)
+    def _try_take(self) -> bool:
+        while True:
+            if self._file.fd < 0:
+                self._file.open(self._create)
+            if not self._file.try_lock():
+                return False
+            if self._file.is_named(self._path):
+                return True
+            self._file.unlock()  # others will open another one: somebody deleted it
 
-    def _close(self) -> None:
-        with no_fork:
-            fd, self._fd = self._fd, -1
-            if fd >= 0:
-                os.close(fd)
+    def _create(self) -> int:
+        return create_file(self._path, os.O_RDWR, 0o666)
 
     def _drop(self) -> None:
         """Unlock, close, and let the next thread have its turn."""
-        if self._fd >= 0:
-            # Closing is not enough if a child that another thread just forked has yet to close its copy.
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-            self._close()
+        self._file.unlock()
         self._turn.release()
-
-    def _is_still_named(self) -> bool:
-        """Say whether the locked file is the one that others will open: somebody may have deleted it."""
-        try:
-            return os.path.samestat(os.fstat(self._fd), os.stat(self._path))
-        except FileNotFoundError:
-            return False
 
     def _check_flock_works(self) -> None:
         """Raise BackendUnavailableError if two open files of one name do not exclude each other here.
 
         Anybody may hold the lock meanwhile: then both tries are refused, as it should be.
         """
-        with no_fork:
-            fds = [create_file(self._path, os.O_RDWR, 0o666) for _ in range(2)]
-            try:
-                # Both are tried, not one and then perhaps the other.
-                granted = [_try_flock(fd) for fd in fds]
-            finally:
-                for fd in fds:
-                    os.close(fd)
+        files = [LockableFile() for _ in range(2)]
+        try:
+            for file in files:
+                file.open(self._create)
+            # Both are tried, not one and then perhaps the other.
+            granted = [file.try_lock() for file in files]
+        finally:
+            for file in files:
+                file.unlock()
         if all(granted):
             raise BackendUnavailableError(
                 f"flock on {self._path} was given to two at once: this file system cannot keep writers apart;"
@@ -160,7 +139,7 @@ class ExclusiveLock:
         self._flock_works = True
 
     def _clear_after_the_dead(self) -> None:
-        note = os.pread(self._fd, _NOTE_SIZE_MAX, 0)
+        note = os.pread(self._file.fd, _NOTE_SIZE_MAX, 0)
         if not note:
             return
         key, newline, _ = note.partition(b"\n")
@@ -176,11 +155,3 @@ class ExclusiveLock:
             f"{self._path} was held by others for {_WAIT_SECONDS:.0f} s; vgit holds it for moments."
             f" See who it is (fuser -v {self._path}); the lock goes when that process ends."
         )
-
-
-def _try_flock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -4,12 +4,11 @@ Whoever makes one holds it by flock as long as it is open, which the kernel free
 death. No age tells that: a clock may jump a day between two steps of a writer.
 """
 
-import fcntl
 import os
 from collections.abc import Callable
-from contextlib import suppress
 
 from vgit.backend.os_errors import ABSENT
+from vgit.localfs.lockable_file import is_alone
 
 
 def remove_if_dead(path: str, before: Callable[[], object] = bool) -> bool:
@@ -33,20 +32,3 @@ def remove_if_dead(path: str, before: Callable[[], object] = bool) -> bool:
         return False
     finally:
         os.close(fd)
-
-
-def hold_by(fd: int) -> None:
-    """Have ``remove_if_dead`` leave the file alone as long as ``fd``, which nobody else has, is open."""
-    with suppress(OSError):
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-
-def is_alone(fd: int) -> bool:
-    """Say whether nobody else holds the file; also where that cannot be known."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # NFS locks nothing for writing that is open for reading
-        return True
-    return True

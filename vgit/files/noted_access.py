@@ -7,26 +7,23 @@ Each line is a JSON list of paths and permission bits, and the last whole one
 counts. Who works with the file holds its flock: one that is free was left by a death.
 """
 
-import errno
-import fcntl
 import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import LockedError
 from vgit.files.temporary_access import Modes, TemporaryAccess, no_note
 from vgit.localfs.fsync import sync_directory
+from vgit.localfs.lockable_file import LockableFile, wait_for
 from vgit.localfs.root_directory import RootDirectory, may
 from vgit.paths import MODES_NAME, ROOT, decode_name, encode_name, parse_path, printable
-from vgit.runtime.cancel import checkpoint
 
 _ALL = os.R_OK | os.W_OK | os.X_OK
 _WAIT_SECONDS = 600.0  # another one may have many GB to write
-_LOOK_SECONDS = 0.05
+_LONGEST_WAIT_SECONDS = 0.05
 _NAME_BYTES = 255
 _FOUND = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,26 +45,29 @@ def noted_access(path: str) -> Iterator[tuple[RootDirectory, TemporaryAccess]]:
         note.remove()
 
 
-class _Held(NamedTuple):
+class _ModesFile(LockableFile):
     """The file, open and locked."""
 
-    file: int
-    directory: str
-    name: str
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
 
-    @property
-    def is_named(self) -> bool:
-        """Whether the file still has its name: a lock on another one excludes nobody."""
+    def take(self) -> bool:
+        """Lock it; False, and it is closed, if somebody has it or it has lost its name."""
         try:
-            named = os.stat(os.path.join(self.directory, self.name), follow_symlinks=False)
+            is_ours = self.try_lock()
+        except OSError:
+            is_ours = True  # some network file system, without locks
+        if is_ours and self._is_there():
+            return True
+        self.unlock()  # a lock that somebody else has stays his
+        return False
+
+    def _is_there(self) -> bool:
+        try:
+            return self.is_named(self.path)
         except OSError:
             return False
-        return os.path.samestat(named, os.fstat(self.file))
-
-    def close(self) -> None:
-        """Let go of it."""
-        fcntl.flock(self.file, fcntl.LOCK_UN)  # also for a child forked meanwhile, which has a copy
-        os.close(self.file)
 
 
 class _Note:
@@ -75,18 +75,18 @@ class _Note:
 
     def __init__(self, root: RootDirectory) -> None:
         self._root = root
-        self._inside = f"/proc/self/fd/{root.fd}", MODES_NAME
+        self._inside = f"/proc/self/fd/{root.fd}/{MODES_NAME}"
         parent, name = os.path.split(os.path.realpath(root.path))
         kept = decode_name(encode_name(name)[: _NAME_BYTES - 1 - len(MODES_NAME)])
-        self._beside = parent, f".{kept}{MODES_NAME}"
-        self._held: _Held | None = None
+        self._beside = os.path.join(parent, f".{kept}{MODES_NAME}")
+        self._held: _ModesFile | None = None
 
     def __enter__(self) -> "_Note":
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._held is not None:  # some mode could not be set back: the file tells the next one
-            self._held.close()
+            self._held.unlock()
             self._held = None
 
     def write(self, modes: Modes) -> None:
@@ -96,16 +96,16 @@ class _Note:
             if self._held is None:  # another one made it a moment ago
                 self.settle()
         line = json.dumps([[list(path), mode] for path, mode in modes.items()])
-        os.write(self._held.file, f"{line}\n".encode())
-        os.fsync(self._held.file)
-        sync_directory(self._held.directory)
+        os.write(self._held.fd, f"{line}\n".encode())
+        os.fsync(self._held.fd)
+        sync_directory(os.path.dirname(self._held.path))
 
     def settle(self) -> None:
         """Set back what somebody left open who died."""
-        for directory, name in (self._inside, self._beside):
-            self._held = self._wait_for(directory, name)
+        for path in (self._inside, self._beside):
+            self._held = self._wait_for(path)
             if self._held is not None:
-                with TemporaryAccess(self._root, no_note, _read(self._held.file)):
+                with TemporaryAccess(self._root, no_note, _read(self._held.fd)):
                     pass
                 self.remove()
 
@@ -114,61 +114,52 @@ class _Note:
         if self._held is None:
             return
         try:
-            os.unlink(os.path.join(self._held.directory, self._held.name))
-            sync_directory(self._held.directory)
+            os.unlink(self._held.path)
+            sync_directory(os.path.dirname(self._held.path))
         except FileNotFoundError:
             pass
-        self._held.close()
+        self._held.unlock()
         self._held = None
 
-    def _make(self) -> _Held | None:
+    def _make(self) -> _ModesFile | None:
         """Make the file; None if there is one."""
-        directory, name = self._inside if may(self._root.fd, _ALL) else self._beside
+        path = self._inside if may(self._root.fd, _ALL) else self._beside
+        file = _ModesFile(path)
         try:
-            file = os.open(os.path.join(directory, name), _NEW, 0o600)
+            file.open(lambda: os.open(path, _NEW, 0o600))
         except FileExistsError:
             return None
         except PermissionError as error:
             error.filename = self._root.path  # nothing is opened that could not be closed again
             raise
-        return _locked(_Held(file, directory, name))
+        return file if file.take() else None
 
-    def _wait_for(self, directory: str, name: str) -> _Held | None:
+    def _wait_for(self, path: str) -> _ModesFile | None:
         """Return the file that somebody left, locked; None if there is none."""
-        deadline = SYSTEM_CLOCK.monotonic() + _WAIT_SECONDS
-        while True:
-            try:
-                file = os.open(os.path.join(directory, name), _FOUND)
-            except OSError:
-                return None  # a link, or another user's: no note of ours
-            found = os.fstat(file)
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-                os.close(file)
-                return None
-            held = _locked(_Held(file, directory, name))
-            if held is not None:
-                return held
-            if SYSTEM_CLOCK.monotonic() > deadline:
-                raise LockedError(
-                    f"another program has opened directories in {printable(self._root.path)} that their modes"
-                    " close, and has not closed them for ten minutes. Wait for it, or end it, and try again."
-                )
-            checkpoint()
-            SYSTEM_CLOCK.sleep(_LOOK_SECONDS)
+        file = _ModesFile(path)
+
+        def settle() -> bool:
+            return not _find(file) or file.take()
+
+        if not wait_for(settle, SYSTEM_CLOCK, _WAIT_SECONDS, longest_wait_seconds=_LONGEST_WAIT_SECONDS):
+            raise LockedError(
+                f"another program has opened directories in {printable(self._root.path)} that their modes"
+                " close, and has not closed them for ten minutes. Wait for it, or end it, and try again."
+            )
+        return file if file.fd >= 0 else None
 
 
-def _locked(held: _Held) -> _Held | None:
-    """Return the file, locked; None, and it is closed, if somebody has it or it has lost its name."""
+def _find(file: _ModesFile) -> bool:
+    """Open the file that somebody left; say whether there is one that can be ours."""
     try:
-        fcntl.flock(held.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno == errno.EWOULDBLOCK:
-            os.close(held.file)
-            return None  # else some network file system, without locks
-    if held.is_named:
-        return held
-    held.close()
-    return None
+        file.open(lambda: os.open(file.path, _FOUND))
+    except OSError:
+        return False  # a link, or another user's
+    found = os.fstat(file.fd)
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+        return True
+    file.close()
+    return False
 
 
 def _read(file: int) -> Modes:

@@ -1,12 +1,10 @@
 """File lock: one file, one holder, freed by the kernel when the holder dies.
 
-``flock`` belongs to an open file description, so two ``FileLock`` objects exclude
-each other also within a process, and a forked child would share its parent's
-lock: children therefore close what they inherit. The note in the file is for
+Two ``FileLock`` objects exclude each other also within a process, and a forked child
+has none of its parent's locks (``lockable_file``). The note in the file is for
 people; whether a lock is held only ``flock`` knows.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +12,10 @@ from typing import Self
 
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.errors import LockedError
+from vgit.localfs.lockable_file import LockableFile, wait_for
 from vgit.paths import printable
-from vgit.runtime.cancel import checkpoint
-from vgit.runtime.forks import no_fork, reset_after_fork
 
 _NOTE_LIMIT_BYTES = 500
-_FIRST_WAIT_SECONDS = 0.001
 _LONGEST_WAIT_SECONDS = 0.05
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -32,8 +28,6 @@ class FileLock:
     lock.hold(seconds):`` or pair ``acquire`` with ``release``.
     """
 
-    _fd = -1  # also for __del__ after a constructor that failed
-
     def __init__(
         self, path: str, message: str, *, directory_fd: int | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
@@ -41,60 +35,51 @@ class FileLock:
         self._message = message
         self._directory_fd = directory_fd
         self._clock = clock
-        reset_after_fork(self)
+        self._file = LockableFile()
 
     @property
     def is_held(self) -> bool:
         """Whether this object holds the lock; False in a forked child."""
-        return self._fd >= 0
+        return self._file.fd >= 0
 
     @property
     def descriptor(self) -> int:
         """The open file that is locked: a process that inherits it keeps the lock held as long as it lives."""
-        return self._fd
+        return self._file.fd
 
     def try_acquire(self, note: str = "") -> bool:
         """Take the lock if nobody holds it and say whether that was so; ``note`` tells others who has it."""
-        assert self._fd < 0, "one FileLock is one holder"
         while True:
-            self._open()
+            self._file.open(lambda: os.open(self._path, _FLAGS, 0o666, dir_fd=self._directory_fd))
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._close()
-                return False
+                if not self._file.try_lock():
+                    self._file.close()
+                    return False
             except BaseException:
-                self._close()
+                self._file.close()
                 raise
-            if self._is_named():
+            if self._file.is_named(self._path, self._directory_fd):
                 self._write_note(note)
                 return True
-            self._close()  # locked a file that was removed: whoever made the new one does not see that
+            self._file.unlock()  # of a file that was removed: whoever made the new one does not see that
 
     def acquire(self, timeout_seconds: float | None = None, note: str = "") -> None:
         """Take the lock, waiting at most so long (None: for ever, 0: not at all); LockedError after that."""
-        deadline = None if timeout_seconds is None else self._clock.monotonic() + timeout_seconds
-        wait = _FIRST_WAIT_SECONDS
-        while not self.try_acquire(note):
-            checkpoint()
-            left = _LONGEST_WAIT_SECONDS if deadline is None else deadline - self._clock.monotonic()
-            if left <= 0:
-                raise LockedError(self._refusal())
-            self._clock.sleep(min(left, wait / 2 + self._clock.jitter(wait / 2)))
-            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+        if not wait_for(
+            lambda: self.try_acquire(note), self._clock, timeout_seconds, longest_wait_seconds=_LONGEST_WAIT_SECONDS
+        ):
+            raise LockedError(self._refusal())
 
     def release(self) -> None:
         """Give the lock back; nothing if it is not held (as in a forked child)."""
-        if self._fd < 0:
+        if not self.is_held:
             return
         try:
-            os.ftruncate(self._fd, 0)  # a note that outlives its holder would name the wrong one
+            os.ftruncate(self._file.fd, 0)  # a note that outlives its holder would name the wrong one
         except OSError:
             pass  # disk trouble must not keep the lock
         finally:
-            # Explicitly: a child between fork and exec has a copy of the descriptor for a moment.
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-            self._close()
+            self._file.unlock()
 
     @contextmanager
     def hold(self, timeout_seconds: float | None = None, note: str = "") -> Iterator[Self]:
@@ -117,33 +102,10 @@ class FileLock:
             os.close(fd)
         return printable(text.decode("utf-8", "surrogateescape")).strip()
 
-    def after_fork(self) -> None:
-        """Close the child's descriptor without unlocking, which would unlock the parent's too."""
-        self._close()
-
-    def __del__(self) -> None:
-        self._close()
-
-    def _open(self) -> None:
-        with no_fork:
-            self._fd = os.open(self._path, _FLAGS, 0o666, dir_fd=self._directory_fd)
-
-    def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def _is_named(self) -> bool:
-        try:
-            named = os.stat(self._path, dir_fd=self._directory_fd, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(named, os.fstat(self._fd))
-
     def _write_note(self, note: str) -> None:
         try:
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, note.encode("utf-8", "surrogateescape")[:_NOTE_LIMIT_BYTES], 0)
+            os.ftruncate(self._file.fd, 0)
+            os.pwrite(self._file.fd, note.encode("utf-8", "surrogateescape")[:_NOTE_LIMIT_BYTES], 0)
         except OSError:
             pass  # a full disk: the lock is worth more than its note
 

@@ -4,10 +4,9 @@ A directory is a mount from the moment when ``.vgit/mount`` exists. Nothing is
 left of what was made for one that could not become it.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from vgit.clock import Clock
@@ -20,6 +19,7 @@ from vgit.errors import (
 )
 from vgit.ids import CommitId, short_id
 from vgit.localfs.fsync import sync_directory
+from vgit.localfs.lockable_file import LockableFile
 from vgit.mount.layout import (
     DISPLACED,
     FILLING_FILE,
@@ -142,21 +142,17 @@ def _remove_empty(directories: list[str]) -> None:
 @contextmanager
 def _alone(path: str) -> Iterator[None]:
     """Let one program at a time make the directory a mount; not where a directory cannot be locked."""
+    directory = LockableFile()
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory.open(lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
         raise BackendUnavailableError(f"cannot mount at {printable(path)}: {error.strerror}.") from error
-    locked = True
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            locked = False  # some network file systems
+        with suppress(OSError):  # some network file systems
+            directory.lock()
         yield
     finally:
-        if locked:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for a child forked meanwhile, which has a copy
-        os.close(descriptor)
+        directory.unlock()
 
 
 def _become_mount(path: str, binding: Binding, clock: Clock) -> MountRecord:
