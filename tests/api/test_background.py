@@ -22,7 +22,7 @@ from vgit.api.background import LONG_SECONDS, HeldBack
 from vgit.api.open_mounts import mounts_of
 from vgit.clock import Clock
 from vgit.files.steady_read import wait_for_writes
-from vgit.localfs.file_systems import is_memory_file_system
+from vgit.localfs.file_systems import file_system_of
 from vgit.localfs.filesystem_clock import Clocks, Probe
 from vgit.localfs.syscalls import exchange
 from vgit.mount import mount_clock
@@ -364,7 +364,7 @@ def test_a_shared_map_that_hides_its_stores(tmp_path: Path, directory: str | Non
     try:
         mount = volume.mount(where)
         root = os.open(where, os.O_RDONLY)
-        in_memory = is_memory_file_system(root)
+        in_memory = file_system_of(root).is_memory
         os.close(root)
         with open(where / "f", "w+b") as file:
             file.write(b"1" * 8192)

@@ -10,7 +10,7 @@ import pytest
 from vgit.localfs import file_systems
 from vgit.localfs.file_systems import (
     MountPoint,
-    is_memory_file_system,
+    file_system_of,
     is_network_file_system,
     mount_point_of,
     read_mount_points,
@@ -64,7 +64,7 @@ def test_the_temporary_directory_is_local(tmp_path: Path) -> None:
         assert point is not None
         if point.kind in ("ext4", "xfs", "btrfs", "tmpfs", "overlay"):
             assert not is_network_file_system(fd)
-            assert is_memory_file_system(fd) is (point.kind == "tmpfs")
+            assert file_system_of(fd).is_memory is (point.kind == "tmpfs")
     finally:
         os.close(fd)
 
@@ -96,7 +96,7 @@ def test_where_the_table_does_not_tell_statfs_does(monkeypatch: pytest.MonkeyPat
 def test_kinds_by_their_number(monkeypatch: pytest.MonkeyPatch, number: int, network: bool, memory: bool) -> None:
     monkeypatch.setattr(file_systems, "mount_point_of", lambda _: None)
     monkeypatch.setattr(file_systems, "_number_of", lambda _: number)
-    assert (is_network_file_system(0), is_memory_file_system(0)) == (network, memory)
+    assert (is_network_file_system(0), file_system_of(0).is_memory) == (network, memory)
 
 
 IN_CHROOT = """

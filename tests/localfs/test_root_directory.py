@@ -1,7 +1,6 @@
 """Test_root_directory: what is reached by a directory, and what of it never is."""
 
 import os
-import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.ordinary_user import as_ordinary_user, mode_of, open_descriptors, reachable_directory
-from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict
-from vgit.localfs.root_directory import RootDirectory, open_file_at, open_up
+from vgit.errors import InvalidError, NotADirectoryConflict
+from vgit.localfs.root_directory import RootDirectory, open_up
 
 
 @pytest.fixture
@@ -90,8 +89,6 @@ def test_what_is_no_name_never_leads_anywhere(root: RootDirectory, name: str) ->
             call((name, "b"))
     with pytest.raises(InvalidError):
         open_up(root.fd, name)
-    with pytest.raises(InvalidError):
-        open_file_at(root.fd, name)
 
 
 def test_lstat_and_exists(root: RootDirectory, top: Path) -> None:
@@ -117,36 +114,6 @@ def test_open_up(root: RootDirectory, top: Path, mode: int) -> None:
     (top / "link").symlink_to("/etc")
     with pytest.raises(NotADirectoryConflict, match="symbolic link"):
         open_up(root.fd, "link")
-
-
-def test_open_file_at(root: RootDirectory, top: Path) -> None:
-    directory_fd = root.open_directory(("a",))
-    fd, status = open_file_at(directory_fd, "file")
-    assert os.read(fd, 100) == b"content"
-    assert status.st_size == 7
-    assert not os.get_inheritable(fd)
-    os.close(fd)
-    with pytest.raises(FileNotFoundError):
-        open_file_at(directory_fd, "no")
-    os.close(directory_fd)
-
-
-@pytest.mark.parametrize("kind", ["fifo", "link", "directory", "socket"])
-def test_what_took_a_files_place(root: RootDirectory, top: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if kind == "fifo":
-        os.mkfifo(top / "x")  # has no writer: an ordinary open would hang
-    elif kind == "link":
-        (top / "x").symlink_to("a/file")
-    elif kind == "directory":
-        (top / "x").mkdir()
-    else:
-        monkeypatch.chdir(top)
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind("x")
-    before = open_descriptors()
-    with pytest.raises(ConflictError, match="'x' is not a regular file"):
-        open_file_at(root.fd, "x")
-    assert open_descriptors() == before
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777, 0o555, 0o000, 0o2775])

@@ -12,7 +12,7 @@ import pytest
 from tests.transfer.uploads import contents, new_volume, put_all, tree
 from vgit.files.content_sink import PackSink
 from vgit.localfs import filesystem_clock
-from vgit.localfs.file_systems import FileSystem, is_memory_file_system
+from vgit.localfs.file_systems import FileSystem, file_system_of
 from vgit.localfs.filesystem_clock import Clocks
 from vgit.repository.publish import Published
 from vgit.transfer.puts import Put, put_file
@@ -40,7 +40,7 @@ def memory() -> Iterator[FilePath]:
 def is_in_memory(path: FilePath) -> bool:
     directory = os.open(path, os.O_RDONLY)
     try:
-        return is_memory_file_system(directory)
+        return file_system_of(directory).is_memory
     finally:
         os.close(directory)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from vgit.clock import SYSTEM_CLOCK
 from vgit.errors import LockedError
 from vgit.files.temporary_access import Modes, TemporaryAccess, no_note
+from vgit.localfs.file_systems import NAME_BYTES
 from vgit.localfs.fsync import sync_directory
 from vgit.localfs.lockable_file import LockableFile, wait_for
 from vgit.localfs.root_directory import RootDirectory, may
@@ -24,7 +25,6 @@ from vgit.paths import MODES_NAME, ROOT, decode_name, encode_name, parse_path, p
 _ALL = os.R_OK | os.W_OK | os.X_OK
 _WAIT_SECONDS = 600.0  # another one may have many GB to write
 _LONGEST_WAIT_SECONDS = 0.05
-_NAME_BYTES = 255
 _FOUND = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -77,7 +77,7 @@ class _Note:
         self._root = root
         self._inside = f"/proc/self/fd/{root.fd}/{MODES_NAME}"
         parent, name = os.path.split(os.path.realpath(root.path))
-        kept = decode_name(encode_name(name)[: _NAME_BYTES - 1 - len(MODES_NAME)])
+        kept = decode_name(encode_name(name)[: NAME_BYTES - 1 - len(MODES_NAME)])
         self._beside = os.path.join(parent, f".{kept}{MODES_NAME}")
         self._held: _ModesFile | None = None
 

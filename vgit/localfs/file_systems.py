@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 else:
     ctypes = lazy_import("ctypes")
 
+NAME_BYTES = 255  # of the longest name that Linux file systems take
+
 # Of these another machine may change files, or times are the server's: caches and clocks are not ours.
 _NETWORK_KINDS = frozenset((
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "fuse", "afs", "ceph", "coda", "lustre",
@@ -118,11 +120,6 @@ def _number_of(fd: int) -> int:
 def is_network_file_system(fd: int) -> bool:
     """Return whether other machines may share the files below ``fd``; True also if it cannot be found out."""
     return _is_network(kind_of(fd))
-
-
-def is_memory_file_system(fd: int) -> bool:
-    """Return whether the files below ``fd`` have no disk, so that a store into a shared map never moves their times."""
-    return kind_of(fd) in _MEMORY_KINDS
 
 
 def _is_network(kind: str | None) -> bool:

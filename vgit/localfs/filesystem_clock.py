@@ -3,8 +3,8 @@
 A file whose stat has not changed has not changed, unless it was written again
 within one tick of the clock that stamps files. That clock is the file system's,
 often a server's: ``time.time_ns()`` runs ahead of it by up to a jiffy, or by any
-amount. So a scan begins by touching a probe file, and believes a row of the
-stat cache only if its ctime is older than the probe's by a margin:
+amount. So who compares stats begins by touching a probe file, and believes a stat
+only if its ctime is older than the probe's by a margin:
 
     20 ms   more than a tick (10 ms at most) of the kernel's clock
     2 s     where times are cut to seconds (FAT: to two), or on a network file
@@ -12,8 +12,8 @@ stat cache only if its ctime is older than the probe's by a margin:
     60 s    on a network file system in which no probe is made: the server's
             clock and ours may differ by less
 
-Each file system (``st_dev``) has its own clock: a mount may have others mounted
-inside it, and an upload reads wherever it is told to. There nothing is touched. The
+Each file system (``st_dev``) has its own clock, and below a directory there may be
+others. There nothing is touched. The
 kernel's own clock stamps the files of every file system that is not a network's,
 and a ctime with a fraction of a second shows that this file's times have one.
 
@@ -36,7 +36,7 @@ FINE_MARGIN_NS = 20_000_000
 COARSE_MARGIN_NS = 2_000_000_000
 UNKNOWN_MARGIN_NS = 60_000_000_000
 _SECOND_NS = 1_000_000_000
-TICK_SECONDS = 0.03  # longer than the margin within which a row is not trusted
+TICK_SECONDS = 0.03  # longer than the margin within which a stat is not trusted
 
 _WITH_FRACTION_NS = 1_234_567_891_987_654_321  # an mtime to set and read back
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -44,7 +44,7 @@ _KERNEL_CLOCK = 5  # CLOCK_REALTIME_COARSE of linux/time.h, which Python has no 
 
 
 class Probe(NamedTuple):
-    """The file system's time at the start of a scan, and how far back it can be believed."""
+    """The file system's time before anything was looked at, and how far back it can be believed."""
 
     ctime_ns: int
     margin_ns: int
@@ -52,12 +52,12 @@ class Probe(NamedTuple):
 
     @property
     def trusted_before_ns(self) -> int:
-        """The ctime below which a row is believed: for loops, which compare without a call."""
+        """The ctime below which a stat is believed: for loops, which compare without a call."""
         return self.ctime_ns - self.margin_ns
 
 
 def probe(directory_fd: int, *, is_network: bool | None = None) -> Probe:
-    """Touch the probe file in the directory (a mount's ``.vgit``) and return what its file system says.
+    """Touch the probe file in the directory and return what its file system says.
 
     ``is_network`` is whether other machines may share it, if the caller knows.
     """

@@ -1,7 +1,7 @@
 """Mapping: a file's bytes as memory, without a descriptor.
 
 Python's ``mmap`` keeps a duplicate of the descriptor for as long as the map
-lives (``trackfd`` is new in 3.13), so a store of a thousand packs would run out
+lives (``trackfd`` is new in 3.13), so a thousand mapped files would run out
 of descriptors. Hence the system call itself. The file must never shrink: a
 read behind its end would kill the process.
 """

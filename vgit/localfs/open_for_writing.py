@@ -22,7 +22,7 @@ from itertools import repeat
 from typing import TypeAlias
 
 from vgit.localfs.mount_namespaces import MountNamespaces, PathPrefix, identity, path_inside
-from vgit.localfs.processes import is_our_trouble, passing_over, processes
+from vgit.localfs.processes import is_our_trouble, processes, skip_unreadable
 from vgit.localfs.shared_maps import Mapped, shared_writable
 
 Identity: TypeAlias = tuple[int, int]  # st_dev, st_ino
@@ -65,7 +65,7 @@ def all_shared_writable() -> list[tuple[bytes, list[Mapped]]]:
     """Return what processes map shared and writable, of those that map anything so. Costs about 10 µs a process."""
     found = []
     for process in processes():
-        try:  # as ``passing_over``, in a loop that each commit runs
+        try:  # as ``skip_unreadable``, in a loop over all processes
             mapped = shared_writable(process)
         except OSError as error:
             if is_our_trouble(error):
@@ -92,7 +92,7 @@ def _mapped_by_name(root: str, mapped: list[tuple[bytes, list[Mapped]]]) -> set[
     found = set()
     for process, files in mapped:
         prefixes: tuple[PathPrefix, ...] = ()
-        with passing_over():
+        with skip_unreadable():
             prefixes = namespaces.prefixes(process)
         for file in files:
             inside = path_inside(file.path, prefixes)
@@ -110,7 +110,7 @@ class OpenForWriting:
     def __init__(self) -> None:
         self._descriptors: dict[int, list[tuple[bytes, bool]]] = {}  # inode → link in /proc, and whether it is direct
         for process in processes():
-            with passing_over():
+            with skip_unreadable():
                 self._look_at(b"/proc/%b/" % process)
 
     def is_direct(self, file: Identity) -> bool | None:
@@ -125,7 +125,7 @@ class OpenForWriting:
             try:
                 if os.lstat(link).st_mode & _WRITES and os.readlink(link)[:1] == b"/":
                     self._note(link, process + b"fdinfo/" + descriptor)
-            except OSError as error:  # as ``passing_over``, in a loop over all that is open: closed meanwhile, say
+            except OSError as error:  # as ``skip_unreadable``, in a loop over all that is open: closed meanwhile, say
                 if is_our_trouble(error):
                     raise
 

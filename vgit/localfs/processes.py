@@ -26,7 +26,7 @@ def processes() -> Iterator[bytes]:
 
 
 @contextmanager
-def passing_over() -> Iterator[None]:
+def skip_unreadable() -> Iterator[None]:
     """Leave out what of a process cannot be looked at: it is somebody else's, has ended, or has a path beyond any.
 
     What goes wrong because of us is raised.

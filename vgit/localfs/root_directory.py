@@ -1,14 +1,13 @@
 """Root directory: access to what is below one directory, by its descriptor, and never through a link.
 
 A path is walked from that descriptor one component at a time, and never through
-a symbolic link: whoever may write below it could otherwise lead a commit or
-a checkout to any file of the machine. Files are opened with ``O_NONBLOCK``, so
-that a FIFO that took a file's place cannot hang us.
+a symbolic link: whoever may write below it could otherwise lead its reader or
+writer to any file of the machine.
 
-Bulk work opens a directory once and then names its entries relative to it, files
-with ``open_file_at``: one system call an entry. The methods
-of ``RootDirectory`` walk the whole path each time. What is missing raises
-FileNotFoundError, what may not be done PermissionError, as from ``os``.
+Bulk work opens a directory once and then names its entries relative to it, one
+system call an entry. The methods of ``RootDirectory`` walk the whole path each
+time. What is missing raises FileNotFoundError, what may not be done
+PermissionError, as from ``os``.
 """
 
 import errno
@@ -18,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from vgit.errors import ConflictError, InvalidError, NotADirectoryConflict
+from vgit.errors import InvalidError, NotADirectoryConflict
 from vgit.paths import Path, format_path, printable, require_utf8
 from vgit.runtime.lazy_import import lazy_import
 
@@ -29,9 +28,7 @@ else:
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # asks no right on the directory
-_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NOT_A_DIRECTORY = (errno.ENOTDIR, errno.ELOOP)
-_NOT_A_FILE = (errno.ELOOP, errno.ENXIO)  # a symbolic link; a socket
 _NEVER_A_NAME = frozenset(("", ".", ".."))
 _WORK = os.R_OK | os.W_OK | os.X_OK
 
@@ -49,25 +46,6 @@ def open_up(directory_fd: int, name: str) -> int:
     finally:
         os.close(fd)
     return before
-
-
-def open_file_at(directory_fd: int, name: str) -> tuple[int, os.stat_result]:
-    """Return a descriptor, to be closed and read from, and the stat of the regular file ``name``.
-
-    Raises ConflictError if something else stands there.
-    """
-    _check_name(name)
-    try:
-        fd = os.open(name, _FILE_FLAGS, dir_fd=directory_fd)
-    except OSError as error:
-        if error.errno in _NOT_A_FILE:
-            raise _not_a_file(name) from None
-        raise
-    status = os.fstat(fd)
-    if stat.S_ISREG(status.st_mode):
-        return fd, status
-    os.close(fd)
-    raise _not_a_file(name)
 
 
 class RootDirectory:
@@ -210,10 +188,6 @@ def _check_name(name: str) -> None:
     """Refuse what leaves the directory. Trees and paths were checked when parsed: this is the last door."""
     if name in _NEVER_A_NAME or "/" in name:
         raise InvalidError(f"{printable(name)!r} is not the name of a directory entry.")
-
-
-def _not_a_file(name: str) -> ConflictError:
-    return ConflictError(f"{printable(name)!r} is not a regular file; something else took its place.")
 
 
 def may(fd: int, what: int) -> bool:

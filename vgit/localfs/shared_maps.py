@@ -1,6 +1,6 @@
 """Shared maps: which files a process has mapped shared and writable.
 
-Each commit asks this of every process. ``/proc/<pid>/maps`` tells, but the
+Asking this of every process has to be cheap. ``/proc/<pid>/maps`` tells, but the
 kernel then spells out all of a process's maps, several hundred of a Python
 program. Linux 6.11 can be asked for those wanted only (``PROCMAP_QUERY``),
 in a tenth of the time; where it cannot, the text is read.

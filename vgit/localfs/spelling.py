@@ -4,10 +4,6 @@ Directories that fold case or normalise Unicode (ext4 with ``casefold``, and muc
 of what comes from other systems) answer for ``a`` with the file ``A``. What is
 listed tells them apart, whatever the rule is. A listing costs as much as the
 directory is large: it is asked for only of what is there and was not expected.
-
-Of two such names of a volume the first has its place in a mount, the other is
-left out: it has no row, so that it never looks removed, and it is divergent, so
-that each reload tries again.
 """
 
 import os
@@ -19,7 +15,7 @@ _DIRECTORIES = 64  # whose listings are kept
 
 
 class Spelling:
-    """What the directories of a mount list."""
+    """What the directories below a root list."""
 
     def __init__(self, root: RootDirectory) -> None:
         self._root = root

@@ -5,17 +5,18 @@ beginning of what is to be there, with zeros where the power failed before the
 data came. Anything else is somebody else's.
 """
 
+import errno
 import os
 import stat
 
 from vgit.content import read_content
-from vgit.errors import ConflictError
-from vgit.localfs.root_directory import open_file_at
+from vgit.files.steady_read import open_to_read
 from vgit.objects.object_database import ObjectDatabase
 from vgit.paths import encode_name
 from vgit.runtime.buffer import Buffer
 from vgit.tree.entry import Entry
 
+_NOT_A_FILE = (errno.ELOOP, errno.ENXIO)  # a symbolic link, or a socket, which took its place meanwhile
 _BLOCK = 4096  # what a file system writes at once; smaller parts of a file do not get lost
 
 
@@ -35,14 +36,17 @@ def is_half_made(store: ObjectDatabase, directory_fd: int, name: str, entry: Ent
 
 def _is_beginning(store: ObjectDatabase, directory_fd: int, name: str, entry: Entry) -> bool:
     try:
-        file, found = open_file_at(directory_fd, name)
-    except ConflictError:
-        return False  # something else by now
+        file = open_to_read(name, directory_fd)
     except PermissionError:  # made with a mode that its owner may not read
         found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
         return found.st_size <= entry.size and (found.st_mode ^ entry.mode) & 0o555 == 0
+    except OSError as error:
+        if error.errno in _NOT_A_FILE:
+            return False
+        raise
     try:
-        if found.st_size > entry.size:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > entry.size:
             return False
         offset = 0
         for piece in read_content(store, entry, 0, found.st_size):

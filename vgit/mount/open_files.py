@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from vgit.errors import FilesOpenError
 from vgit.localfs.mount_namespaces import MountNamespaces, PathPrefix, path_inside
-from vgit.localfs.processes import own_process, passing_over, processes
+from vgit.localfs.processes import own_process, processes, skip_unreadable
 from vgit.localfs.shared_maps import read_maps, unescape_newlines
 from vgit.paths import STATE_NAME, decode_name, printable
 
@@ -42,7 +42,7 @@ def check_no_open_files(
     for process in processes():
         is_own = process == ourselves
         use = None
-        with passing_over():
+        with skip_unreadable():
             if int(process) not in may_work_inside:
                 use = _find_work(process, namespaces, is_own=is_own)
             use = use or _find_use(process, namespaces, own if is_own else (), is_own=is_own)
@@ -64,7 +64,7 @@ def this_and_its_ancestors() -> frozenset[int]:
 
 def _find_work(process: bytes, namespaces: MountNamespaces, *, is_own: bool) -> str | None:
     """Say in words that ``process`` works in the mount; None if it does not, or that cannot be looked at."""
-    with passing_over():
+    with skip_unreadable():
         inside = path_inside(os.readlink(b"/proc/%b/cwd" % process), namespaces.prefixes(process))
         if inside is not None and _counts(inside, namespaces.root):
             of, advice = _whose(process, "of", is_own=is_own)
@@ -134,7 +134,7 @@ def _whose(process: bytes, word: str, *, is_own: bool) -> tuple[str, str]:
 def _command(process: bytes) -> str:
     text = b""
     for name in (b"cmdline", b"comm"):  # a process may have blanked its command line
-        with passing_over(), open(b"/proc/%b/%b" % (process, name), "rb") as file:
+        with skip_unreadable(), open(b"/proc/%b/%b" % (process, name), "rb") as file:
             text = text or b" ".join(file.read().replace(b"\0", b" ").split())
     command = printable(decode_name(text))
     return command if len(command) <= _COMMAND_CHARACTERS else command[:_COMMAND_CHARACTERS] + "…"

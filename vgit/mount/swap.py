@@ -12,11 +12,11 @@ import os
 from itertools import count
 
 from vgit.localfs.file_stat import Stat, same_but_ctime, to_stat
+from vgit.localfs.file_systems import NAME_BYTES
 from vgit.localfs.syscalls import exchange, rename_noreplace
 
 # Somebody else's entry, or none, where one was planned; or another file system has been mounted there.
 _IN_THE_WAY = (errno.EEXIST, errno.ENOENT, errno.EXDEV, errno.EBUSY)
-_NAME_BYTES = 255  # of Linux file systems
 _SUFFIX_ROOM = 20
 
 
@@ -94,7 +94,7 @@ def put_back(area_fd: int, staged: str, parent_fd: int, name: str) -> None:
 
 def _put_at_free_name(area_fd: int, staged: str, parent_fd: int, name: str) -> None:
     stem = name
-    while len(stem.encode("utf-8", "surrogateescape")) > _NAME_BYTES - _SUFFIX_ROOM:
+    while len(stem.encode("utf-8", "surrogateescape")) > NAME_BYTES - _SUFFIX_ROOM:
         stem = stem[:-1]
     for number in count(1):
         try:

@@ -29,6 +29,7 @@ from vgit.errors import (
 from vgit.files.entry_writer import EntryWriter, damaged_content
 from vgit.files.noted_access import noted_access
 from vgit.files.tree_writer import BATCH_BYTES, BATCH_FILES, NEW_DIRECTORY_MODE, NewDirectory, finish_directories
+from vgit.localfs.file_systems import NAME_BYTES
 from vgit.localfs.fsync import FsyncSet
 from vgit.localfs.root_directory import RootDirectory, set_mode
 from vgit.localfs.syscalls import rename_noreplace
@@ -46,7 +47,6 @@ else:
     shutil = lazy_import("shutil")
 
 _SUFFIX = ".vgit-"
-_NAME_BYTES = 255
 _IMPOSSIBLE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
@@ -256,7 +256,7 @@ class _Download:
     def _temporary_name(self, name: str) -> str:
         suffix = f"{_SUFFIX}{self._prefix}{len(self._made):x}"
         # A character that is cut through would be a name that some file systems refuse.
-        kept = encode_name(name)[: _NAME_BYTES - 1 - len(suffix)].decode("utf-8", "ignore")
+        kept = encode_name(name)[: NAME_BYTES - 1 - len(suffix)].decode("utf-8", "ignore")
         return f".{kept}{suffix}"
 
     def _explain(self, error: Exception, path: Path) -> NoReturn:

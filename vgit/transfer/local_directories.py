@@ -9,7 +9,7 @@ from vgit.errors import NotADirectoryConflict
 from vgit.files.noted_access import noted_access
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.paths import Path, printable
-from vgit.transfer.local_tree import LocalItem, gone, walk
+from vgit.transfer.local_tree import LocalItem, gone, walk_local
 
 
 class LocalDirectories:
@@ -25,15 +25,15 @@ class LocalDirectories:
     def __exit__(self, *exc: object) -> None:
         self._opened.close()
 
-    def walk(self, local: str, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
-        """Yield what is in a directory, as ``walk`` of local_tree; what was closed stays open for it to be read."""
+    def walk_local(self, local: str, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
+        """Yield what is in a directory, as ``walk_local`` does; what was closed stays open for it to be read."""
         try:
             access = self._access(local)
         except FileNotFoundError as error:
             raise gone(local) from error
         except NotADirectoryError as error:
             raise NotADirectoryConflict(f"{printable(local)} is not a directory; put_file uploads a file.") from error
-        yield from walk(local, access, recursive=recursive)
+        yield from walk_local(local, access, recursive=recursive)
 
     def _access(self, local: str) -> TemporaryAccess:
         found = os.stat(local)

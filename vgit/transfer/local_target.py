@@ -28,6 +28,7 @@ from vgit.errors import (
 from vgit.files.temporary_access import TemporaryAccess
 from vgit.files.tree_writer import entries_to_write
 from vgit.ids import CommitId, TreeId
+from vgit.localfs.file_systems import NAME_BYTES
 from vgit.localfs.root_directory import RootDirectory, may
 from vgit.localfs.spelling import Spelling
 from vgit.paths import ROOT, Path, encode_name, format_path, is_state_name, printable
@@ -35,7 +36,6 @@ from vgit.repository.repository import Repository
 from vgit.runtime.cancel import checkpoint
 from vgit.tree.entry import Entry, Kind
 
-_DEFAULT_NAME_MAX = 255
 _ORDINARY_UMASK = 0o022
 _WORK = os.W_OK | os.X_OK
 
@@ -265,4 +265,4 @@ def _name_max(fd: int) -> int:
     try:
         return os.fpathconf(fd, "PC_NAME_MAX")
     except OSError:
-        return _DEFAULT_NAME_MAX
+        return NAME_BYTES

@@ -40,7 +40,7 @@ class LocalLink(NamedTuple):
 LocalItem: TypeAlias = LocalFile | LocalLink | Entry | Omitted  # an Entry: a directory, FIFO or socket
 
 
-def walk(local: str, access: TemporaryAccess, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
+def walk_local(local: str, access: TemporaryAccess, *, recursive: bool) -> Iterator[tuple[Path, LocalItem]]:
     """Yield what is in a local directory by its path from there: itself first, directories before what is in them.
 
     Without ``recursive`` its directories are left out. Those of ours that may not be listed are opened by

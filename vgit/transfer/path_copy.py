@@ -45,14 +45,14 @@ def copy(
     head = repository.head()
     seen = repository.commit(head)
     now_ns = repository.clock.now_ns()
-    copying = _Copying(repository, seen, now_ns)
-    into = copying.destination(destination, count=len(sources))
+    plan = _CopyPlan(repository, seen, now_ns)
+    into = plan.destination(destination, count=len(sources))
     for source in sources:
-        copying.add(source, into, recursive=recursive)
-    targets = Targets(repository, copying.files, copying.directories, overwrite=True)
+        plan.add(source, into, recursive=recursive)
+    targets = Targets(repository, plan.files, plan.directories, overwrite=True)
     targets.check(seen)
     proposal = Proposal(
-        edits=to_edits(repository, seen, copying.files, copying.directories, now_ns),
+        edits=to_edits(repository, seen, plan.files, plan.directories, now_ns),
         author=author,
         message=message,
         base=head,
@@ -71,7 +71,7 @@ class _Destination:
         self.wants_directory = wants_directory  # it was written with a slash at its end
 
 
-class _Copying:
+class _CopyPlan:
     """One call: what is to be at which path."""
 
     def __init__(self, repository: Repository, head: Commit, now_ns: int) -> None:

@@ -5,11 +5,10 @@ import stat
 from typing import NamedTuple, TypeAlias
 
 from vgit.errors import InvalidError
+from vgit.localfs.file_systems import NAME_BYTES
 from vgit.paths import STATE_NAME, Path, encode_name, has_state_name, parse_path
 from vgit.repository.tree_view import shown
 from vgit.transfer.streams import Stream, check_stream
-
-_NAME_BYTES = 255  # of Linux file systems: a longer name could be in no mount
 
 
 class PutFile(NamedTuple):
@@ -56,8 +55,8 @@ def check_target(path: Path) -> Path:
     if has_state_name(path):
         raise InvalidError(f"Invalid path: {shown(path)!r}; the name {STATE_NAME} is kept for mounts.")
     for name in path:
-        if len(name) > _NAME_BYTES // 4 and len(encode_name(name)) > _NAME_BYTES:
-            raise InvalidError(f"Invalid path: {shown(path)!r} has a name of more than {_NAME_BYTES} bytes.")
+        if len(name) > NAME_BYTES // 4 and len(encode_name(name)) > NAME_BYTES:
+            raise InvalidError(f"Invalid path: {shown(path)!r} has a name of more than {NAME_BYTES} bytes.")
     return path
 
 

@@ -68,7 +68,7 @@ def size_of(stream: Stream) -> int:
     return os.fstat(descriptor).st_size if descriptor is not None else 0
 
 
-def reading(stream: Stream) -> ReadInto:
+def reader_of(stream: Stream) -> ReadInto:
     """Return what reads the stream from its beginning, or from where it is if it cannot go back."""
     if is_rewindable(stream):
         stream.seek(0)  # type: ignore[attr-defined]

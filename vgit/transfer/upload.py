@@ -30,7 +30,7 @@ from vgit.transfer.local_file import Kinds, store_descriptor, store_local, watch
 from vgit.transfer.local_tree import LocalFile, LocalLink
 from vgit.transfer.puts import Put
 from vgit.transfer.read_ahead import FileAhead, read_ahead, readers
-from vgit.transfer.streams import descriptor_of, reading
+from vgit.transfer.streams import descriptor_of, reader_of
 from vgit.transfer.transfer_progress import NoProgress, Progress
 from vgit.transfer.upload_plan import FileObject, UploadPlan, UploadSource, make_upload_plan
 from vgit.transfer.volume_target import Targets, to_edits
@@ -150,7 +150,7 @@ class _Reader:
     ) -> Entry:
         descriptor = descriptor_of(source.stream)
         if descriptor is None:
-            read_into = reading(source.stream)
+            read_into = reader_of(source.stream)
             content = store_stream(read_into, self._writer, self._store, pool=pool, watch=self._watch)
         else:
             result = store_descriptor(descriptor, sink, seen, self._local)

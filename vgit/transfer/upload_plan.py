@@ -66,7 +66,7 @@ def make_upload_plan(puts: Iterable[Put], directories: LocalDirectories) -> Uplo
 
 def _sources(put: Put, directories: LocalDirectories) -> Iterator[tuple[Path, UploadSource | Omitted]]:
     if isinstance(put, PutDirectory):
-        for path, item in directories.walk(put.local, recursive=put.recursive):
+        for path, item in directories.walk_local(put.local, recursive=put.recursive):
             yield put.path + path, item
         return
     yield put.path, _file(put)
