@@ -479,7 +479,9 @@ def test_a_file_that_is_never_at_rest_is_told_of_once(
         "import vgit.files.steady_read as one; one._SLOWEST_NS_PER_BYTE = 10**9;"
         "from vgit.cli.start import main; main()"
     )
-    code = "open('data/large', 'wb').write(bytes(5 << 20)); os.open('data/large', os.O_WRONLY | os.O_DIRECT);"
+    # Open before there is anything in it, so that no commit finds it at rest.
+    code = "os.open('data/large', os.O_WRONLY | os.O_CREAT | os.O_DIRECT);"
+    code += "open('data/large', 'wb').write(bytes(5 << 20));"
     process = start(
         "-v", "data", "--commit-every", "0.05", "--", *python(here, f"{code} say('ready'); wait_for('go')"),
         program=("-c", patched),
