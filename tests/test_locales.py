@@ -119,9 +119,9 @@ def test_a_program_in_another_locale_is_told_what_to_do(
 
 WORKER = """
 import pickle, sys
-from vgit.runtime.worker_processes import _Worker
+from vgit.runtime.worker_processes import _WorkerProcess
 from tests.test_locales import encoding_of_names
-worker = _Worker(pickle.dumps(encoding_of_names), ())
+worker = _WorkerProcess(pickle.dumps(encoding_of_names), ())
 worker.send(0)
 while not (found := worker.receive()):
     pass
