@@ -135,3 +135,22 @@ def test_damage_names_the_path_and_what_to_do(vgit: Vgit, data: Volume) -> None:
     message = vgit("ls", "data", code=1).stderr
     assert "?." not in message and ".." not in message
     assert "git fsck" in message
+
+
+@pytest.mark.parametrize("line", ["--help", "--version", "log --help"])
+def test_help_onto_a_full_disk_is_an_error_in_one_line(work: Path, line: str) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "vgit", *line.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1 and done.stderr == "Error: No space left on device\n"
+
+
+def test_a_mount_whose_store_is_away_is_not_told_to_forget_it(vgit: Vgit, work: Path, store: Path) -> None:
+    """On a disk that is not mounted nothing was deleted; when it is back, so is the mount."""
+    (work / "new").write_text("x")
+    moved = store.rename(store.with_name("moved"))
+    for words in (["status"], ["commit"], ["unmount"]):
+        said = vgit(*words, work, code=1).stderr
+        assert f"There is no directory {store}" in said and "symbolic link" in said and ".vgit" not in said
+    store.symlink_to(moved)
+    assert "new" in vgit("status", work).stdout

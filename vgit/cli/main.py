@@ -144,4 +144,8 @@ program.params += STORE_OPTIONS
 
 def main() -> None:
     """Run the command line of this process."""
-    program.main(prog_name="vgit")
+    try:
+        program.main(prog_name="vgit")
+    except OSError as error:  # of --help and --version, which print before any command runs
+        click.echo(f"Error: {shown(_describe(error))}", err=True)
+        sys.exit(1)

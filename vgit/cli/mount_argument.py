@@ -47,6 +47,8 @@ def _take_up(
     try:
         repository = resolve_id(client, record.volume_id).repository
     except NotFoundError as error:
+        if not os.path.isdir(record.store):
+            raise  # a store that comes back must find its mounts
         raise NotFoundError(
             f"{error} {root} is a mount of it. To keep its files and forget the volume, remove"
             f" {os.path.join(root, STATE_NAME)}."
