@@ -23,6 +23,26 @@ def test_it_can_be_run_and_says_what_it_is_for(program: Path) -> None:
         assert re.match(rf"{program.name.replace('_', ' ').capitalize()}: \S", text.removeprefix(PYTHON))
 
 
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_help_says_what_is_at_its_top(program: Path, tmp_path: Path) -> None:
+    text = program.read_text("utf-8")
+    top = text.removeprefix(PYTHON if text.startswith(PYTHON) else SHELL).split("\n", 1)[0]
+    done = subprocess.run([program, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert top in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(("made", "complaint"), [([], "is no directory"), (["python"], "there is no vgit in")])
+def test_the_demo_tells_where_no_vgit_is(tmp_path: Path, made: list[str], complaint: str) -> None:
+    place = tmp_path / "bin"
+    for name in made:
+        place.mkdir()
+        (place / name).touch(mode=0o755)
+    done = subprocess.run([ROOT / "tools" / "demo", place], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+
+
 @pytest.mark.parametrize(
     "program", [p for p in PROGRAMS if p.read_text().startswith(SHELL)], ids=lambda path: path.name
 )

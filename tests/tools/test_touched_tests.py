@@ -13,10 +13,13 @@ FILES = {
     "vgit/refs.py": "",
     "vgit/clock.py": ">>> 1",
     "vgit/api/handle.py": "",
+    "vgit/api/other.py": "",
+    "vgit/none.py": "",
     "vgit/mount/scan.py": "",
     "vgit/mount/plan.py": "",
     "vgit/mount/deep/rows.py": "",
     "tests/conftest.py": "",
+    "tests/mount/conftest.py": "",
     "tests/judge.py": "",
     "tests/test_refs.py": "from tests import judge\n",
     "tests/test_refs_again.py": "",
@@ -29,6 +32,8 @@ FILES = {
     "tests/docs/test_examples.py": "",
     "tests/tools/test_check.py": "",
     "tests/tools/test_bench.py": "",
+    "tools/check": "",
+    "tools/benchmark/bar.py": "",
     "docs/page.md": "",
     "README.md": "",
     "pyproject.toml": "",
@@ -41,7 +46,6 @@ def project(tmp_path: Path) -> Path:
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    (tmp_path / "tools").mkdir()
     shutil.copy(TOOL, tmp_path / "tools")
     return tmp_path
 
@@ -65,7 +69,6 @@ def touched(project: Path, *names: str) -> list[str]:
         ("tests/judge.py", ["tests/test_refs.py"]),
         ("tests/conftest.py", []),
         ("tests/mount/conftest.py", [*OF_MOUNT, "tests/mount/test_scan.py"]),
-        ("tests/mount/test_is_gone.py", [*OF_MOUNT, "tests/mount/test_scan.py"]),
         ("docs/page.md", ["tests/docs/test_examples.py"]),
         ("README.md", ["tests/docs/test_examples.py"]),
         ("tools/check", ["tests/tools/test_check.py"]),
@@ -110,6 +113,15 @@ def test_what_counts_as_changed(project: Path, git: Callable[..., bytes]) -> Non
     (project / "tests" / "test_new.py").unlink()
     run("mv", "vgit/mount/plan.py", "vgit/plan.py")
     assert touched(project) == [*OF_MOUNT, "tests/mount/test_scan.py"], "where it was counts too"
+    run("rm", "-q", "tests/mount/test_layout.py")
+    removed = touched(project, "tests/mount/test_layout.py")
+    assert removed == ["tests/mount/deep/test_rows.py", "tests/mount/test_more.py", "tests/mount/test_scan.py"]
+
+
+def test_a_file_that_never_was_is_refused(project: Path) -> None:
+    done = subprocess.run([project / "tools" / "touched_tests", "nope.py"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nope.py does not exist" in done.stderr
 
 
 def test_help() -> None:
