@@ -55,7 +55,7 @@ def create_temporary(root: str, key: str, mode: int, clock: Clock) -> tuple[int,
         path = root + temporary_name(key, clock)
         try:
             fd = create_file(path, os.O_RDWR | os.O_EXCL, mode)
-            share_lock_if_free(fd)  # as long as it is open, ``in_use.remove_if_dead`` leaves it alone
+            share_lock_if_free(fd)  # as long as it is open, ``leftover.remove_leftover`` leaves it alone
             return fd, path
         except FileExistsError:
             continue

@@ -25,7 +25,6 @@ from vgit.backend import git_lock
 from vgit.backend.descriptor_cache import DescriptorCache, OpenFile
 from vgit.backend.directories import create_temporary, make_directory, rename_over, walk, walk_names
 from vgit.backend.exclusive_lock import ExclusiveLock
-from vgit.backend.in_use import remove_if_dead
 from vgit.backend.keys import (
     LOCK_SUFFIX,
     check_key,
@@ -35,11 +34,12 @@ from vgit.backend.keys import (
     is_immutable,
     is_temporary,
 )
-from vgit.backend.marks import LocalMark
+from vgit.backend.leftover import remove_leftover
+from vgit.backend.mark import LocalMark
 from vgit.backend.os_errors import ABSENT, read_failed, write_failed
 from vgit.backend.protocol import KeyStat
 from vgit.backend.staged_file import STAGED_MODE, LocalStagedFile
-from vgit.backend.turns import take_turn
+from vgit.backend.turn import take_turn
 from vgit.clock import SYSTEM_CLOCK, Clock
 from vgit.localfs.file_lock import FileLock
 from vgit.localfs.fsync import sync_directory
@@ -166,7 +166,7 @@ class LocalBackend:
 
     def unmark(self, key: str, also: Sequence[str] = ()) -> bool:
         """Remove a mark that no living process holds, and before it the keys ``also``; say whether that was so."""
-        return self._remove_if_dead(check_key(key), lambda: list(map(self.delete, also)))
+        return self._remove_leftover(check_key(key), lambda: list(map(self.delete, also)))
 
     def now_ns(self) -> int:
         """Return the mtime of a file that is made now: the server's time on a network file system."""
@@ -258,7 +258,7 @@ class LocalBackend:
         with self._lock:
             for listed in self._walk(""):
                 if is_temporary(listed.key) and listed.mtime_ns < newest_ns:
-                    removed += self._remove_if_dead(listed.key)
+                    removed += self._remove_leftover(listed.key)
         return removed
 
     def close(self) -> None:
@@ -310,10 +310,10 @@ class LocalBackend:
         self._descriptors.forget(path)
         return True
 
-    def _remove_if_dead(self, key: str, before: Callable[[], object] = bool) -> bool:
+    def _remove_leftover(self, key: str, before: Callable[[], object] = bool) -> bool:
         path = self._root + key
         try:
-            return remove_if_dead(path, before)
+            return remove_leftover(path, before)
         except OSError as error:
             raise write_failed(error, "delete", path) from error
 

@@ -4,8 +4,8 @@
 2. The whole up to 16 KiB, above a sample of 4 KiB, shrinks below 0.9: ISA-L level 1.
 3. Everything else, and what did not shrink after all: stored blocks.
 
-ISA-L's level 0 still codes (and so grows noise), zlib spends 20 ms on a MiB of
-noise only to store it; neither is used.
+ISA-L's level 0 still codes (and so grows noise), zlib spends long on noise only to
+store it; neither is used.
 """
 
 from collections.abc import Iterable

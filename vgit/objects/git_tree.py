@@ -48,7 +48,7 @@ def parse_tree(data: bytes, id_size: int) -> list[GitEntry]:
 
 
 def split_tree(data: bytes, id_size: int) -> list[TreeRow]:
-    """Return what ``parse_tree`` does, checked alike, as plain tuples, the mode as text: half the time."""
+    """Return what ``parse_tree`` does, checked alike, as plain tuples, the mode as text, which costs half as much."""
     found: list[TreeRow] = _entry_pattern(id_size).findall(data)
     modes, names, _ = zip(*found, strict=True) if found else ((), (), ())
     # A search skips what it cannot match; only if nothing was skipped is every byte accounted for.

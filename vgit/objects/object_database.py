@@ -73,7 +73,7 @@ class ObjectDatabase:
         return self._header(id, ())
 
     def contains(self, id: ObjectId) -> bool:
-        """Say whether the object is there: a yes as of the last listing, 1 µs a pack; a no is sure, and costs two."""
+        """Say whether the object is there: a yes as of the last listing; a no is sure, and costs two listings."""
         try:
             return self._find(id, Ask(lambda pack, position: True, lambda: True, lambda kind, data: True))
         except CorruptObjectError:

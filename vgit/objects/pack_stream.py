@@ -27,7 +27,7 @@ else:
     futures = lazy_import("concurrent.futures")
 
 _ROOM = 5 << 18  # bytes: the largest chunk of a file fits, framed
-# Chunks of large files are tried less often after so many that did not shrink: trying costs 0.1 s a GiB.
+# Chunks of large files are tried less often after so many that did not shrink.
 _SURE_RUN = 16
 _TRY_EVERY = 4
 _REREAD = 1 << 18  # bytes; more at a time would be read into memory that is in no cache

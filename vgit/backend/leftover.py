@@ -1,6 +1,6 @@
-"""In use: which unfinished file a living process is still at.
+"""Leftover: a mark, or an unfinished value, whose maker has died.
 
-Whoever makes one holds it by flock as long as it is open, which the kernel frees at
+Who makes one has it locked by flock as long as it is open; the kernel frees that at
 death. No age tells that: a clock may jump a day between two steps of a writer.
 """
 
@@ -11,10 +11,10 @@ from vgit.backend.os_errors import ABSENT
 from vgit.localfs.lockable_file import is_alone
 
 
-def remove_if_dead(path: str, before: Callable[[], object] = bool) -> bool:
-    """Remove a file unless a living process holds it by flock; say whether it was removed. Raises OSError.
+def remove_leftover(path: str, before: Callable[[], object] = bool) -> bool:
+    """Remove a file unless a living process has it locked; say whether it was removed. Raises OSError.
 
-    ``before`` is called first, when it is known that nobody has it: who wants to hold it by then waits.
+    ``before`` is called first, when it is known that nobody has it: who wants to lock it by then waits.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Marks: empty files that say that a living process needs what is beside them.
+"""Mark: an empty file that says that a living process needs the file that is named like it.
 
 A mark is held by a shared flock, so that several writers may have one, the last of
 them removes it, and one whose makers have died is told from one that is in use. No

@@ -1,4 +1,4 @@
-"""Turns: writers of one volume go one after the other, which saves retries and is not needed for correctness.
+"""Turn: writers of one volume go one after the other, which saves retries and is not needed for correctness.
 
 So waiting ends after a time, and whoever waited goes on without the turn.
 """
