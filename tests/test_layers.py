@@ -8,6 +8,7 @@ any other: what a reader must know of to understand a module is a dependency.
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,14 +141,22 @@ LATE: dict[str, dict[str, str]] = {
 DRAWERS = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "tool", "tools", "lib", "libs"})
 
 
+LOWER = "move what both need to a lower {0}, or the importer to a higher one; the list is {1} in tests/test_layers.py"
+
+
 @dataclass(frozen=True)
 class Import:
     """One imported module, as one module imports it."""
 
+    path: str  # of the module that imports: vgit/tree/diff.py
     module: str
     target: str  # a module of vgit where it is one, else the dotted name
     line: int
     late: bool  # inside a function or class
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}:{self.line}"
 
 
 def module_name(path: str) -> str:
@@ -189,7 +198,7 @@ def check(sources: Mapping[str, str]) -> list[str]:
         for node, late in nodes(tree):
             found += _check_form(path, node)
             found += _check_late_name(path, node)
-            imports += _imports(module_name(path), node, modules, late=late)
+            imports += _imports(path, node, modules, late=late)
     carriers = {one.module for one in imports if one.target.split(".")[0] in EXTRAS and not one.late}
     for one in dict.fromkeys(imports):
         found += _check_direction(one, folders)
@@ -202,10 +211,12 @@ def check(sources: Mapping[str, str]) -> list[str]:
 def _check_place(path: str, unit: str) -> list[str]:
     found = []
     if layer_of(unit) is None:
-        found.append(f"{path}: '{unit}' is in no layer; add it to LAYERS and to the design page")
+        found.append(
+            f"{path}: '{unit}' is in no layer; add it to LAYERS in tests/test_layers.py and to docs/architecture.md"
+        )
     module = module_name(path)
     if unit in FLOORS and module.count(".") > 1 and floor_of(module) is None:
-        found.append(f"{path}: stands on no floor of {unit}; add it to FLOORS")
+        found.append(f"{path}: stands on no floor of {unit}; add it to FLOORS in tests/test_layers.py")
     for part in path.removesuffix(".py").split("/")[1:]:
         if part in DRAWERS:
             found.append(f"{path}: '{part}' is a drawer; name the module after its one idea")
@@ -248,39 +259,46 @@ def _dotted(node: ast.AST) -> list[str]:
     return [ast.unparse(node)] if isinstance(node, ast.Attribute) else []
 
 
-def _imports(module: str, node: ast.AST, modules: set[str], *, late: bool) -> Iterator[Import]:
+def _imports(path: str, node: ast.AST, modules: set[str], *, late: bool) -> Iterator[Import]:
+    module = module_name(path)
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield Import(module, alias.name, node.lineno, late)
+            yield Import(path, module, alias.name, node.lineno, late)
     elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
         for alias in node.names:
             # `from vgit import refs` imports the module vgit.repository.refs, not a name of vgit/__init__.py.
             whole = f"{node.module}.{alias.name}"
-            yield Import(module, whole if whole in modules else node.module, node.lineno, late)
+            yield Import(path, module, whole if whole in modules else node.module, node.lineno, late)
 
 
 def _check_direction(one: Import, folders: frozenset[str]) -> list[str]:
-    where = f"{one.module}:{one.line}"
     importer = unit_of(one.module, folders)
     package = one.target.split(".")[0]
     if package != "vgit":
         if package in sys.stdlib_module_names:
             return []
         if package not in ALLOWED:
-            return [f"{where}: imports {package}, which is not among the dependencies"]
+            return [f"{one.where}: imports {package}, which is not among the dependencies"]
         places = ALLOWED[package]
         if places is not None and importer not in places:
-            return [f"{where}: imports {package}; only {', '.join(sorted(places))} may"]
+            return [f"{one.where}: imports {package}; only {', '.join(sorted(places))} may"]
         return []
     imported = unit_of(one.target, folders)
     low, high = layer_of(imported), layer_of(importer)
     if imported == importer or low is None or high is None:
         return []  # a unit in no layer is reported once, by its place
     if low > high:
-        return [f"{where}: upward import of {one.target} (layer {low}) from layer {high}"]
+        layers = f"from {_held(LAYERS[high])} up to {_held(LAYERS[low])}"
+        return [f"{one.where}: upward import of {one.target}, {layers}; {LOWER.format('layer', 'LAYERS')}"]
     if low == high and (imported.endswith("/") or importer.endswith("/")):
-        return [f"{where}: imports {one.target} of the same layer {high}, which is another folder"]
+        between = f"{one.target} is in {imported}, another folder of the same layer ({_held(LAYERS[high])})"
+        return [f"{one.where}: imports its neighbour: {between}; {LOWER.format('layer', 'LAYERS')}"]
     return []
+
+
+def _held(units: frozenset[str]) -> str:
+    """Return a layer or a floor as a message names it: by what it holds."""
+    return " ".join(sorted(units))
 
 
 def floor_of(module: str) -> int | None:
@@ -291,10 +309,12 @@ def floor_of(module: str) -> int | None:
 
 def _check_floor(one: Import) -> list[str]:
     high, low = floor_of(one.module), floor_of(one.target)
+    folder = one.module.removeprefix("vgit.").partition(".")[0] + "/"
     same = one.module.split(".")[:2] == one.target.split(".")[:2]
     if not same or high is None or low is None or low <= high:
         return []
-    return [f"{one.module}:{one.line}: import of {one.target} (floor {low}) from floor {high} of the same folder"]
+    floors = f"from the floor of {_held(FLOORS[folder][high])} up to that of {_held(FLOORS[folder][low])}"
+    return [f"{one.where}: import of {one.target}, {floors}; {LOWER.format('floor', 'FLOORS')}"]
 
 
 def _check_late(one: Import, folders: frozenset[str], carriers: set[str]) -> list[str]:
@@ -303,7 +323,7 @@ def _check_late(one: Import, folders: frozenset[str], carriers: set[str]) -> lis
         return []
     if one.target.split(".")[0] in EXTRAS or one.target in carriers:
         return []
-    return [f"{one.module}:{one.line}: import of {one.target} inside a function or class"]
+    return [f"{one.where}: import of {one.target} inside a function or class; move it to the top of the module"]
 
 
 def _cycles(imports: list[Import]) -> list[str]:
@@ -359,8 +379,11 @@ def test_every_unit_stands_in_one_layer() -> None:
 
 @pytest.mark.parametrize("folder", FLOORS)
 def test_every_module_stands_on_one_floor_and_every_floor_has_its_modules(folder: str) -> None:
-    names = [name for floor in FLOORS[folder] for name in floor]
-    assert sorted(names) == sorted(path.stem for path in (ROOT / "vgit" / folder).glob("*.py") if path.stem[0] != "_")
+    listed = Counter(name for floor in FLOORS[folder] for name in floor)
+    modules = {path.stem for path in (ROOT / "vgit" / folder).glob("*.py") if path.stem[0] != "_"}
+    assert not modules - listed.keys(), f"vgit/{folder} has modules on no floor; add them to FLOORS"
+    assert not listed.keys() - modules, f"FLOORS lists modules that vgit/{folder} does not have; remove them"
+    assert not {name for name, times in listed.items() if times > 1}, f"on two floors of vgit/{folder}; leave one"
 
 
 GOOD = {
@@ -397,7 +420,7 @@ def test_good_sources_pass() -> None:
         ("vgit/errors.py", "from vgit.names import x", "upward import of vgit.names"),
         ("vgit/errors.py", "import vgit.names", "upward import of vgit.names"),
         ("vgit/errors.py", "from vgit import names", "upward import of vgit.names"),
-        ("vgit/errors.py", "import vgit", "upward import of vgit "),
+        ("vgit/errors.py", "import vgit", "upward import of vgit,"),
         ("vgit/errors.py", "if TYPE_CHECKING:\n    from vgit.names import x", "upward import of vgit.names"),
         (
             "vgit/objects/pack_set.py",
@@ -405,7 +428,7 @@ def test_good_sources_pass() -> None:
             "upward import of vgit.repository.refs",
         ),
         ("vgit/content/content_reader.py", "from vgit.tree.entry import x", "another folder"),
-        ("vgit/tree/entry.py", "from vgit.content.content_writer import x", "another folder"),
+        ("vgit/tree/entry.py", "from vgit.content.content_writer import x", "layer (content/ tree/); move"),
         ("vgit/mount/scan.py", "from vgit.history.log import x", "another folder"),
         ("vgit/backend/local.py", "def f():\n    import json", "import of json inside"),
         ("vgit/backend/local.py", "async def f():\n    import json", "import of json inside"),
@@ -416,8 +439,12 @@ def test_good_sources_pass() -> None:
         ),
         ("vgit/volume.py", "def f():\n    from vgit.cli.main import main", "upward import of vgit.cli.main"),
         ("vgit/names.py", "def f():\n    import click", "only cli/ may"),
-        ("vgit/repository/merge.py", "from vgit.repository.repository import x", "(floor 2) from floor 1 of the same"),
-        ("vgit/mount/scan.py", "from vgit.mount import open", "import of vgit.mount.open (floor "),
+        (
+            "vgit/repository/merge.py",
+            "from vgit.repository.repository import x",
+            "floor of merge up to that of repository;",
+        ),
+        ("vgit/mount/scan.py", "from vgit.mount import open", "vgit/mount/scan.py:1: import of vgit.mount.open, from"),
         ("vgit/mount/surprise.py", "", "stands on no floor of mount/"),
         ("vgit/clock.py", "from vgit.names import x", "cycle: vgit.clock vgit.names"),
         (
