@@ -103,7 +103,18 @@ def _check_docstring(path: str, tree: ast.Module) -> list[str]:
     if docstring is None:
         return [f"{path}:1: no module docstring; begin with 'Name: what it is'"]
     first = docstring.split("\n", 1)[0]
-    return [] if _FIRST_LINE.match(first) else [f"{path}:1: docstring begins {first!r}, not 'Name: what it is'"]
+    if not _FIRST_LINE.match(first):
+        return [f"{path}:1: docstring begins {first!r}, not 'Name: what it is'"]
+    name, wanted = first.partition(":")[0], _name_of(path)
+    if name.lower().removeprefix("the ").replace("-", " ") in (wanted, f"{wanted}s"):
+        return []
+    return [f"{path}:1: docstring begins with the name {name!r}, not {wanted.capitalize()!r}, as the file is called"]
+
+
+def _name_of(path: str) -> str:
+    """Return the words of a module's name; of ``__init__`` the folder's."""
+    parts = path.removesuffix(".py").split("/")
+    return (parts[-2] if parts[-1] == "__init__" else parts[-1]).replace("_", " ").strip()
 
 
 def _check_length(path: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
@@ -199,9 +210,9 @@ def test_no_file_names_a_machine_or_is_unfinished() -> None:
     assert not found, "\n" + "\n".join(found)
 
 
-def module(*lines: str) -> str:
+def module(*lines: str, name: str = "Volume") -> str:
     """Return the text of a module that breaks no rule but by ``lines``."""
-    return "\n".join(['"""Name: what it is."""', "", *lines, ""])
+    return "\n".join([f'"""{name}: what it is."""', "", *lines, ""])
 
 
 GOOD = [
@@ -209,10 +220,13 @@ GOOD = [
         "vgit/volume.py",
         module("import time", "x = time.gmtime(0)", "y = self.print(1)", "import os", "os.fsync(1)"),
     ),
-    ("vgit/cli/main.py", module("import os, sys, random", "print(os.environ)", "sys.exit(1)", "input()")),
-    ("vgit/api/client.py", module("import os", "x = os.environ.get('VGIT_STORE')")),
-    ("vgit/paths.py", module("import os", "x = os.path.expanduser('~')")),
-    ("vgit/clock.py", module("import time, os", "x = time.time_ns, time.monotonic, time.sleep, os.urandom")),
+    ("vgit/cli/main.py", module("import os, sys, random", "print(os.environ)", "sys.exit(1)", "input()", name="Main")),
+    ("vgit/api/client.py", module("import os", "x = os.environ.get('VGIT_STORE')", name="Client")),
+    ("vgit/paths.py", module("import os", "x = os.path.expanduser('~')", name="Paths")),
+    (
+        "vgit/clock.py",
+        module("import time, os", "x = time.time_ns, time.monotonic, time.sleep, os.urandom", name="Clock"),
+    ),
     ("vgit/volume.py", module("try:", "    pass", "except BaseException:", "    close()", "    raise")),
     ("vgit/volume.py", module("try:", "    pass", "except (OSError, ValueError):", "    pass")),
     ("vgit/volume.py", module("def f():", '    """Say.', *["    x"] * 80, '    """', *["    x"] * 50)),
@@ -232,6 +246,7 @@ def test_good_modules_pass(path: str, text: str) -> None:
         ("import os\n", "no module docstring"),
         ('"""Says what it is, without a name."""\n', "not 'Name: what it is'"),
         ('"""Name:"""\n', "not 'Name: what it is'"),
+        ('"""Handle: what it was before it moved."""\n', "the name 'Handle', not 'Volume'"),
         (module(*["x = 1"] * MODULE_LINES), "402 lines"),
         (module("def f():", *["    x"] * 60), "f has 61 lines"),
         (module("class C:", "    async def f(self):", *["        x"] * 60), "f has 61 lines"),

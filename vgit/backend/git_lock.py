@@ -1,4 +1,4 @@
-"""git's lock files: ``<name>.lock``, made with O_EXCL, renamed over ``<name>``.
+"""Git lock: git's lock files, ``<name>.lock``, made with O_EXCL, renamed over ``<name>``.
 
 Whoever makes the lock file may change the name. git itself never learns that
 such a file's maker died, so nobody may remove one that stock git made. Ours

@@ -1,4 +1,4 @@
-"""Local backend: keys are files below one directory, in git's own layout.
+"""Local: keys are files below one directory, in git's own layout.
 
 Order of writes, and the crash that each order survives:
 

@@ -1,4 +1,4 @@
-"""Memory backend: the reference for what a backend does, stricter than any disk.
+"""Memory: the reference for what a backend does, stricter than any disk.
 
 Two tables of values: ``_now``, which readers see, and ``_durable``, which a
 power loss leaves. ``lose_unsynced`` makes the second the first, so that a

@@ -1,4 +1,4 @@
-"""Backend: keys to bytes, with compare-and-swap; the seam below which disks, memory and clouds differ.
+"""Protocol: a backend, keys to bytes, with compare-and-swap; the seam below which disks, memory and clouds differ.
 
 A key is relative text with ``/`` between parts, as ``objects/pack/pack-1.idx``.
 A backend knows how git names its files, and nothing of its objects. What every

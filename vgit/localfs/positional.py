@@ -1,4 +1,4 @@
-"""Positional reads and writes: whole ranges, whatever the kernel does in pieces.
+"""Positional: reads and writes of whole ranges, whatever the kernel does in pieces.
 
 No call moves a file offset, so threads and forked children may share a
 descriptor. A call may do less than it was asked (2 GiB at most, 1,024 buffers

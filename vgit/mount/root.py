@@ -1,4 +1,4 @@
-"""Mount root: the directory that is a mount, marked as one by what is in its ``.vgit``."""
+"""Root: the directory that is a mount, marked as one by what is in its ``.vgit``."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Repository config: the git config that a volume's repository gets, and what of others' is understood."""
+"""Config: the git config that a volume's repository gets, and what of others' is understood."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING
