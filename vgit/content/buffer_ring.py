@@ -7,7 +7,7 @@
 The *rest*, which was left uncut of the segment before (less than one largest
 chunk), is copied in front of the newly read *body*, so that every chunk lies in one
 piece. Positional reads, not a map: a map counts as memory, dies when the file
-is cut short, and may show other bytes to the hash than to the store.
+is cut short, and may show other bytes to the hash than to the pack.
 """
 
 import os

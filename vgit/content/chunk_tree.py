@@ -113,19 +113,19 @@ class ChunkTreeWriter:
         return self._writer.write_tree(serialise_tree([GitEntry(FILE_MODE, RECORD_NAME, record_id), *entries]))
 
 
-def open_chunk_tree(store: ObjectDatabase, id: TreeId) -> ChunkTree | None:
+def open_chunk_tree(objects: ObjectDatabase, id: TreeId) -> ChunkTree | None:
     """Return the chunk tree ``id``, or None if that tree is a directory.
 
     Costs two small objects; where stock git edited the tree, all groups and the headers of all chunks.
     Raises CorruptObjectError for a tree or record that is missing or damaged.
     """
-    entries = parse_tree(store.read_kind(id, TREE), store.format.id_size)
+    entries = parse_tree(objects.read_kind(id, TREE), objects.format.id_size)
     if not entries or entries[0].name != RECORD_NAME or entries[0].mode not in _FILE_MODES:
         return None
     groups = entries[1:]
     if not all(mode == TREE_MODE and _GROUP_NAME.fullmatch(name) for mode, name, _ in groups):
         return None
-    text = store.read_kind(entries[0].id, BLOB)
+    text = objects.read_kind(entries[0].id, BLOB)
     if not text.startswith(FILE_RECORD_START):
         return None
     record = parse_file_record(text)
@@ -133,34 +133,34 @@ def open_chunk_tree(store: ObjectDatabase, id: TreeId) -> ChunkTree | None:
         intact = _intact(id, record, groups)
         if intact is not None:
             return intact
-    return _edited(store, id, groups)
+    return _edited(objects, id, groups)
 
 
-def require_chunk_tree(store: ObjectDatabase, id: TreeId) -> ChunkTree:
+def require_chunk_tree(objects: ObjectDatabase, id: TreeId) -> ChunkTree:
     """Return the chunk tree ``id``; CorruptObjectError if that tree is a directory."""
-    tree = open_chunk_tree(store, id)
+    tree = open_chunk_tree(objects, id)
     if tree is None:
         raise CorruptObjectError(f"tree {id.hex()} is a directory, expected a file's chunk tree")
     return tree
 
 
-def chunk_tree_info(store: ObjectDatabase, tree_id: TreeId) -> tuple[int, bytes | None] | None:
+def chunk_tree_info(objects: ObjectDatabase, tree_id: TreeId) -> tuple[int, bytes | None] | None:
     """Return size and BLAKE3 (None: not known) of the file that a tree is, or None if it is a directory."""
-    tree = open_chunk_tree(store, tree_id)
+    tree = open_chunk_tree(objects, tree_id)
     return None if tree is None else (tree.size, tree.hash)
 
 
-def read_chunks(store: ObjectDatabase, tree: ChunkTree, group: Group) -> list[Chunk]:
+def read_chunks(objects: ObjectDatabase, tree: ChunkTree, group: Group) -> list[Chunk]:
     """Return the chunks of ``group``; CorruptObjectError if tree and record do not fit each other."""
     if tree.hash is None:
-        chunks = _edited_chunks(store, group.id, group.offset)
+        chunks = _edited_chunks(objects, group.id, group.offset)
         if chunks is None:
             raise CorruptObjectError(f"group {group.id.hex()} of chunk tree {tree.id.hex()} is no group")
         return chunks
-    entries = parse_tree(store.read_kind(group.id, TREE), store.format.id_size)
+    entries = parse_tree(objects.read_kind(group.id, TREE), objects.format.id_size)
     if not entries or entries[0].name != RECORD_NAME:
         raise CorruptObjectError(f"group {group.id.hex()} of chunk tree {tree.id.hex()} has no group record")
-    lines = parse_group_record(store.read_kind(entries[0].id, BLOB))
+    lines = parse_group_record(objects.read_kind(entries[0].id, BLOB))
     chunks = None if lines is None else _recorded_chunks(group, entries[1:], lines)
     if chunks is None:
         raise CorruptObjectError(
@@ -196,13 +196,13 @@ def _recorded_chunks(group: Group, entries: list[GitEntry], lines: list[tuple[in
     return chunks if offset == group.size else None
 
 
-def _edited(store: ObjectDatabase, id: TreeId, entries: list[GitEntry]) -> ChunkTree | None:
+def _edited(objects: ObjectDatabase, id: TreeId, entries: list[GitEntry]) -> ChunkTree | None:
     """Return the tree that stock git left, or None if it put other names among the chunks."""
     groups = []
     offset = 0
     for entry in entries:
         group_id = TreeId(entry.id)
-        chunks = _edited_chunks(store, group_id, offset)
+        chunks = _edited_chunks(objects, group_id, offset)
         if chunks is None:
             return None
         size = sum(chunk.size for chunk in chunks)
@@ -211,9 +211,9 @@ def _edited(store: ObjectDatabase, id: TreeId, entries: list[GitEntry]) -> Chunk
     return ChunkTree(id, offset, None, None, tuple(groups))
 
 
-def _edited_chunks(store: ObjectDatabase, id: TreeId, offset: int) -> list[Chunk] | None:
+def _edited_chunks(objects: ObjectDatabase, id: TreeId, offset: int) -> list[Chunk] | None:
     """Return the chunks of a group, sizes from their headers; None if it has other names among them."""
-    entries = parse_tree(store.read_kind(id, TREE), store.format.id_size)
+    entries = parse_tree(objects.read_kind(id, TREE), objects.format.id_size)
     if entries and entries[0].name == RECORD_NAME and entries[0].mode in _FILE_MODES:
         del entries[0]
     if not all(mode in _FILE_MODES and _CHUNK_NAME.fullmatch(name) for mode, name, _ in entries):
@@ -221,7 +221,7 @@ def _edited_chunks(store: ObjectDatabase, id: TreeId, offset: int) -> list[Chunk
     chunks = []
     for entry in entries:
         chunk_id = BlobId(entry.id)
-        kind, size = store.header(chunk_id)
+        kind, size = objects.header(chunk_id)
         if kind != BLOB:
             raise CorruptObjectError(f"chunk {chunk_id.hex()} of group {id.hex()} is not a blob")
         chunks.append(Chunk(offset, size, chunk_id, None))

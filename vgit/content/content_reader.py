@@ -32,7 +32,7 @@ _offset = attrgetter("offset")
 
 
 def read_content(
-    store: ObjectDatabase, content: Content, start: int = 0, length: int | None = None
+    objects: ObjectDatabase, content: Content, start: int = 0, length: int | None = None
 ) -> Iterator[Buffer]:
     """Yield ``length`` bytes from ``start``, or all to the end; fewer only where the file ends.
 
@@ -43,14 +43,14 @@ def read_content(
         raise InvalidError(f"cannot read {length} bytes from {start}: neither may be negative")
     end = content.size if length is None else min(start + length, content.size)
     if content.git_mode == TREE_MODE:
-        yield from _read_tree(store, open_content(store, content), start, end)
+        yield from _read_tree(objects, open_content(objects, content), start, end)
     elif start < end:
-        yield from _pieces(read_blob(store, content), start, end)
+        yield from _pieces(read_blob(objects, content), start, end)
 
 
-def open_content(store: ObjectDatabase, content: Content) -> ChunkTree:
+def open_content(objects: ObjectDatabase, content: Content) -> ChunkTree:
     """Return the chunk tree of ``content``; CorruptObjectError if it is a file of another size or BLAKE3."""
-    tree = require_chunk_tree(store, TreeId(content_id(content)))
+    tree = require_chunk_tree(objects, TreeId(content_id(content)))
     if tree.size != content.size:
         raise CorruptObjectError(f"chunk tree {tree.id.hex()} has {tree.size} bytes, expected {content.size}")
     if None not in (tree.hash, content.hash) and tree.hash != content.hash:
@@ -58,15 +58,15 @@ def open_content(store: ObjectDatabase, content: Content) -> ChunkTree:
     return tree
 
 
-def read_blob(store: ObjectDatabase, content: Content) -> Buffer:
+def read_blob(objects: ObjectDatabase, content: Content) -> Buffer:
     """Return the whole of a file that is one blob, verified."""
     id = content_id(content)
-    return _verified(store, id, content.size, content.hash, "file in one blob")
+    return _verified(objects, id, content.size, content.hash, "file in one blob")
 
 
-def read_chunk(store: ObjectDatabase, chunk: Chunk) -> Buffer:
+def read_chunk(objects: ObjectDatabase, chunk: Chunk) -> Buffer:
     """Return the bytes of ``chunk``, verified."""
-    return _verified(store, chunk.id, chunk.size, chunk.hash, f"chunk at offset {chunk.offset}")
+    return _verified(objects, chunk.id, chunk.size, chunk.hash, f"chunk at offset {chunk.offset}")
 
 
 def content_id(content: Content) -> ObjectId:
@@ -82,15 +82,15 @@ def wrong_hash(what: str, seen: bytes | None, expected: bytes | None) -> Corrupt
     return CorruptObjectError(f"{what} has BLAKE3 {names[0]}, expected {names[1]}")
 
 
-def _verified(store: ObjectDatabase, id: ObjectId, size: int, digest: bytes | None, what: str) -> Buffer:
+def _verified(objects: ObjectDatabase, id: ObjectId, size: int, digest: bytes | None, what: str) -> Buffer:
     """Return the blob ``id``; CorruptObjectError if it has another size or BLAKE3."""
     if digest is None:
-        data: Buffer = store.read_kind(id, BLOB)
+        data: Buffer = objects.read_kind(id, BLOB)
     else:
-        data = store.read_unverified(id)
+        data = objects.read_unverified(id)
         if blake3(data).digest() != digest:
             # Another pack may have a copy that is whole; if none has, this says where the damage is.
-            data = store.read_kind(id, BLOB)
+            data = objects.read_kind(id, BLOB)
             seen = blake3(data).digest()
             if seen != digest:
                 raise wrong_hash(f"blob {id.hex()} ({what})", seen, digest)
@@ -99,19 +99,19 @@ def _verified(store: ObjectDatabase, id: ObjectId, size: int, digest: bytes | No
     return data
 
 
-def _read_tree(store: ObjectDatabase, tree: ChunkTree, start: int, end: int) -> Iterator[Buffer]:
+def _read_tree(objects: ObjectDatabase, tree: ChunkTree, start: int, end: int) -> Iterator[Buffer]:
     """Yield the bytes from ``start`` to before ``end``."""
     if start >= end:
         return
     for group in tree.groups[bisect_right(tree.groups, start, key=_offset) - 1 :]:
         if group.offset >= end:
             return
-        chunks = read_chunks(store, tree, group)
+        chunks = read_chunks(objects, tree, group)
         for chunk in chunks[max(bisect_right(chunks, start, key=_offset) - 1, 0) :]:
             if chunk.offset >= end:
                 return
             checkpoint()
-            data = read_chunk(store, chunk)
+            data = read_chunk(objects, chunk)
             yield from _pieces(data, max(start - chunk.offset, 0), min(end - chunk.offset, len(data)))
 
 

@@ -50,7 +50,7 @@ def store_file(
     fd: int,
     size_hint: int,
     writer: ObjectWriter,
-    store: ObjectDatabase,
+    objects: ObjectDatabase,
     old: tuple[ObjectId, bytes] | None = None,
     *,
     pool: "Executor | None" = None,
@@ -71,13 +71,13 @@ def store_file(
         if len(data) <= BLOB_LIMIT:
             return StoredContent(BLOB_CONTENT, writer.write_blob(data), len(data), blake3(data).digest())
     replaced = None if old is None else _Old(fd, *old)
-    return _store_ring(BufferRing(reading_file(fd)), size_hint, writer, store, pool, watch, replaced)
+    return _store_ring(BufferRing(reading_file(fd)), size_hint, writer, objects, pool, watch, replaced)
 
 
 def store_stream(
     read_into: ReadInto,
     writer: ObjectWriter,
-    store: ObjectDatabase,
+    objects: ObjectDatabase,
     *,
     pool: "Executor | None" = None,
     watch: Watch | None = None,
@@ -93,7 +93,7 @@ def store_stream(
         if count == 0:
             return store_bytes(start[:size], writer)
         size += count
-    return _store_ring(BufferRing(after(start, read_into)), 0, writer, store, pool, watch)
+    return _store_ring(BufferRing(after(start, read_into)), 0, writer, objects, pool, watch)
 
 
 def hash_file(fd: int) -> tuple[int, bytes]:
@@ -129,7 +129,7 @@ def _store_ring(
     ring: BufferRing,
     size_hint: int,
     writer: ObjectWriter,
-    store: ObjectDatabase,
+    objects: ObjectDatabase,
     pool: "Executor | None",
     watch: Watch | None,
     old: _Old | None = None,
@@ -141,8 +141,8 @@ def _store_ring(
     writer.expect(size_hint, USUAL_SIZE)
     with thread_pool(pool) as running:
         whole = OrderedHash(running)
-        chunks = None if old is None else load_old_chunks(store, TreeId(old.id), old.hash)
+        chunks = None if old is None else load_old_chunks(objects, TreeId(old.id), old.hash)
         if old is None or chunks is None:
-            return LargeFile(ring, writer, PlainCutter(store.format, running), whole, watch).store(body)
-        cutter = FollowingCutter(store.format, running, chunks)
+            return LargeFile(ring, writer, PlainCutter(objects.format, running), whole, watch).store(body)
+        cutter = FollowingCutter(objects.format, running, chunks)
         return LargeFile(ring, writer, cutter, whole, watch).store(body, UnchangedRuns(old.fd, chunks, whole))

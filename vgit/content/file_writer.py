@@ -33,7 +33,7 @@ _JOB_COUNT = 3
 
 
 def write_content(
-    store: ObjectDatabase,
+    objects: ObjectDatabase,
     content: Content,
     fd: int,
     *,
@@ -47,24 +47,24 @@ def write_content(
     them starts two threads of its own. ``wrote`` is told of bytes as they are written. Memory: about 15 MiB.
     """
     if content.git_mode != TREE_MODE:
-        digest = _write_blob(store, content, fd)
+        digest = _write_blob(objects, content, fd)
         if wrote is not None:
             wrote(content.size)
         return digest
-    tree = open_content(store, content)
+    tree = open_content(objects, content)
     with thread_pool(pool) as running:
-        digest = _write_tree(store, tree, fd, running, wrote)
+        digest = _write_tree(objects, tree, fd, running, wrote)
     expected = content.hash or tree.hash
     if expected is not None and digest != expected:
         # Chunk by chunk: raises at the one that is damaged, or finds a whole copy of it in another pack.
-        digest = _write_verified(store, content, fd)
+        digest = _write_verified(objects, content, fd)
         if digest != expected:
             raise wrong_hash(f"chunk tree {tree.id.hex()}", digest, expected)
     return digest
 
 
-def _write_blob(store: ObjectDatabase, content: Content, fd: int) -> bytes:
-    data = read_blob(store, content)
+def _write_blob(objects: ObjectDatabase, content: Content, fd: int) -> bytes:
+    data = read_blob(objects, content)
     if len(data) < HOLE_SIZE:
         _write_all(fd, memoryview(data), 0)
     else:
@@ -73,12 +73,12 @@ def _write_blob(store: ObjectDatabase, content: Content, fd: int) -> bytes:
     return content.hash or blake3(data).digest()
 
 
-def _write_verified(store: ObjectDatabase, content: Content, fd: int) -> bytes:
+def _write_verified(objects: ObjectDatabase, content: Content, fd: int) -> bytes:
     """Write from the beginning and return the BLAKE3 of what was written."""
     os.ftruncate(fd, 0)
     whole = blake3()
     offset = 0
-    for data in read_content(store, content):
+    for data in read_content(objects, content):
         checkpoint()
         whole.update(data)
         _write_sparse(fd, data, offset)
@@ -88,7 +88,7 @@ def _write_verified(store: ObjectDatabase, content: Content, fd: int) -> bytes:
 
 
 def _write_tree(
-    store: ObjectDatabase, tree: ChunkTree, fd: int, pool: "Executor", wrote: Callable[[int], None] | None
+    objects: ObjectDatabase, tree: ChunkTree, fd: int, pool: "Executor", wrote: Callable[[int], None] | None
 ) -> bytes:
     """Write the chunks and return the BLAKE3 of what was written."""
     whole = blake3()
@@ -107,11 +107,11 @@ def _write_tree(
         rooms.rotate(-1)
 
     try:
-        for batch in _batches(store, tree):
+        for batch in _batches(objects, tree):
             checkpoint()
             if len(rooms) == len(jobs):
                 rooms.append(memoryview(bytearray(_BATCH_SIZE + MAX_SIZE)))
-            last = pool.submit(_read_batch, store, batch, rooms[len(jobs)], whole, last)
+            last = pool.submit(_read_batch, objects, batch, rooms[len(jobs)], whole, last)
             jobs.append(last)
             if len(jobs) > _JOB_COUNT:
                 write_oldest()
@@ -124,12 +124,12 @@ def _write_tree(
     return whole.digest()
 
 
-def _batches(store: ObjectDatabase, tree: ChunkTree) -> Iterator[list[Chunk]]:
+def _batches(objects: ObjectDatabase, tree: ChunkTree) -> Iterator[list[Chunk]]:
     """Yield the file's chunks in order, in batches of ``_BATCH_SIZE`` bytes, or up to one chunk more."""
     batch: list[Chunk] = []
     size = 0
     for group in tree.groups:
-        for chunk in read_chunks(store, tree, group):
+        for chunk in read_chunks(objects, tree, group):
             batch.append(chunk)
             size += chunk.size
             if size >= _BATCH_SIZE:
@@ -140,11 +140,11 @@ def _batches(store: ObjectDatabase, tree: ChunkTree) -> Iterator[list[Chunk]]:
 
 
 def _read_batch(
-    store: ObjectDatabase, chunks: list[Chunk], room: memoryview, whole: Any, before: "Future[list[Buffer]] | None"
+    objects: ObjectDatabase, chunks: list[Chunk], room: memoryview, whole: Any, before: "Future[list[Buffer]] | None"
 ) -> list[Buffer]:
     """Return the bytes of ``chunks``, in ``room`` or not, after adding them to ``whole`` when it is their turn."""
     first = chunks[0].offset
-    parts = [_read_chunk(store, chunk, room[chunk.offset - first :]) for chunk in chunks]
+    parts = [_read_chunk(objects, chunk, room[chunk.offset - first :]) for chunk in chunks]
     # Cannot wait for ever: a pool starts its jobs in order, so ``before`` is running or done.
     if before is not None:
         before.result()
@@ -153,13 +153,13 @@ def _read_batch(
     return parts
 
 
-def _read_chunk(store: ObjectDatabase, chunk: Chunk, room: memoryview) -> Buffer:
+def _read_chunk(objects: ObjectDatabase, chunk: Chunk, room: memoryview) -> Buffer:
     """Return the bytes of ``chunk``, not verified where the BLAKE3 of the whole file will be."""
     if chunk.hash is None:
-        return read_chunk(store, chunk)
-    data = store.read_unverified(chunk.id, room)
+        return read_chunk(objects, chunk)
+    data = objects.read_unverified(chunk.id, room)
     # A chunk of another size would put all that follows in the wrong place.
-    return data if len(data) == chunk.size else read_chunk(store, chunk)
+    return data if len(data) == chunk.size else read_chunk(objects, chunk)
 
 
 def _write_sparse(fd: int, data: Buffer, offset: int) -> None:

@@ -96,19 +96,19 @@ class OldChunks:
         return None if index is None else self._ids[index]
 
 
-def load_old_chunks(store: ObjectDatabase, id: TreeId, hash: bytes) -> OldChunks | None:
+def load_old_chunks(objects: ObjectDatabase, id: TreeId, hash: bytes) -> OldChunks | None:
     """Return the chunks of the file ``id`` with BLAKE3 ``hash``, or None if they are of no use.
 
     They are not when stock git edited the tree, when it was cut by other rules, and when it is
     damaged: that must not stop a new version from being stored.
     """
     try:
-        tree = open_chunk_tree(store, id)
+        tree = open_chunk_tree(objects, id)
         if tree is None or tree.hash != hash or tree.chunking != CHUNKING:
             return None
         chunks = []
         for group in tree.groups:
-            for _, size, chunk_id, digest in read_chunks(store, tree, group):
+            for _, size, chunk_id, digest in read_chunks(objects, tree, group):
                 if digest is None or size > MAX_SIZE:
                     return None
                 chunks.append((size, chunk_id, digest))
