@@ -151,6 +151,6 @@ def test_a_mount_whose_store_is_away_is_not_told_to_forget_it(vgit: Vgit, work: 
     moved = store.rename(store.with_name("moved"))
     for words in (["status"], ["commit"], ["unmount"]):
         said = vgit(*words, work, code=1).stderr
-        assert f"There is no directory {store}" in said and "symbolic link" in said and ".vgit" not in said
+        assert f"{store}: there is no such directory" in said and "symbolic link" in said and ".vgit" not in said
     store.symlink_to(moved)
     assert "new" in vgit("status", work).stdout

@@ -52,8 +52,9 @@ def resolve_id(client: Client, volume_id: str) -> Resolved:
     if record is None:
         if not os.path.isdir(client.store):  # on a disk that is not there, nothing was deleted
             raise NotFoundError(
-                f"There is no directory {client.store}, the store of volume {volume_id}; if its disk is not mounted,"
-                " mount it; if the store was moved, move it back, or leave a symbolic link to it there."
+                f"Volume {volume_id} not found in the store {client.store}: there is no such directory."
+                " If its disk is not mounted, mount it; if the store was moved, move it back, or leave a symbolic link"
+                " to it there."
             )
         raise NotFoundError(f"Volume {volume_id} not found in the store {client.store}; {_why(client, volume_id)}.")
     return _open(client, record)
